@@ -1,0 +1,3 @@
+//! The configuration: one model, two syntaxes (YAML and nginx.conf).
+
+pub mod model;

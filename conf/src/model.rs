@@ -1,0 +1,828 @@
+//! The validated configuration: what both syntaxes lower to and what a `Plan` is compiled from.
+//!
+//! No `Option` where a default exists, every reference resolved to an index, every string that may hold variables
+//! parsed into a [`Template`]. What can still fail when the plan is compiled (a regular expression, a certificate,
+//! a rule file, a zone file) carries the [`Span`] it was written at.
+
+use ipnet::IpNet;
+use seawall_diag::{SourceMap, Span};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+/// One whole configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The texts it was read from.
+    pub sources: SourceMap,
+    /// Which syntax it was written in: decides on the strictness of heads, the cache's profile and default pages.
+    pub syntax: Syntax,
+    /// Every file that was read, for watching.
+    pub files: Vec<PathBuf>,
+    /// What concerns the processes.
+    pub process: Process,
+    /// Where clients connect.
+    pub listeners: Vec<Listener>,
+    /// The admin API, if wanted.
+    pub admin: Vec<AdminListener>,
+    /// A read-only `/metrics` apart from admin.
+    pub metrics: Option<SocketAddr>,
+    /// Whose `X-Forwarded-*` and `Forwarded` count.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Log files.
+    pub log: Log,
+    /// The DNS server, if wanted.
+    pub dns: Option<Dns>,
+    /// Named caches.
+    pub caches: Vec<Cache>,
+    /// Named rule sets.
+    pub wafs: Vec<Waf>,
+    /// Named pools, and one for every address written in place of a name.
+    pub pools: Vec<Pool>,
+    /// Virtual hosts in the order written.
+    pub sites: Vec<Site>,
+    /// Limits on what clients send.
+    pub limits: Limits,
+}
+
+/// The syntax a configuration was written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Syntax {
+    /// Our own.
+    Yaml,
+    /// nginx.conf.
+    Nginx,
+}
+
+/// What concerns the processes.
+#[derive(Clone, Debug)]
+pub struct Process {
+    /// Worker threads; 0 means one a core (nginx: `worker_processes`).
+    pub threads: usize,
+    /// The user the worker drops to when started as root.
+    pub user: Option<String>,
+    /// The pid file, written once the sockets are bound.
+    pub pid: Option<PathBuf>,
+    /// Whether to go to the background.
+    pub daemon: bool,
+    /// Where certificates, revisions and the internal CA are kept.
+    pub state: PathBuf,
+    /// How long connections may go on after a stop or for an old worker after an upgrade.
+    pub drain: Duration,
+}
+
+/// Limits on what a client may send; each has a default here and is enforced in `seawall-http` or `seawall-edge`.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes of a request head (default 64 KiB).
+    pub head_bytes: usize,
+    /// Header fields of a request (default 128).
+    pub head_fields: usize,
+    /// Time from a request's first byte to the end of its head (default 10 s; nginx's client_header_timeout 60 s).
+    pub head_timeout: Duration,
+    /// Connections at once over all listeners (default 65,536).
+    pub connections: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { head_bytes: 64 * 1024, head_fields: 128, head_timeout: Duration::from_secs(10), connections: 65_536 }
+    }
+}
+
+/// An address to listen on or to connect to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Address {
+    /// An IP address and port.
+    Ip(SocketAddr),
+    /// A name (to be resolved, in the background) and port.
+    Name(String, u16),
+    /// A unix socket.
+    Unix(PathBuf),
+}
+
+/// Where clients connect.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// Where it was written.
+    pub at: Span,
+    /// The address; a bare port is written out as both `0.0.0.0` and `[::]`.
+    pub address: Address,
+    /// Whether TLS is spoken.
+    pub tls: bool,
+    /// A named listener serves only sites that ask for it.
+    pub name: Option<String>,
+    /// The site (index into [`Config::sites`]) for unknown names: nginx's `default_server`. `None`: 421.
+    pub default_site: Option<usize>,
+}
+
+/// Where the admin API listens.
+#[derive(Clone, Debug)]
+pub struct AdminListener {
+    /// Where it was written.
+    pub at: Span,
+    /// A unix socket (all verbs, by peer uid) or a TCP address (GET only without tokens).
+    pub address: Address,
+}
+
+/// Log files.
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    /// Access logs; routes name them by index.
+    pub access: Vec<AccessLog>,
+    /// The error log.
+    pub error: ErrorLog,
+}
+
+/// An access log.
+#[derive(Clone, Debug)]
+pub struct AccessLog {
+    /// Where it was written.
+    pub at: Span,
+    /// Absolute path.
+    pub path: PathBuf,
+    /// A line, without its newline. nginx's `combined` is the default.
+    pub format: Template,
+    /// How values are escaped.
+    pub escape: LogEscape,
+    /// Bytes to buffer before a write; 0 writes each line (nginx: `buffer=`).
+    pub buffer: usize,
+    /// The longest a line stays in the buffer (nginx: `flush=`).
+    pub flush: Duration,
+}
+
+/// How values are escaped in a log line (ngx_http_log_module, `escape=`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum LogEscape {
+    /// `"`, `\` and bytes below 32 or above 126 as `\xXX`; an empty value is `-`.
+    #[default]
+    Default,
+    /// As in a JSON string.
+    Json,
+    /// Not at all.
+    None,
+}
+
+/// The error log.
+#[derive(Clone, Debug)]
+pub struct ErrorLog {
+    /// Absolute path; `None` is stderr.
+    pub path: Option<PathBuf>,
+    /// The least severe level written.
+    pub level: LogLevel,
+}
+
+impl Default for ErrorLog {
+    fn default() -> Self {
+        Self { path: None, level: LogLevel::Error }
+    }
+}
+
+/// nginx's levels, most severe first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum LogLevel {
+    Emerg,
+    Alert,
+    Crit,
+    Error,
+    Warn,
+    Notice,
+    Info,
+    Debug,
+}
+
+/// The DNS server.
+#[derive(Clone, Debug)]
+pub struct Dns {
+    /// UDP and TCP addresses.
+    pub listen: Vec<(SocketAddr, Span)>,
+    /// Zones.
+    pub zones: Vec<DnsZone>,
+}
+
+/// One zone.
+#[derive(Clone, Debug)]
+pub struct DnsZone {
+    /// Where it was written.
+    pub at: Span,
+    /// Its name, without the final dot.
+    pub name: String,
+    /// The RFC 1035 file, absolute.
+    pub file: PathBuf,
+    /// Records whose answer depends on health.
+    pub records: Vec<DnsRecord>,
+}
+
+/// A record whose answer depends on health.
+#[derive(Clone, Debug)]
+pub struct DnsRecord {
+    /// Where it was written.
+    pub at: Span,
+    /// Owner, relative to the zone; `@` is the apex.
+    pub name: String,
+    /// `A` or `AAAA`.
+    pub rtype: String,
+    /// Time to live.
+    pub ttl: Duration,
+    /// How one of the targets is chosen. Only `failover` so far.
+    pub policy: DnsPolicy,
+    /// Candidates in order of preference.
+    pub targets: Vec<DnsTarget>,
+}
+
+/// How a dynamic record chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DnsPolicy {
+    /// The first target that is up; all of them when none is (`all_down: serve_all`).
+    Failover,
+}
+
+/// A candidate of a dynamic record.
+#[derive(Clone, Debug)]
+pub struct DnsTarget {
+    /// The address answered.
+    pub address: std::net::IpAddr,
+    /// Up while this pool (index into [`Config::pools`]) has a healthy server; `None` is always up.
+    pub up_pool: Option<usize>,
+}
+
+/// A cache.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    /// Where it was written.
+    pub at: Span,
+    /// Its name (nginx: `keys_zone`).
+    pub name: String,
+    /// Bytes of the memory tier.
+    pub memory: u64,
+    /// Entries unused for so long are dropped (nginx: `inactive=`); `None` keeps them.
+    pub inactive: Option<Duration>,
+}
+
+/// A rule set.
+#[derive(Clone, Debug)]
+pub struct Waf {
+    /// Where it was written.
+    pub at: Span,
+    /// Its name.
+    pub name: String,
+    /// What it runs.
+    pub rules: WafRules,
+    /// What a verdict does.
+    pub mode: WafMode,
+    /// Paranoia level, 1 to 4.
+    pub paranoia: u8,
+    /// Anomaly score at which a request is refused (default 5).
+    pub threshold: u32,
+    /// Bytes of a body that are inspected (default 128 KiB).
+    pub body_limit: u64,
+    /// Tests only: names the matched rule ids in this response header.
+    pub report_header: Option<String>,
+}
+
+/// Which rules a rule set runs.
+#[derive(Clone, Debug)]
+pub enum WafRules {
+    /// The built-in rules.
+    Builtin,
+    /// SecLang files, absolute.
+    Files(Vec<(PathBuf, Span)>),
+}
+
+/// What a WAF verdict does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WafMode {
+    /// Nothing is inspected.
+    Off,
+    /// Matches are logged and counted.
+    Detect,
+    /// Requests over the threshold get 403.
+    Block,
+}
+
+/// A pool of servers.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    /// Where it was written.
+    pub at: Span,
+    /// Its name; for an address in place of a name, the address.
+    pub name: String,
+    /// How a server is chosen.
+    pub balance: Balance,
+    /// Its servers.
+    pub servers: Vec<Server>,
+    /// The active check.
+    pub health: Option<HealthCheck>,
+    /// Passive ejection.
+    pub eject: Eject,
+    /// Retries.
+    pub retry: Retry,
+    /// Idle connections kept for each worker thread (nginx: `keepalive`); 0 keeps none.
+    pub keepalive: usize,
+    /// How long an idle connection is kept (default 60 s).
+    pub keepalive_timeout: Duration,
+    /// TLS to its servers; `None` is plain.
+    pub tls: Option<PoolTls>,
+}
+
+/// How a server is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Balance {
+    /// Smooth weighted round robin, as nginx.
+    RoundRobin,
+    /// The less loaded of two random ones.
+    P2c,
+}
+
+/// A server of a pool.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Where it was written.
+    pub at: Span,
+    /// Where it listens.
+    pub address: Address,
+    /// Its share, 1 by default.
+    pub weight: u32,
+    /// Used only when no other is up.
+    pub backup: bool,
+    /// Never used (nginx: `down`).
+    pub down: bool,
+    /// Failures in a row after which it is left out for `fail_timeout` (nginx: `max_fails`); `None`: the pool's `eject`.
+    pub max_fails: Option<u32>,
+    /// See `max_fails`.
+    pub fail_timeout: Option<Duration>,
+}
+
+/// TLS to an origin.
+#[derive(Clone, Debug, Default)]
+pub struct PoolTls {
+    /// The name to ask for and to verify; the server's name when absent.
+    pub sni: Option<String>,
+    /// PEM of the CAs trusted; the system's when absent.
+    pub ca: Option<(PathBuf, Span)>,
+    /// Whether the certificate is verified: true from YAML, false from nginx.conf (`proxy_ssl_verify off`).
+    pub verify: bool,
+}
+
+/// An active HTTP check.
+#[derive(Clone, Debug)]
+pub struct HealthCheck {
+    /// Requested with GET; 2xx and 3xx are healthy.
+    pub path: String,
+    /// Host header; the server's address when absent.
+    pub host: Option<String>,
+    /// Time between checks (default 2 s), jittered by a tenth.
+    pub interval: Duration,
+    /// The longest a check may take (default 1 s).
+    pub timeout: Duration,
+    /// Failures in a row that make it down (default 2).
+    pub fall: u32,
+    /// Successes in a row that make it up again (default 2).
+    pub rise: u32,
+}
+
+/// Passive ejection.
+#[derive(Clone, Copy, Debug)]
+pub struct Eject {
+    /// Failures in a row (default 5); 0 switches it off.
+    pub after: u32,
+    /// For how long (default 10 s).
+    pub for_: Duration,
+    /// Share of the pool that may be out, in percent (default 50).
+    pub at_most_percent: u8,
+}
+
+/// Retries on another server.
+#[derive(Clone, Copy, Debug)]
+pub struct Retry {
+    /// After a connection that could not be made.
+    pub connect: bool,
+    /// After a timeout.
+    pub timeout: bool,
+    /// Status codes that are retried, as bits: 502 = 1, 503 = 2, 504 = 4, 500 = 8.
+    pub statuses: u8,
+    /// Tries in all (default 2; nginx: every server).
+    pub attempts: u32,
+    /// Retries as a share of requests, in percent (default 20).
+    pub budget_percent: u8,
+}
+
+/// A virtual host.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// Where it was written.
+    pub at: Span,
+    /// Its names. The first is the primary one.
+    pub names: Vec<HostName>,
+    /// The listeners it is reached through (indexes into [`Config::listeners`]).
+    pub listeners: Vec<usize>,
+    /// Its certificates.
+    pub tls: SiteTls,
+    /// Whether plain HTTP is answered with 308 to HTTPS.
+    pub redirect_to_https: bool,
+    /// How a route is found.
+    pub routing: Routing,
+    /// Runs before a route is looked for (nginx: directives of the rewrite module in `server`).
+    pub program: Vec<Op>,
+    /// Its routes.
+    pub routes: Vec<Route>,
+    /// For a request that matches no route (nginx: the server's own content). `None` is 404.
+    pub fallback: Option<Box<Route>>,
+}
+
+/// A name of a site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostName {
+    /// The whole name, in lower case.
+    Exact(String),
+    /// `*.example.test`: holds `example.test`. YAML: names below it; nginx's `.example.test` also adds Exact.
+    Suffix(String),
+    /// `www.example.*` (nginx): holds `www.example`.
+    Prefix(String),
+    /// nginx's `~^regex$`.
+    Regex(Pattern),
+    /// Any name: YAML's `*`.
+    Any,
+    /// No name: nginx's `""`.
+    Empty,
+}
+
+/// Where a site's certificate comes from.
+#[derive(Clone, Debug)]
+pub enum SiteTls {
+    /// None: the site is plain.
+    Off,
+    /// Issued by the internal CA.
+    Internal,
+    /// Files, watched. Several pairs where a site has an RSA and an ECDSA certificate.
+    Files(Vec<CertificateFiles>),
+}
+
+/// A certificate chain and its key.
+#[derive(Clone, Debug)]
+pub struct CertificateFiles {
+    /// PEM, leaf first.
+    pub certificate: (PathBuf, Span),
+    /// PEM.
+    pub key: (PathBuf, Span),
+}
+
+/// How a route is found in a site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Routing {
+    /// From the top, first match wins.
+    FirstMatch,
+    /// Exact, longest prefix, regular expressions in order (ngx_http_core_module, `location`).
+    Nginx,
+}
+
+/// A regular expression as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    /// Where it was written.
+    pub at: Span,
+    /// PCRE as an operator writes it.
+    pub text: String,
+    /// `~*`.
+    pub caseless: bool,
+    /// `!~`, `!~*` in conditions.
+    pub negated: bool,
+}
+
+/// Which paths a route takes. The path is decoded and normalised, without the query.
+#[derive(Clone, Debug)]
+pub enum Matcher {
+    /// This path only.
+    Exact(String),
+    /// This path and what is below it by whole segments (YAML).
+    Segments(String),
+    /// Paths that begin so; `stop` leaves out the regular expressions (nginx's `^~`).
+    Prefix {
+        /// The prefix.
+        path: String,
+        /// `^~`
+        stop: bool,
+    },
+    /// A regular expression.
+    Regex(Pattern),
+    /// Reached only by an internal redirect (nginx's `@name`).
+    Named(String),
+}
+
+/// What becomes of requests to some paths.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Where it was written.
+    pub at: Span,
+    /// Which paths.
+    pub matcher: Matcher,
+    /// Runs when the route is chosen.
+    pub program: Vec<Op>,
+    /// What answers.
+    pub content: Content,
+    /// All else, merged.
+    pub policy: RoutePolicy,
+}
+
+/// What applies to a route, merged from route, site, defaults and built-in.
+#[derive(Clone, Debug)]
+pub struct RoutePolicy {
+    /// The cache, if any.
+    pub cache: Option<CachePolicy>,
+    /// The rule set (index into [`Config::wafs`]).
+    pub waf: Option<usize>,
+    /// Access logs (indexes into [`Log::access`]).
+    pub access_log: Vec<usize>,
+    /// Bytes of a request body (default 10 MiB; nginx 1 MiB); `None` is no limit.
+    pub body_limit: Option<u64>,
+    /// Response header fields to set, in order (name, value).
+    pub response_set: Vec<(String, Template)>,
+    /// Response header fields to remove.
+    pub response_remove: Vec<String>,
+    /// Timeouts.
+    pub timeouts: Timeouts,
+    /// Content type where no extension tells (nginx: `default_type`).
+    pub default_type: String,
+    /// Types by extension (nginx: `types`); shared.
+    pub types: std::sync::Arc<Vec<(String, String)>>,
+    /// Requests on one connection (nginx: `keepalive_requests`).
+    pub keepalive_requests: u64,
+}
+
+/// Timeouts of a route.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// To connect to an origin (default 3 s; nginx 60 s).
+    pub connect: Duration,
+    /// From the end of the request to the origin's head (default 60 s).
+    pub first_byte: Duration,
+    /// Between two reads from or writes to the origin (default 60 s).
+    pub between_bytes: Duration,
+    /// Between two requests of a client (default 75 s; nginx: `keepalive_timeout`); zero closes after each.
+    pub keepalive: Duration,
+    /// Between two reads of a client's body, and between two writes to a client (default 60 s).
+    pub client: Duration,
+    /// Of a tunnel, where neither side says anything (default 1 h).
+    pub tunnel_idle: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(3),
+            first_byte: Duration::from_secs(60),
+            between_bytes: Duration::from_secs(60),
+            keepalive: Duration::from_secs(75),
+            client: Duration::from_secs(60),
+            tunnel_idle: Duration::from_secs(3600),
+        }
+    }
+}
+
+impl Default for RoutePolicy {
+    fn default() -> Self {
+        Self {
+            cache: None,
+            waf: None,
+            access_log: Vec::new(),
+            body_limit: Some(10 << 20),
+            response_set: Vec::new(),
+            response_remove: Vec::new(),
+            timeouts: Timeouts::default(),
+            default_type: "application/octet-stream".into(),
+            types: std::sync::Arc::default(),
+            keepalive_requests: u64::MAX,
+        }
+    }
+}
+
+/// How a route uses a cache.
+#[derive(Clone, Debug)]
+pub struct CachePolicy {
+    /// Index into [`Config::caches`].
+    pub cache: usize,
+    /// Which rules: `nginx` from nginx.conf, `rfc9111` from YAML.
+    pub profile: CacheProfile,
+    /// The key (nginx: `proxy_cache_key`); `None`: scheme, host and the forwarded target.
+    pub key: Option<Template>,
+    /// Where the origin is silent.
+    pub default_ttl: Option<Duration>,
+    /// Whatever the origin says.
+    pub force_ttl: Option<Duration>,
+    /// Where the origin is silent (RFC 5861).
+    pub stale_while_revalidate: Option<Duration>,
+    /// Where the origin is silent (RFC 5861).
+    pub stale_if_error: Option<Duration>,
+    /// nginx's `proxy_cache_valid`: statuses (empty: `any`) and lifetime.
+    pub valid: Vec<(Vec<u16>, Duration)>,
+}
+
+/// Which rules a cache follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheProfile {
+    /// RFC 9111.
+    Rfc9111,
+    /// ngx_http_proxy_module: a request's Cache-Control is ignored, X-Accel-Expires counts.
+    Nginx,
+}
+
+/// What answers.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// A pool.
+    Proxy(Proxy),
+    /// A fixed answer (YAML: `respond`; nginx: `return` with a text).
+    Fixed {
+        /// Status.
+        status: u16,
+        /// Body.
+        body: Template,
+        /// Content-Type.
+        content_type: Option<String>,
+    },
+    /// A redirect.
+    Redirect {
+        /// 301, 302, 303, 307 or 308.
+        status: u16,
+        /// Location.
+        location: Template,
+    },
+    /// Files.
+    Static {
+        /// Directory, absolute once rendered.
+        root: Template,
+        /// Names tried in a directory.
+        index: Vec<Template>,
+    },
+}
+
+/// A proxied route.
+#[derive(Clone, Debug)]
+pub struct Proxy {
+    /// Where it was written.
+    pub at: Span,
+    /// Index into [`Config::pools`].
+    pub pool: usize,
+    /// Host header sent: YAML sends the client's (`None`), nginx `$proxy_host` unless set.
+    pub host: Option<Template>,
+    /// What is requested.
+    pub uri: ProxyUri,
+    /// Request header fields to set; an empty value removes (nginx: `proxy_set_header`).
+    pub set_headers: Vec<(String, Template)>,
+    /// Whether X-Forwarded-For, -Proto and -Host and X-Request-Id are added (YAML: yes, nginx: no).
+    pub forwarded: bool,
+    /// `1.0` or `1.1`.
+    pub http11: bool,
+    /// Whether the connection to the origin is kept (nginx before 1.29.7: only with an empty `Connection`).
+    pub keepalive: bool,
+}
+
+/// What is requested of an origin.
+#[derive(Clone, Debug)]
+pub enum ProxyUri {
+    /// The client's target, byte for byte unless it was rewritten (YAML; nginx's `proxy_pass` without a URI).
+    AsReceived,
+    /// The matched prefix replaced (nginx's `proxy_pass` with a URI).
+    ReplacePrefix {
+        /// The location's prefix.
+        prefix: String,
+        /// What stands in its place.
+        with: String,
+    },
+    /// Wholly given (nginx's `proxy_pass` with variables).
+    Template(Template),
+}
+
+/// A step of a program (ngx_http_rewrite_module).
+#[derive(Clone, Debug)]
+pub enum Op {
+    /// `set $variable value`
+    Set {
+        /// Without the `$`.
+        variable: String,
+        /// Value.
+        value: Template,
+    },
+    /// `rewrite pattern replacement [flag]`
+    Rewrite {
+        /// Against the normalised path.
+        pattern: Pattern,
+        /// A replacement that ends in `?` drops the arguments; one with a scheme redirects.
+        replacement: Template,
+        /// What then.
+        flag: RewriteFlag,
+    },
+    /// `return code [text]`, `return code URL`
+    Return {
+        /// Status; 444 closes the connection.
+        status: u16,
+        /// Text, or for 301, 302, 303, 307, 308 the location.
+        value: Option<Template>,
+    },
+    /// `if (condition) { ... }`
+    If {
+        /// Condition.
+        condition: Condition,
+        /// Its own rewrite directives.
+        then: Vec<Op>,
+        /// Content and policy that hold from here on when the condition is true: a true `if` makes a location of
+        /// its own. `None` in `server`, or where nothing differs.
+        route: Option<Box<Route>>,
+    },
+    /// `break`
+    Break,
+}
+
+/// What follows a rewrite that matched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RewriteFlag {
+    /// Go on with the next directive.
+    Continue,
+    /// Stop, look for a route again.
+    Last,
+    /// Stop, stay in this route.
+    Break,
+    /// 302
+    Redirect,
+    /// 301
+    Permanent,
+}
+
+/// A condition of `if`.
+#[derive(Clone, Debug)]
+pub enum Condition {
+    /// Neither empty nor `0`.
+    True(Template),
+    /// `=` (or `!=`).
+    Equal {
+        /// Left.
+        left: Template,
+        /// Right.
+        right: Template,
+        /// `!=`
+        negated: bool,
+    },
+    /// `~`, `~*`, `!~`, `!~*`
+    Match {
+        /// What is matched.
+        value: Template,
+        /// Pattern, with its negation.
+        pattern: Pattern,
+    },
+    /// `-f`, `-d`, `-e`, `-x` and their negations.
+    File {
+        /// Path.
+        path: Template,
+        /// Which test.
+        test: FileTest,
+        /// `!-f` ...
+        negated: bool,
+    },
+}
+
+/// A test on a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum FileTest {
+    File,
+    Directory,
+    Exists,
+    Executable,
+}
+
+/// A string with variables.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Template {
+    /// Literals and variables in order.
+    pub parts: Vec<Part>,
+}
+
+/// A piece of a template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// As it stands.
+    Literal(String),
+    /// `$name`, `${name}` or `$1`, without the `$`.
+    Variable {
+        /// Name; a digit for a capture.
+        name: String,
+        /// Where it was written.
+        at: Span,
+    },
+}
+
+impl Template {
+    /// A template without variables.
+    pub fn literal(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { parts: if text.is_empty() { Vec::new() } else { vec![Part::Literal(text)] } }
+    }
+
+    /// The text, if there are no variables.
+    pub fn as_literal(&self) -> Option<&str> {
+        match self.parts.as_slice() {
+            [] => Some(""),
+            [Part::Literal(text)] => Some(text),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Authoritative DNS: zones, answers, dynamic records, UDP and TCP servers.

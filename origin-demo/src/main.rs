@@ -1,0 +1,2 @@
+//! The demo origin.
+fn main() {}

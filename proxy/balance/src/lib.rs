@@ -1,0 +1,1 @@
+//! Pools, health, ejection, budgets: sans-io and simulated.

@@ -1,0 +1,2 @@
+//! The seawall daemon.
+fn main() {}

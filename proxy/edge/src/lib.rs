@@ -1,0 +1,1 @@
+//! The pipeline: clients, steps, content, filters, origins.

@@ -1,0 +1,1 @@
+//! HTTP/1 sans-io: heads, URIs, dates, structured fields, framing.

@@ -1,0 +1,1 @@
+//! The only unsafe code and system calls: sockets, recvmmsg, SCM_RIGHTS, privileges.

@@ -1,0 +1,1 @@
+//! Certificate store, SNI, files and the internal CA.

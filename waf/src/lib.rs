@@ -1,0 +1,1 @@
+//! The web application firewall: SecLang compiled to a union scan.
