@@ -1,0 +1,168 @@
+//! Forking into the background and limits of the process.
+
+use crate::Error;
+use nix::{
+    sys::{
+        prctl,
+        resource::{Resource, getrlimit, setrlimit},
+    },
+    unistd::{ForkResult, dup2_stderr, dup2_stdin, dup2_stdout, setsid},
+};
+use std::{
+    ffi::CString,
+    fs::{File, OpenOptions},
+    os::fd::AsFd,
+};
+
+/// Which side of a [`fork`] this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fork {
+    /// The old process, with the child's number.
+    Parent {
+        /// Process id of the child.
+        child: u32,
+    },
+    /// The new process.
+    Child,
+}
+
+/// Splits the process in two; refused when it has more than one thread.
+///
+/// With one thread the child is a faithful copy: no lock can be held by a thread that does not exist in it.
+pub fn fork() -> Result<Fork, Error> {
+    let threads = std::fs::read_dir("/proc/self/task")
+        .map_err(Error::call("opendir"))?
+        .count();
+    if threads != 1 {
+        return Err(Error::Threads(threads));
+    }
+    fork_checked()
+}
+
+fn fork_checked() -> Result<Fork, Error> {
+    // SAFETY: the process has a single thread (checked by the caller), so the child may do whatever the parent could.
+    match unsafe { nix::unistd::fork() }.map_err(Error::errno_of("fork"))? {
+        ForkResult::Parent { child } => Ok(Fork::Parent {
+            child: child.as_raw() as u32,
+        }),
+        ForkResult::Child => Ok(Fork::Child),
+    }
+}
+
+/// Leaves the terminal: a session of its own, standard input and output on /dev/null. Standard error stays, so that
+/// what goes wrong until the daemon is ready is still seen; see [`redirect_stderr`].
+pub fn detach() -> Result<(), Error> {
+    setsid().map_err(Error::errno_of("setsid"))?;
+    let null = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null")
+        .map_err(Error::call("open"))?;
+    dup2_stdin(null.as_fd()).map_err(Error::errno_of("dup2"))?;
+    dup2_stdout(null.as_fd()).map_err(Error::errno_of("dup2"))
+}
+
+/// Lets standard error be this file.
+pub fn redirect_stderr(file: &File) -> Result<(), Error> {
+    dup2_stderr(file.as_fd()).map_err(Error::errno_of("dup2"))
+}
+
+/// Raises the limit of open files to `wanted` as far as allowed (root may also raise the hard limit); returns the limit
+/// that holds now.
+pub fn raise_open_files(wanted: u64) -> Result<u64, Error> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(Error::errno_of("getrlimit"))?;
+    if soft >= wanted {
+        return Ok(soft);
+    }
+    if hard < wanted && setrlimit(Resource::RLIMIT_NOFILE, wanted, wanted).is_ok() {
+        return Ok(wanted);
+    }
+    let limit = wanted.min(hard);
+    setrlimit(Resource::RLIMIT_NOFILE, limit, hard).map_err(Error::errno_of("setrlimit"))?;
+    Ok(limit)
+}
+
+/// The name of this process in `ps -o comm` and `top`; cut at 15 bytes by the kernel.
+pub fn set_name(name: &str) -> Result<(), Error> {
+    let name = CString::new(name).unwrap_or_default();
+    prctl::set_name(&name).map_err(Error::errno_of("prctl"))
+}
+
+/// Creates a directory for `owner` alone (mode 0700), or leaves one that exists as it is.
+pub fn private_directory(path: &std::path::Path, owner: Option<(u32, u32)>) -> Result<(), Error> {
+    use std::os::unix::fs::{DirBuilderExt, chown};
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(Error::call("mkdir"))?;
+    }
+    std::fs::DirBuilder::new()
+        .mode(0o700)
+        .create(path)
+        .map_err(Error::call("mkdir"))?;
+    match owner {
+        Some((uid, gid)) => chown(path, Some(uid), Some(gid)).map_err(Error::call("chown")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use nix::{
+        sys::wait::{WaitStatus, waitpid},
+        unistd::Pid,
+    };
+
+    /// Runs `body` in a forked child and tells whether it returned true.
+    ///
+    /// The test process has threads, so `body` must keep to system calls and little allocation (glibc's allocator
+    /// survives a fork).
+    pub(crate) fn in_child(body: impl FnOnce() -> bool) -> bool {
+        match fork_checked().unwrap() {
+            Fork::Parent { child } => {
+                matches!(
+                    waitpid(Pid::from_raw(child as i32), None),
+                    Ok(WaitStatus::Exited(_, 0))
+                )
+            }
+            Fork::Child => {
+                let good =
+                    std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).unwrap_or(false);
+                // SAFETY: ends the child at once, without the test harness's own exit handlers.
+                unsafe { libc::_exit(if good { 0 } else { 1 }) }
+            }
+        }
+    }
+
+    #[test]
+    fn fork_is_refused_beside_other_threads() {
+        let error = std::thread::spawn(|| fork().unwrap_err()).join().unwrap();
+        assert!(matches!(error, Error::Threads(n) if n > 1), "{error}");
+    }
+
+    #[test]
+    fn open_files_are_raised_at_most_to_what_is_allowed() {
+        assert!(in_child(|| {
+            setrlimit(Resource::RLIMIT_NOFILE, 64, 256).unwrap();
+            // Root may go past the hard limit, others end at it.
+            let limit = raise_open_files(512).unwrap();
+            limit == 512 || limit == 256
+        }));
+    }
+
+    #[test]
+    fn a_private_directory_is_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let path = std::env::temp_dir()
+            .join(format!("seawall-private-{}", std::process::id()))
+            .join("a/b");
+        private_directory(&path, None).unwrap();
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o700
+        );
+        private_directory(&path, None).unwrap();
+    }
+}
