@@ -1,0 +1,34 @@
+//! Instants as milliseconds, so that they fit an atomic.
+
+use crate::limits::EJECTION_MAX;
+use std::{
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
+
+/// Milliseconds are counted from here. It is the one clock reading of the crate, and its value decides nothing.
+static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Stands for "not set".
+pub(crate) const NEVER: u64 = 0;
+
+/// Settles the origin, so that later instants lie after it.
+pub(crate) fn settle() {
+    LazyLock::force(&ORIGIN);
+}
+
+/// `now` in milliseconds; never [`NEVER`].
+pub(crate) fn millis(now: Instant) -> u64 {
+    as_millis(now.saturating_duration_since(*ORIGIN)).saturating_add(1)
+}
+
+/// The instant that [`millis`] turned into `ms`.
+pub(crate) fn instant(ms: u64, now: Instant) -> Instant {
+    let ahead = Duration::from_millis(ms.saturating_sub(millis(now)));
+    now.checked_add(ahead.min(EJECTION_MAX)).unwrap_or(now)
+}
+
+/// A duration in whole milliseconds.
+pub(crate) fn as_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

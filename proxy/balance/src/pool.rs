@@ -1,0 +1,234 @@
+//! The pool itself: construction, carry-over, and what others ask of it.
+
+use crate::{
+    budget::Budget,
+    health::Health,
+    moment,
+    options::{PoolOptions, ServerOptions},
+    server::Server,
+    view::View,
+};
+use arc_swap::{ArcSwap, Guard};
+use parking_lot::Mutex;
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{
+            AtomicU64, AtomicUsize,
+            Ordering::{Acquire, Relaxed, Release},
+        },
+    },
+};
+
+/// What all generations of a pool share: a reload makes a new [`Pool`] while requests finish on the old one, and both
+/// write the same servers' health.
+#[derive(Debug, Default)]
+pub(crate) struct Lineage {
+    /// Raised after every change that a [`View`] would show.
+    version: AtomicU64,
+    /// Held while health changes (never on the hot path), so that a cap over several servers is exact.
+    pub(crate) changes: Mutex<()>,
+}
+
+impl Lineage {
+    pub(crate) fn changed(&self) {
+        self.version.fetch_add(1, Release);
+    }
+}
+
+/// A pool of servers.
+#[derive(Debug)]
+pub struct Pool {
+    pub(crate) options: PoolOptions,
+    pub(crate) servers: Box<[Arc<Server>]>,
+    pub(crate) lineage: Arc<Lineage>,
+    /// The place in the rotation.
+    pub(crate) cursor: AtomicUsize,
+    budget: Arc<Budget>,
+    view: ArcSwap<View>,
+    /// Whether there was none before. The cap on ejections is exact within one generation: an older one counts its own
+    /// servers, and a reload may shrink the pool.
+    is_first: bool,
+}
+
+impl Pool {
+    /// A pool. Servers whose address `previous` has too go on with their counts, health, drain and ejection (the n-th
+    /// of several with the same address with the n-th), and so does the retry budget's window.
+    pub fn new(mut options: PoolOptions, previous: Option<&Pool>) -> Arc<Self> {
+        moment::settle();
+        let mut known = known_servers(previous);
+        let checked = options.checked;
+        let server = |options: ServerOptions| {
+            let health = known
+                .get_mut(options.address.as_str())
+                .and_then(Vec::pop)
+                .unwrap_or_default();
+            Arc::new(Server {
+                options,
+                checked,
+                health,
+            })
+        };
+        let servers: Box<[Arc<Server>]> = std::mem::take(&mut options.servers)
+            .into_iter()
+            .map(server)
+            .collect();
+        let lineage = previous
+            .map(|previous| Arc::clone(&previous.lineage))
+            .unwrap_or_default();
+        let version = lineage.version.load(Acquire);
+        Arc::new(Self {
+            budget: previous
+                .map(|previous| Arc::clone(&previous.budget))
+                .unwrap_or_default(),
+            cursor: AtomicUsize::new(previous.map_or(0, |previous| previous.cursor.load(Relaxed))),
+            view: ArcSwap::from_pointee(View::new(version, &servers)),
+            is_first: previous.is_none(),
+            options,
+            servers,
+            lineage,
+        })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.options.name
+    }
+
+    /// Its servers, by index.
+    pub fn servers(&self) -> &[Arc<Server>] {
+        &self.servers
+    }
+
+    /// Tries of one request in all, at least 1.
+    pub fn retry_attempts(&self) -> u32 {
+        self.options.retry_attempts.max(1)
+    }
+
+    /// Counts a request towards the retry budget; retries are not counted.
+    pub fn on_request(&self) {
+        self.budget.on_request();
+    }
+
+    /// Whether one more retry fits the budget, which it then takes up: over the last ten seconds retries stay within
+    /// their share of requests, or below three a second where there are few.
+    pub fn allow_retry(&self, now: std::time::Instant) -> bool {
+        self.budget.allow(
+            moment::millis(now) / 1000,
+            self.options.retry_budget_percent,
+        )
+    }
+
+    /// Whether the pool can serve: some server is neither down by its check or by configuration nor draining.
+    ///
+    /// Ejections do not count: only requests lift them, so a pool that DNS withdrew for its ejections would get no
+    /// request and stay withdrawn.
+    pub fn is_up(&self) -> bool {
+        self.servers.iter().any(|server| server.is_eligible())
+    }
+
+    /// Servers that take requests. An ejected one counts again when a request or a check has proved it.
+    pub fn healthy_count(&self) -> usize {
+        self.servers
+            .iter()
+            .filter(|server| server.is_usable())
+            .count()
+    }
+
+    /// Starts or stops draining a server: it finishes what it has and takes nothing new. Survives a reload. An unknown
+    /// index changes nothing.
+    pub fn drain(&self, index: usize, draining: bool) {
+        if let Some(server) = self.servers.get(index) {
+            let _changes = self.lineage.changes.lock();
+            server.health.draining.store(draining, Release);
+            self.lineage.changed();
+        }
+    }
+
+    /// The servers in use now; rebuilt by the first who asks after a change, by whichever generation.
+    pub(crate) fn view(&self) -> Guard<Arc<View>> {
+        let view = self.view.load();
+        if view.version == self.lineage.version.load(Acquire) {
+            return view;
+        }
+        drop(view);
+        let _changes = self.lineage.changes.lock();
+        // The version is read before the state it stands for: a change in between is seen as another change.
+        let version = self.lineage.version.load(Acquire);
+        if self.view.load().version != version {
+            self.view.store(Arc::new(View::new(version, &self.servers)));
+        }
+        self.view.load()
+    }
+
+    /// How many servers may be ejected at once.
+    pub(crate) fn ejected_max(&self) -> usize {
+        let servers = self
+            .servers
+            .iter()
+            .filter(|server| !server.options.down)
+            .count();
+        match self.options.eject.at_most_percent {
+            0 => 0,
+            percent => {
+                let share = servers * usize::from(percent) / 100;
+                share.max(1).min(servers.saturating_sub(1))
+            }
+        }
+    }
+
+    /// What must hold at any time when no request is being handled; for tests and debug builds.
+    pub fn check_invariants(&self) -> Result<(), String> {
+        let view = self.view();
+        let mut primaries: Vec<usize> =
+            view.primaries.from(0).chain(view.backups.from(0)).collect();
+        primaries.sort_unstable();
+        primaries.dedup();
+        let usable: Vec<usize> = (0..self.servers.len())
+            .filter(|&index| self.servers[index].is_usable())
+            .collect();
+        if primaries != usable {
+            return Err(format!(
+                "the rotation has {primaries:?}, in use are {usable:?}"
+            ));
+        }
+        let ejected = self
+            .servers
+            .iter()
+            .filter(|server| server.health.is_ejected())
+            .count();
+        let ejected_max = self.ejected_max();
+        if self.is_first && ejected > ejected_max {
+            return Err(format!(
+                "{ejected} servers are ejected, {ejected_max} may be"
+            ));
+        }
+        match self
+            .servers
+            .iter()
+            .find(|server| server.in_flight() > u32::MAX / 2)
+        {
+            Some(server) => Err(format!(
+                "{} has released more than it took",
+                server.address()
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The previous pool's servers by address; each list is in reverse order, to be popped.
+fn known_servers(previous: Option<&Pool>) -> HashMap<&str, Vec<Arc<Health>>> {
+    let mut known: HashMap<&str, Vec<Arc<Health>>> = HashMap::new();
+    for server in previous
+        .iter()
+        .flat_map(|previous| previous.servers.iter().rev())
+    {
+        known
+            .entry(server.address())
+            .or_default()
+            .push(Arc::clone(&server.health));
+    }
+    known
+}
