@@ -1,0 +1,155 @@
+//! Which certificate a name gets.
+
+use crate::{certificate::is_rsa, limits::NAME_BYTES_MAX};
+use rustls::{CipherSuite, SignatureScheme, sign::CertifiedKey};
+use smallvec::SmallVec;
+use std::{collections::HashMap, sync::Arc};
+
+/// What a ClientHello offers, as far as it decides on the certificate.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Offer<'a> {
+    pub(crate) schemes: &'a [SignatureScheme],
+    pub(crate) suites: &'a [CipherSuite],
+}
+
+/// The certificates of one name: usually one, two where there is an ECDSA and an RSA one.
+type Keys = SmallVec<[Arc<CertifiedKey>; 1]>;
+
+/// Certificates by name. Immutable: see [`Resolver`](crate::Resolver).
+#[derive(Debug, Default)]
+pub struct CertMap {
+    exact: HashMap<Box<str>, Keys>,
+    /// `*.a.test` under `a.test`.
+    wildcard: HashMap<Box<str>, Keys>,
+    /// `.a.test` under `a.test`.
+    below: HashMap<Box<str>, Keys>,
+    default: Keys,
+}
+
+/// Builds a [`CertMap`].
+#[derive(Debug, Default)]
+pub struct CertMapBuilder {
+    map: CertMap,
+}
+
+impl CertMapBuilder {
+    /// An empty map.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a certificate for a name, in any case:
+    ///
+    /// - `a.test`: this name;
+    /// - `*.a.test`: names one label below, as certificates mean it (RFC 6125 §6.4.3);
+    /// - `.a.test`: names any number of labels below, as nginx's `*.a.test` means it;
+    /// - `*`: every other name, and clients that name no server.
+    ///
+    /// The first certificate of a kind (RSA or not) for a name stays; further ones are ignored.
+    pub fn add(&mut self, name: &str, key: Arc<CertifiedKey>) -> &mut Self {
+        let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+        let keys = if name == "*" {
+            &mut self.map.default
+        } else if let Some(parent) = name.strip_prefix("*.") {
+            self.map.wildcard.entry(parent.into()).or_default()
+        } else if let Some(parent) = name.strip_prefix('.') {
+            self.map.below.entry(parent.into()).or_default()
+        } else {
+            self.map.exact.entry(name.into()).or_default()
+        };
+        if !keys.iter().any(|known| is_rsa(known) == is_rsa(&key)) {
+            // ECDSA signs far faster: it is asked first.
+            let at = if is_rsa(&key) { keys.len() } else { 0 };
+            keys.insert(at, key);
+        }
+        self
+    }
+
+    /// The map.
+    pub fn build(self) -> CertMap {
+        self.map
+    }
+}
+
+impl CertMap {
+    /// Whether some certificate answers to this name.
+    pub fn covers(&self, name: Option<&str>) -> bool {
+        self.find(name).is_some()
+    }
+
+    /// How many names it knows, the default aside.
+    pub fn len(&self) -> usize {
+        self.exact.len() + self.wildcard.len() + self.below.len()
+    }
+
+    /// Whether it has no certificate at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0 && self.default.is_empty()
+    }
+
+    /// The certificate for a client: of the most specific name, and of a kind the client can verify.
+    pub(crate) fn resolve(
+        &self,
+        name: Option<&str>,
+        offer: Offer<'_>,
+    ) -> Option<&Arc<CertifiedKey>> {
+        let keys = self.find(name)?;
+        // With none that fits, the first: rustls then says what is missing, in its alert.
+        keys.iter()
+            .find(|key| fits(key, offer))
+            .or_else(|| keys.first())
+    }
+
+    fn find(&self, name: Option<&str>) -> Option<&Keys> {
+        let default = || Some(&self.default).filter(|keys| !keys.is_empty());
+        let Some(name) = name else { return default() };
+        // Lower case on the stack: a handshake allocates nothing here.
+        let mut buffer = [0; NAME_BYTES_MAX];
+        let name = name.strip_suffix('.').unwrap_or(name);
+        let Some(lower) = buffer.get_mut(..name.len()) else {
+            return default();
+        };
+        lower.copy_from_slice(name.as_bytes());
+        lower.make_ascii_lowercase();
+        let Ok(name) = std::str::from_utf8(lower) else {
+            return default();
+        };
+        self.named(name).or_else(default)
+    }
+
+    fn named(&self, name: &str) -> Option<&Keys> {
+        if let Some(keys) = self.exact.get(name) {
+            return Some(keys);
+        }
+        let (_, parent) = name.split_once('.')?;
+        if let Some(keys) = self.wildcard.get(parent) {
+            return Some(keys);
+        }
+        if self.below.is_empty() {
+            return None;
+        }
+        let parents = std::iter::successors(Some(parent), |parent| {
+            parent.split_once('.').map(|(_, parent)| parent)
+        });
+        parents
+            .into_iter()
+            .find_map(|parent| self.below.get(parent))
+    }
+}
+
+/// Whether the client can use this certificate. Before TLS 1.3 the cipher suite names the kind of signature too.
+fn fits(key: &CertifiedKey, offer: Offer<'_>) -> bool {
+    let suite_fits = |suite: &CipherSuite| match suite {
+        CipherSuite::TLS13_AES_128_GCM_SHA256
+        | CipherSuite::TLS13_AES_256_GCM_SHA384
+        | CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => true,
+        CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
+        | CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384
+        | CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => is_rsa(key),
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+        | CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384
+        | CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 => !is_rsa(key),
+        _ => false,
+    };
+    key.key.choose_scheme(offer.schemes).is_some() && offer.suites.iter().any(suite_fits)
+}
