@@ -30,13 +30,31 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     /// An error at a place.
-    pub fn error(code: &'static str, at: impl Into<Option<Span>>, message: impl Into<String>) -> Self {
-        Self { code, severity: Severity::Error, message: message.into(), at: at.into(), help: None, related: Vec::new() }
+    pub fn error(
+        code: &'static str,
+        at: impl Into<Option<Span>>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            code,
+            severity: Severity::Error,
+            message: message.into(),
+            at: at.into(),
+            help: None,
+            related: Vec::new(),
+        }
     }
 
     /// A warning at a place.
-    pub fn warning(code: &'static str, at: impl Into<Option<Span>>, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(code, at, message) }
+    pub fn warning(
+        code: &'static str,
+        at: impl Into<Option<Span>>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(code, at, message)
+        }
     }
 
     /// Adds what to do.
@@ -65,7 +83,12 @@ impl Diagnostics {
     }
 
     /// Adds an error.
-    pub fn error(&mut self, code: &'static str, at: impl Into<Option<Span>>, message: impl Into<String>) {
+    pub fn error(
+        &mut self,
+        code: &'static str,
+        at: impl Into<Option<Span>>,
+        message: impl Into<String>,
+    ) {
         self.push(Diagnostic::error(code, at, message));
     }
 
@@ -77,6 +100,15 @@ impl Diagnostics {
     /// Whether anything forbids loading.
     pub fn has_errors(&self) -> bool {
         self.items.iter().any(|d| d.severity == Severity::Error)
+    }
+
+    /// Puts findings into the order of the text: by file, then by place; those without a place come first. What was
+    /// found twice (a value that several routes inherit) stays once.
+    pub fn sort(&mut self) {
+        self.items
+            .sort_by_key(|d| d.at.map(|at| (at.file, at.start)));
+        self.items
+            .dedup_by(|a, b| a.code == b.code && a.at == b.at && a.message == b.message);
     }
 
     /// Whether nothing was found.
@@ -103,7 +135,12 @@ fn line(d: &Diagnostic, sources: &SourceMap) -> String {
     match d.at {
         Some(at) => {
             let (l, c) = sources.line_column(at);
-            format!("{}:{l}:{c}: {severity}[{}]: {}", sources.name(at.file).display(), d.code, d.message)
+            format!(
+                "{}:{l}:{c}: {severity}[{}]: {}",
+                sources.name(at.file).display(),
+                d.code,
+                d.message
+            )
         }
         None => format!("{severity}[{}]: {}", d.code, d.message),
     }

@@ -5,7 +5,10 @@
 //! and what to do. A reader collects *all* errors of a file before it gives up.
 
 mod diagnostic;
+mod json;
+mod render;
 mod source;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use render::QUOTED_SOURCE_BYTES_MAX;
 pub use source::{FileId, SourceMap, Span};

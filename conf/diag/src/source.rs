@@ -20,7 +20,11 @@ pub struct Span {
 impl Span {
     /// A span of `file` from byte `start` up to, not including, byte `end`.
     pub fn new(file: FileId, start: usize, end: usize) -> Self {
-        Self { file, start: start.min(u32::MAX as usize) as u32, end: end.min(u32::MAX as usize) as u32 }
+        Self {
+            file,
+            start: start.min(u32::MAX as usize) as u32,
+            end: end.min(u32::MAX as usize) as u32,
+        }
     }
 }
 
@@ -39,7 +43,9 @@ impl SourceMap {
 
     /// The name of a file; empty for an unknown id.
     pub fn name(&self, file: FileId) -> &Path {
-        self.files.get(file.0 as usize).map_or(Path::new(""), |f| &f.0)
+        self.files
+            .get(file.0 as usize)
+            .map_or(Path::new(""), |f| &f.0)
     }
 
     /// The text of a file; empty for an unknown id.
@@ -52,14 +58,26 @@ impl SourceMap {
         let text = self.text(span.file).as_bytes();
         let before = text.get(..span.start as usize).unwrap_or(text);
         let line = before.iter().filter(|b| **b == b'\n').count() as u32 + 1;
-        let bol = before.iter().rposition(|b| *b == b'\n').map_or(0, |i| i + 1);
+        let bol = before
+            .iter()
+            .rposition(|b| *b == b'\n')
+            .map_or(0, |i| i + 1);
         // Continuation bytes of UTF-8 are not characters of their own.
-        let column = before.get(bol..).unwrap_or_default().iter().filter(|b| **b & 0xC0 != 0x80).count() as u32 + 1;
+        let column = before
+            .get(bol..)
+            .unwrap_or_default()
+            .iter()
+            .filter(|b| **b & 0xC0 != 0x80)
+            .count() as u32
+            + 1;
         (line, column)
     }
 
     /// All files with their ids.
     pub fn iter(&self) -> impl Iterator<Item = (FileId, &Path, &str)> {
-        self.files.iter().enumerate().map(|(i, (n, t))| (FileId(i as u32), n.as_path(), t.as_str()))
+        self.files
+            .iter()
+            .enumerate()
+            .map(|(i, (n, t))| (FileId(i as u32), n.as_path(), t.as_str()))
     }
 }
