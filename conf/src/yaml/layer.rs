@@ -1,0 +1,416 @@
+//! What is inherited: route over site over `defaults` over built-in.
+//!
+//! A [`Layer`] holds what one level says and nothing else; layers are put over each other (maps merge by key, lists
+//! replace, `off` removes) and the result becomes a [`RoutePolicy`].
+
+use super::read::{Fields, Reader, Shape};
+use super::rooms::Names;
+use super::tree::{Node, Value};
+use crate::media;
+use crate::model::{CachePolicy, CacheProfile, RoutePolicy, Template, Timeouts};
+use seawall_diag::Span;
+use std::time::Duration;
+
+const DEFAULTS: Shape = Shape {
+    what: "`defaults`",
+    fields: &["body_limit", "timeouts", "headers", "cache", "waf"],
+    not_yet: &["compress", "errors", "rate_limit", "auth", "hsts", "mirror"],
+};
+const TIMEOUTS: Shape = Shape {
+    what: "`timeouts`",
+    fields: &[
+        "connect",
+        "first_byte",
+        "between_bytes",
+        "keepalive",
+        "client",
+        "tunnel_idle",
+    ],
+    not_yet: &["request"],
+};
+const HEADERS: Shape = Shape {
+    what: "`headers`",
+    fields: &["response", "request"],
+    not_yet: &[],
+};
+const HEADER_CHANGES: Shape = Shape {
+    what: "header changes",
+    fields: &["set", "remove"],
+    not_yet: &["add"],
+};
+const CACHE: Shape = Shape {
+    what: "`cache`",
+    fields: &[
+        "name",
+        "key",
+        "default_ttl",
+        "force_ttl",
+        "stale_while_revalidate",
+        "stale_if_error",
+    ],
+    not_yet: &[
+        "ignore_cookies",
+        "vary",
+        "methods",
+        "bypass",
+        "min_uses",
+        "slice",
+        "tags",
+    ],
+};
+
+/// Fields that frame a message or speak of one connection: they are the daemon's own.
+const FRAMING: &[&str] = &[
+    "connection",
+    "content-length",
+    "transfer-encoding",
+    "keep-alive",
+    "upgrade",
+    "te",
+    "trailer",
+];
+
+/// What one level says.
+#[derive(Clone, Default)]
+pub(crate) struct Layer {
+    access_log: Option<Vec<usize>>,
+    cache: Option<CacheLayer>,
+    waf: Option<Option<usize>>,
+    body_limit: Option<Option<u64>>,
+    timeouts: TimeoutLayer,
+    response: HeaderLayer,
+    pub(crate) request: HeaderLayer,
+}
+
+#[derive(Clone, Default)]
+struct TimeoutLayer {
+    connect: Option<Duration>,
+    first_byte: Option<Duration>,
+    between_bytes: Option<Duration>,
+    keepalive: Option<Duration>,
+    client: Option<Duration>,
+    tunnel_idle: Option<Duration>,
+}
+
+/// Changes to a head; a value of `None` takes back what an outer level sets.
+#[derive(Clone, Default)]
+pub(crate) struct HeaderLayer {
+    pub(crate) set: Vec<(String, Option<Template>)>,
+    pub(crate) remove: Option<Vec<String>>,
+}
+
+/// A setting that `off` removes.
+type Removable = Option<Option<Duration>>;
+
+#[derive(Clone, Default)]
+struct CacheLayer {
+    at: Span,
+    off: bool,
+    name: Option<usize>,
+    key: Option<Template>,
+    default_ttl: Removable,
+    force_ttl: Removable,
+    stale_while_revalidate: Removable,
+    stale_if_error: Removable,
+}
+
+impl Layer {
+    /// The outermost layer: everything is logged to these.
+    pub(crate) fn logging(access_logs: Vec<usize>) -> Layer {
+        Layer {
+            access_log: Some(access_logs),
+            ..Layer::default()
+        }
+    }
+
+    /// This level with what it leaves open taken from the one around it.
+    pub(crate) fn over(self, outer: &Layer) -> Layer {
+        let (t, o) = (self.timeouts, &outer.timeouts);
+        Layer {
+            access_log: self.access_log.or_else(|| outer.access_log.clone()),
+            cache: match (self.cache, &outer.cache) {
+                (Some(inner), Some(outer)) => Some(inner.over(outer)),
+                (inner, outer) => inner.or_else(|| outer.clone()),
+            },
+            waf: self.waf.or(outer.waf),
+            body_limit: self.body_limit.or(outer.body_limit),
+            timeouts: TimeoutLayer {
+                connect: t.connect.or(o.connect),
+                first_byte: t.first_byte.or(o.first_byte),
+                between_bytes: t.between_bytes.or(o.between_bytes),
+                keepalive: t.keepalive.or(o.keepalive),
+                client: t.client.or(o.client),
+                tunnel_idle: t.tunnel_idle.or(o.tunnel_idle),
+            },
+            response: self.response.over(&outer.response),
+            request: self.request.over(&outer.request),
+        }
+    }
+
+    /// The policy of a route on which nothing further is said.
+    pub(crate) fn policy(&self, reader: &mut Reader<'_>, names: &Names<'_>) -> RoutePolicy {
+        let built_in = Timeouts::default();
+        let t = &self.timeouts;
+        RoutePolicy {
+            cache: self
+                .cache
+                .as_ref()
+                .filter(|c| !c.off)
+                .and_then(|c| c.policy(reader, names)),
+            waf: self.waf.flatten(),
+            access_log: self.access_log.clone().unwrap_or_default(),
+            body_limit: self.body_limit.unwrap_or(RoutePolicy::default().body_limit),
+            response_set: self.response.settings(),
+            response_remove: self.response.remove.clone().unwrap_or_default(),
+            timeouts: Timeouts {
+                connect: t.connect.unwrap_or(built_in.connect),
+                first_byte: t.first_byte.unwrap_or(built_in.first_byte),
+                between_bytes: t.between_bytes.unwrap_or(built_in.between_bytes),
+                keepalive: t.keepalive.unwrap_or(built_in.keepalive),
+                client: t.client.unwrap_or(built_in.client),
+                tunnel_idle: t.tunnel_idle.unwrap_or(built_in.tunnel_idle),
+            },
+            types: media::table(media::WEB),
+            ..RoutePolicy::default()
+        }
+    }
+}
+
+impl HeaderLayer {
+    fn over(mut self, outer: &HeaderLayer) -> HeaderLayer {
+        for (name, value) in &outer.set {
+            if !self.set.iter().any(|(n, _)| n.eq_ignore_ascii_case(name)) {
+                self.set.push((name.clone(), value.clone()));
+            }
+        }
+        HeaderLayer {
+            remove: self.remove.or_else(|| outer.remove.clone()),
+            ..self
+        }
+    }
+
+    /// What is set once everything is merged.
+    pub(crate) fn settings(&self) -> Vec<(String, Template)> {
+        self.set
+            .iter()
+            .filter_map(|(n, v)| Some((n.clone(), v.clone()?)))
+            .collect()
+    }
+}
+
+impl CacheLayer {
+    fn over(self, outer: &CacheLayer) -> CacheLayer {
+        CacheLayer {
+            at: self.at,
+            off: self.off,
+            name: self.name.or(outer.name),
+            key: self.key.or_else(|| outer.key.clone()),
+            default_ttl: self.default_ttl.or(outer.default_ttl),
+            force_ttl: self.force_ttl.or(outer.force_ttl),
+            stale_while_revalidate: self.stale_while_revalidate.or(outer.stale_while_revalidate),
+            stale_if_error: self.stale_if_error.or(outer.stale_if_error),
+        }
+    }
+
+    /// A cache that nobody names is the only one, or the one called `default`.
+    fn policy(&self, reader: &mut Reader<'_>, names: &Names<'_>) -> Option<CachePolicy> {
+        let only = (names.caches.len() == 1).then_some(0);
+        let cache = self
+            .name
+            .or(only)
+            .or_else(|| names.caches.iter().position(|n| *n == "default"));
+        let Some(cache) = cache else {
+            let help = "define one: `caches: { default: { memory: 256MiB } }`";
+            reader.invalid(
+                self.at,
+                "no cache is named here, and there is no `default` one",
+                help,
+            );
+            return None;
+        };
+        Some(CachePolicy {
+            cache,
+            profile: CacheProfile::Rfc9111,
+            key: self.key.clone(),
+            default_ttl: self.default_ttl.flatten(),
+            force_ttl: self.force_ttl.flatten(),
+            stale_while_revalidate: self.stale_while_revalidate.flatten(),
+            stale_if_error: self.stale_if_error.flatten(),
+            valid: Vec::new(),
+        })
+    }
+}
+
+/// Reads `defaults`.
+pub(crate) fn read_defaults(reader: &mut Reader<'_>, node: &Node, names: &Names<'_>) -> Layer {
+    reader
+        .open(node, &DEFAULTS)
+        .map_or_else(Layer::default, |fields| read_layer(reader, &fields, names))
+}
+
+/// Reads what may stand on a route, on a site and in `defaults`.
+pub(crate) fn read_layer(reader: &mut Reader<'_>, fields: &Fields<'_>, names: &Names<'_>) -> Layer {
+    let mut layer = Layer::default();
+    if let Some(node) = fields.get("body_limit") {
+        layer.body_limit = if node.is_off() {
+            Some(None)
+        } else {
+            reader.size(node).map(Some)
+        };
+    }
+    if let Some(node) = fields.get("waf") {
+        layer.waf = if node.is_off() {
+            Some(None)
+        } else {
+            let name = reader.string(node);
+            name.and_then(|name| reader.resolve(node.at, name, "rule set", &names.wafs))
+                .map(Some)
+        };
+    }
+    if let Some(node) = fields.get("cache") {
+        layer.cache = cache(reader, node, names);
+    }
+    if let Some(node) = fields.get("timeouts") {
+        layer.timeouts = timeouts(reader, node);
+    }
+    if let Some(fields) = fields.get("headers").and_then(|n| reader.open(n, &HEADERS)) {
+        layer.response = fields
+            .get("response")
+            .map_or_else(HeaderLayer::default, |n| headers(reader, n));
+        layer.request = fields
+            .get("request")
+            .map_or_else(HeaderLayer::default, |n| headers(reader, n));
+    }
+    layer
+}
+
+fn cache(reader: &mut Reader<'_>, node: &Node, names: &Names<'_>) -> Option<CacheLayer> {
+    let mut cache = CacheLayer {
+        at: node.at,
+        ..CacheLayer::default()
+    };
+    if node.is_off() {
+        cache.off = true;
+        return Some(cache);
+    }
+    if let Value::Scalar { .. } = node.value {
+        let name = reader.string(node)?;
+        if !matches!(name, "true" | "on") {
+            cache.name = Some(reader.resolve(node.at, name, "cache", &names.caches)?);
+        }
+        return Some(cache);
+    }
+    let fields = reader.open(node, &CACHE)?;
+    if let Some(node) = fields.get("name") {
+        let name = reader.string(node)?;
+        cache.name = Some(reader.resolve(node.at, name, "cache", &names.caches)?);
+    }
+    cache.key = fields.get("key").and_then(|n| reader.template(n));
+    let mut duration = |name: &str| {
+        let node = fields.get(name)?;
+        if node.is_off() {
+            Some(None)
+        } else {
+            reader.duration(node).map(Some)
+        }
+    };
+    cache.default_ttl = duration("default_ttl");
+    cache.force_ttl = duration("force_ttl");
+    cache.stale_while_revalidate = duration("stale_while_revalidate");
+    cache.stale_if_error = duration("stale_if_error");
+    Some(cache)
+}
+
+fn timeouts(reader: &mut Reader<'_>, node: &Node) -> TimeoutLayer {
+    let Some(fields) = reader.open(node, &TIMEOUTS) else {
+        return TimeoutLayer::default();
+    };
+    let mut timeout = |name: &str| {
+        let node = fields.get(name)?;
+        let value = reader.duration(node)?;
+        // Only keepalive has a meaning for zero: close after each request.
+        if value.is_zero() && name != "keepalive" {
+            reader.invalid(
+                node.at,
+                format!("`{name}` of zero would fail every request"),
+                "write a duration above zero",
+            );
+            return None;
+        }
+        Some(value)
+    };
+    TimeoutLayer {
+        connect: timeout("connect"),
+        first_byte: timeout("first_byte"),
+        between_bytes: timeout("between_bytes"),
+        keepalive: timeout("keepalive"),
+        client: timeout("client"),
+        tunnel_idle: timeout("tunnel_idle"),
+    }
+}
+
+fn headers(reader: &mut Reader<'_>, node: &Node) -> HeaderLayer {
+    let mut layer = HeaderLayer::default();
+    let Some(fields) = reader.open(node, &HEADER_CHANGES) else {
+        return layer;
+    };
+    if let Some(node) = fields.get("set") {
+        for (key, node) in reader.entries(node, "`set`") {
+            if !is_field_name(reader, key.at, &key.name) {
+                continue;
+            }
+            if node.is_off() {
+                layer.set.push((key.name.clone(), None));
+            } else if let Some(value) = reader.template(node) {
+                if node
+                    .scalar()
+                    .is_some_and(|t| t.bytes().any(|b| b.is_ascii_control() && b != b'\t'))
+                {
+                    reader.invalid(
+                        node.at,
+                        "a header's value has no line break or control character",
+                        "write one line",
+                    );
+                }
+                layer.set.push((key.name.clone(), Some(value)));
+            }
+        }
+    }
+    if let Some(node) = fields.get("remove") {
+        let mut names = Vec::new();
+        if !node.is_off() {
+            for node in reader.list(node) {
+                let Some(name) = reader.string(node) else {
+                    continue;
+                };
+                if is_field_name(reader, node.at, name) {
+                    names.push(name.to_owned());
+                }
+            }
+        }
+        layer.remove = Some(names);
+    }
+    layer
+}
+
+/// Whether a name is a token (RFC 9110 §5.6.2) that may be changed.
+fn is_field_name(reader: &mut Reader<'_>, at: Span, name: &str) -> bool {
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    if name.is_empty() || !name.bytes().all(token) {
+        reader.invalid(
+            at,
+            format!("`{name}` is no header's name"),
+            "write a name such as X-Frame-Options",
+        );
+        return false;
+    }
+    if FRAMING.contains(&name.to_ascii_lowercase().as_str()) {
+        reader.invalid(
+            at,
+            format!("`{name}` frames the message and is the daemon's own"),
+            "leave it out",
+        );
+        return false;
+    }
+    true
+}

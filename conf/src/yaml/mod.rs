@@ -1,0 +1,24 @@
+//! The YAML syntax.
+//!
+//! A file becomes a tree ([`tree`]), included files are joined to it ([`include`]), and each room of the
+//! configuration is read by the file named after it. Rooms that are named by others (listeners, caches, rule sets,
+//! pools) are read before those that name them, so that one pass resolves every reference.
+
+mod dns;
+mod document;
+mod include;
+mod layer;
+mod listen;
+mod log;
+mod pools;
+mod read;
+mod rooms;
+mod routes;
+mod sites;
+mod tls;
+mod tree;
+mod unreachable;
+
+pub(crate) use document::load;
+pub use include::FILES_MAX;
+pub use tree::{DEPTH_MAX, NODES_MAX};

@@ -1,0 +1,156 @@
+//! Named caches and rule sets.
+
+use super::read::{Reader, Shape};
+use super::tree::{Node, Value};
+use crate::model::{Cache, Waf, WafMode, WafRules};
+use seawall_diag::Span;
+
+const CACHE: Shape = Shape {
+    what: "a cache",
+    fields: &["memory", "inactive"],
+    not_yet: &["disk"],
+};
+
+const WAF: Shape = Shape {
+    what: "a rule set",
+    fields: &[
+        "rules",
+        "mode",
+        "paranoia",
+        "threshold",
+        "body_limit",
+        "report_header",
+    ],
+    not_yet: &["exclude", "shadow", "response"],
+};
+
+/// Bytes of a cache's memory tier unless said otherwise.
+const CACHE_MEMORY: u64 = 256 << 20;
+
+/// The names sites and routes may use.
+pub(crate) struct Names<'c> {
+    pub(crate) caches: Vec<&'c str>,
+    pub(crate) wafs: Vec<&'c str>,
+}
+
+/// Reads `caches`.
+pub(crate) fn caches(reader: &mut Reader<'_>, node: &Node) -> Vec<Cache> {
+    let mut all = Vec::new();
+    for (key, node) in reader.entries(node, "`caches`") {
+        let mut cache = Cache {
+            at: key.at,
+            name: key.name.clone(),
+            memory: CACHE_MEMORY,
+            inactive: None,
+        };
+        match &node.value {
+            _ if node.is_null() => {}
+            Value::Scalar { .. } => cache.memory = reader.size(node).unwrap_or(CACHE_MEMORY),
+            _ => {
+                let Some(fields) = reader.open(node, &CACHE) else {
+                    continue;
+                };
+                cache.memory = fields
+                    .get("memory")
+                    .and_then(|n| reader.size(n))
+                    .unwrap_or(CACHE_MEMORY);
+                cache.inactive = fields.get("inactive").and_then(|n| reader.duration(n));
+            }
+        }
+        all.push(cache);
+    }
+    all
+}
+
+/// Reads `wafs`.
+pub(crate) fn wafs(reader: &mut Reader<'_>, node: &Node) -> Vec<Waf> {
+    let mut all = Vec::new();
+    for (key, node) in reader.entries(node, "`wafs`") {
+        if let Some(waf) = waf(reader, key.at, &key.name, node) {
+            all.push(waf);
+        }
+    }
+    all
+}
+
+fn waf(reader: &mut Reader<'_>, at: Span, name: &str, node: &Node) -> Option<Waf> {
+    let mut waf = Waf {
+        at,
+        name: name.to_owned(),
+        rules: WafRules::Builtin,
+        mode: WafMode::Detect,
+        paranoia: 1,
+        threshold: 5,
+        body_limit: 128 * 1024,
+        report_header: None,
+    };
+    if node.is_null() {
+        return Some(waf);
+    }
+    let fields = reader.open(node, &WAF)?;
+    if let Some(rules) = fields.get("rules").and_then(|n| rules(reader, n)) {
+        waf.rules = rules;
+    }
+    let modes = [
+        ("off", WafMode::Off),
+        ("false", WafMode::Off),
+        ("detect", WafMode::Detect),
+        ("block", WafMode::Block),
+    ];
+    if let Some(mode) = fields
+        .get("mode")
+        .and_then(|n| reader.choice(n, &modes, &[]))
+    {
+        waf.mode = mode;
+    }
+    if let Some(level) = fields.get("paranoia").and_then(|n| reader.integer(n, 1, 4)) {
+        waf.paranoia = level as u8;
+    }
+    if let Some(score) = fields
+        .get("threshold")
+        .and_then(|n| reader.integer(n, 1, 10_000))
+    {
+        waf.threshold = score as u32;
+    }
+    if let Some(limit) = fields.get("body_limit").and_then(|n| reader.size(n)) {
+        waf.body_limit = limit;
+    }
+    waf.report_header = fields
+        .get("report_header")
+        .and_then(|n| reader.string(n))
+        .map(str::to_owned);
+    Some(waf)
+}
+
+/// `builtin`, or SecLang files. `owasp-crs` is a word of its own: asked for and not there is an error.
+fn rules(reader: &mut Reader<'_>, node: &Node) -> Option<WafRules> {
+    if let Value::Scalar { .. } = node.value {
+        match node.scalar()? {
+            "builtin" => return Some(WafRules::Builtin),
+            "owasp-crs" => {
+                reader.not_yet(node.at, "`owasp-crs`");
+                return None;
+            }
+            text if !text.contains(['/', '.']) => {
+                let help = "write `builtin`, `owasp-crs` or SecLang files such as rules/shop.conf";
+                reader.invalid(node.at, format!("`{text}` is no rule set"), help);
+                return None;
+            }
+            _ => {}
+        }
+    }
+    let files: Vec<_> = reader
+        .list(node)
+        .iter()
+        .filter_map(|n| Some((reader.path(n)?, n.at)))
+        .collect();
+    if files.is_empty() {
+        reader.invalid(
+            node.at,
+            "no rules",
+            "write `builtin` or a list of SecLang files",
+        );
+        return None;
+    }
+    Some(WafRules::Files(files))
+}

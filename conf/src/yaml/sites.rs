@@ -1,0 +1,257 @@
+//! Sites: names, how they are reached, and their routes in order.
+
+use super::layer::{Layer, read_layer};
+use super::listen::Listeners;
+use super::pools::Pools;
+use super::read::{Fields, Reader, Shape};
+use super::rooms::Names;
+use super::routes::{self, Context};
+use super::tls;
+use super::tree::{Key, Node};
+use super::unreachable;
+use crate::model::{Content, HostName, Matcher, Route, Routing, Site};
+use seawall_diag::{Diagnostic, Span};
+use std::collections::HashMap;
+
+const SITE: Shape = Shape {
+    what: "a site",
+    fields: &[
+        "host",
+        "listen",
+        "tls",
+        "waf",
+        "cache",
+        "redirects",
+        "routes",
+        "to",
+        "respond",
+        "redirect",
+        "root",
+        "index",
+        "rewrite",
+        "headers",
+        "timeouts",
+        "body_limit",
+    ],
+    not_yet: &[
+        "hsts",
+        "try",
+        "compress",
+        "errors",
+        "auth",
+        "rate_limit",
+        "mirror",
+        "split_by",
+        "when",
+        "rollout",
+        "do",
+        "routing",
+    ],
+};
+
+/// Reads `sites`.
+pub(crate) fn read(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    defaults: &Layer,
+    listeners: &Listeners,
+    names: &Names<'_>,
+    pools: &mut Pools,
+) -> Vec<Site> {
+    let mut sites = Vec::new();
+    for node in reader.list(node) {
+        let Some(fields) = reader.open(node, &SITE) else {
+            continue;
+        };
+        sites.push(site(reader, &fields, defaults, listeners, names, pools));
+    }
+    names_once(reader, &sites);
+    sites
+}
+
+fn site(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    defaults: &Layer,
+    listeners: &Listeners,
+    names: &Names<'_>,
+    pools: &mut Pools,
+) -> Site {
+    let at = fields.get("host").map_or(fields.at, |n| n.at);
+    let hosts = match fields.get("host") {
+        Some(node) => hosts(reader, node),
+        None => {
+            reader.missing(at, "a site", "host");
+            Vec::new()
+        }
+    };
+    let reach = tls::reach(reader, fields, &hosts, listeners, at);
+    let layer = read_layer(reader, fields, names).over(defaults);
+    let mut context = Context {
+        names,
+        pools,
+        site: None,
+    };
+    let everything = Matcher::Segments("/".into());
+    let fallback =
+        routes::content(reader, fields, &layer, &mut context, &everything).map(|answer| {
+            let policy = layer.policy(reader, names);
+            Route {
+                at,
+                matcher: everything,
+                program: answer.program,
+                content: answer.content,
+                policy,
+            }
+        });
+    let mut all = Vec::new();
+    if let Some(node) = fields.get("redirects") {
+        redirects(reader, node, &layer, names, &mut all);
+    }
+    context.site = fallback.as_ref();
+    if let Some(node) = fields.get("routes") {
+        for node in reader.list(node) {
+            all.extend(routes::read(reader, node, &layer, &mut context));
+        }
+    } else if fallback.is_none() && all.is_empty() && !routes::names_content(fields) {
+        let d = Diagnostic::error("missing-field", at, "a site needs something to answer with");
+        reader
+            .found
+            .push(d.help("write `to`, `respond`, `redirect`, `root` or `routes`"));
+    }
+    unreachable::report(reader, &all);
+    Site {
+        at,
+        names: hosts,
+        listeners: reach.listeners,
+        tls: reach.tls,
+        redirect_to_https: reach.redirect_to_https,
+        routing: Routing::FirstMatch,
+        program: Vec::new(),
+        routes: all,
+        fallback: fallback.map(Box::new),
+    }
+}
+
+fn hosts(reader: &mut Reader<'_>, node: &Node) -> Vec<HostName> {
+    let nodes = reader.list(node);
+    if nodes.is_empty() {
+        reader.invalid(
+            node.at,
+            "a site without a name",
+            "write host: shop.test, or \"*\" for every name",
+        );
+    }
+    nodes.iter().filter_map(|n| host(reader, n)).collect()
+}
+
+fn host(reader: &mut Reader<'_>, node: &Node) -> Option<HostName> {
+    let text = reader
+        .string(node)?
+        .trim_end_matches('.')
+        .to_ascii_lowercase();
+    if text == "*" {
+        return Some(HostName::Any);
+    }
+    let (name, wild) = match text.strip_prefix("*.") {
+        Some(name) => (name, true),
+        None => (text.as_str(), false),
+    };
+    let v6 = name
+        .strip_prefix('[')
+        .and_then(|n| n.strip_suffix(']'))
+        .is_some_and(|n| n.parse::<std::net::Ipv6Addr>().is_ok());
+    let label = |l: &str| {
+        (1..=63).contains(&l.len())
+            && l.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    if v6 && !wild || (name.len() <= 253 && name.split('.').all(label)) {
+        let name = name.to_owned();
+        return Some(if wild {
+            HostName::Suffix(name)
+        } else {
+            HostName::Exact(name)
+        });
+    }
+    let help = if !name.is_ascii() {
+        "write an international name in its ASCII form (xn--...)"
+    } else if text.contains("://") || text.contains('/') {
+        "write the name alone: no scheme and no path"
+    } else if text.contains(':') {
+        "write the name alone: ports are said in `listen`"
+    } else {
+        "write shop.test, \"*.shop.test\" for all names below it, or \"*\" for every name"
+    };
+    reader.invalid(node.at, format!("`{text}` is no host name"), help);
+    None
+}
+
+/// `redirects: { /old: /new }`: tried before the routes, by whole segments, answered with 302.
+fn redirects(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    layer: &Layer,
+    names: &Names<'_>,
+    all: &mut Vec<Route>,
+) {
+    for (key, node) in reader.entries(node, "`redirects`") {
+        if key.name == "file" {
+            reader.not_yet(key.at, "a file of redirects");
+            continue;
+        }
+        let Some(matcher) = redirect_from(reader, key) else {
+            continue;
+        };
+        let Some((status, location)) = routes::redirect(reader, node) else {
+            continue;
+        };
+        let content = Content::Redirect { status, location };
+        let policy = layer.policy(reader, names);
+        all.push(Route {
+            at: key.at,
+            matcher,
+            program: Vec::new(),
+            content,
+            policy,
+        });
+    }
+}
+
+fn redirect_from(reader: &mut Reader<'_>, key: &Key) -> Option<Matcher> {
+    let starts = key.name.starts_with('/');
+    if !starts {
+        reader.invalid(
+            key.at,
+            format!("`{}` is no path", key.name),
+            "a path begins with `/`",
+        );
+    }
+    starts.then(|| Matcher::Segments(key.name.clone()))
+}
+
+/// A name that two sites claim on one listener would be answered by chance.
+fn names_once(reader: &mut Reader<'_>, sites: &[Site]) {
+    let mut seen: HashMap<(usize, String), Span> = HashMap::new();
+    for site in sites {
+        for name in &site.names {
+            let key = match name {
+                HostName::Exact(name) => name.clone(),
+                HostName::Suffix(name) => format!("*.{name}"),
+                _ => "*".to_owned(),
+            };
+            for listener in &site.listeners {
+                let Some(first) = seen.insert((*listener, key.clone()), site.at) else {
+                    continue;
+                };
+                let d = Diagnostic::error(
+                    "duplicate",
+                    site.at,
+                    format!("`{key}` belongs to another site already"),
+                );
+                reader.found.push(d.related(first, "first written here"));
+                break;
+            }
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! How a site is reached: its listeners, its certificate, and whether plain HTTP leads to HTTPS.
+
+use super::listen::Listeners;
+use super::read::{Fields, Reader, Shape};
+use super::tree::{Node, Value};
+use crate::model::{CertificateFiles, HostName, SiteTls};
+use seawall_diag::{Diagnostic, Span};
+use std::path::PathBuf;
+
+const PAIR: Shape = Shape {
+    what: "`tls`",
+    fields: &["certificate", "key"],
+    not_yet: &["clients", "versions", "ocsp"],
+};
+
+/// Top-level names under which no public CA issues (RFC 6761, RFC 6762, RFC 8375, and `internal` and `lan`).
+const LOCAL_SUFFIXES: &[&str] = &[
+    "test",
+    "localhost",
+    "internal",
+    "lan",
+    "home.arpa",
+    "local",
+    "example",
+    "invalid",
+    "onion",
+];
+
+/// How a site is reached.
+pub(crate) struct Reach {
+    pub(crate) tls: SiteTls,
+    pub(crate) listeners: Vec<usize>,
+    pub(crate) redirect_to_https: bool,
+}
+
+/// What `tls` says.
+enum Wanted {
+    Unset,
+    Internal,
+    Off,
+    Files(Vec<CertificateFiles>),
+    /// An error is reported.
+    Refused,
+}
+
+/// Works out a site's `listen` and `tls` together: one says which sockets there are, the other which are wanted.
+pub(crate) fn reach(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    names: &[HostName],
+    listeners: &Listeners,
+    at: Span,
+) -> Reach {
+    let asked = match fields.get("listen") {
+        Some(node) => asked(reader, node, listeners),
+        None => listeners.unnamed(),
+    };
+    let any_tls = listeners.any_tls(&asked);
+    let node = fields.get("tls");
+    let wanted = node.map_or(Wanted::Unset, |n| read(reader, n));
+    let tls = match wanted {
+        Wanted::Off | Wanted::Refused => SiteTls::Off,
+        Wanted::Unset if !any_tls => SiteTls::Off,
+        Wanted::Unset => {
+            if let Some(name) = names.iter().find_map(public_name) {
+                no_acme(reader, node.map_or(at, |n| n.at), name);
+            }
+            SiteTls::Internal
+        }
+        Wanted::Internal => SiteTls::Internal,
+        Wanted::Files(pairs) => SiteTls::Files(pairs),
+    };
+    let is_off = matches!(tls, SiteTls::Off);
+    if !is_off && !any_tls && !listeners.all.is_empty() {
+        let at = node.map_or(at, |n| n.at);
+        let d = Diagnostic::warning(
+            "unused",
+            at,
+            "`tls` has no effect: the site has no `https` listener",
+        );
+        reader
+            .found
+            .push(d.help("write `listen: [{ https: 443 }]` at the top"));
+    }
+    let kept: Vec<usize> = if is_off && any_tls {
+        asked
+            .iter()
+            .copied()
+            .filter(|i| listeners.all.get(*i).is_some_and(|l| !l.tls))
+            .collect()
+    } else {
+        asked
+    };
+    if kept.is_empty()
+        && !listeners.all.is_empty()
+        && fields.get("listen").is_none()
+        && node.is_none_or(Node::is_off)
+    {
+        let d = Diagnostic::warning("unreachable", at, "no listener leads to this site");
+        reader
+            .found
+            .push(d.help("a site without TLS needs an `http` listener without a name"));
+    }
+    Reach {
+        tls: if any_tls { tls } else { SiteTls::Off },
+        listeners: kept,
+        redirect_to_https: any_tls && !is_off,
+    }
+}
+
+fn asked(reader: &mut Reader<'_>, node: &Node, listeners: &Listeners) -> Vec<usize> {
+    let mut indexes = Vec::new();
+    for node in reader.list(node) {
+        let Some(name) = reader.string(node) else {
+            continue;
+        };
+        let found = listeners.named(name);
+        if found.is_empty() {
+            reader.resolve(node.at, name, "listener", &listeners.names());
+        }
+        indexes.extend(found);
+    }
+    indexes
+}
+
+fn read(reader: &mut Reader<'_>, node: &Node) -> Wanted {
+    if node.is_off() {
+        return Wanted::Off;
+    }
+    if let Value::Scalar { .. } = node.value {
+        // `auto` is what an unset `tls` means.
+        let words = [("auto", true), ("internal", false)];
+        return match reader.choice(node, &words, &["passthrough"]) {
+            Some(true) => Wanted::Unset,
+            Some(false) => Wanted::Internal,
+            None => Wanted::Refused,
+        };
+    }
+    let pairs: Vec<CertificateFiles> = reader
+        .list(node)
+        .iter()
+        .filter_map(|n| pair(reader, n))
+        .collect();
+    if pairs.is_empty() {
+        Wanted::Refused
+    } else {
+        Wanted::Files(pairs)
+    }
+}
+
+fn pair(reader: &mut Reader<'_>, node: &Node) -> Option<CertificateFiles> {
+    let fields = reader.open(node, &PAIR)?;
+    let certificate = file(reader, &fields, "certificate");
+    let key = file(reader, &fields, "key");
+    Some(CertificateFiles {
+        certificate: certificate?,
+        key: key?,
+    })
+}
+
+fn file(reader: &mut Reader<'_>, fields: &Fields<'_>, name: &str) -> Option<(PathBuf, Span)> {
+    let Some(node) = fields.get(name) else {
+        reader.missing(fields.at, "`tls`", name);
+        return None;
+    };
+    if let Value::Map(entries) = &node.value
+        && let Some((key, _)) = entries.iter().find(|(k, _)| k.name == "credential")
+    {
+        reader.not_yet(key.at, "`credential`");
+        return None;
+    }
+    Some((reader.path(node)?, node.at))
+}
+
+/// A name for which a public CA would issue.
+fn public_name(name: &HostName) -> Option<&str> {
+    let (HostName::Exact(name) | HostName::Suffix(name)) = name else {
+        return None;
+    };
+    let is_local = !name.contains('.')
+        || name.contains(':')
+        || name.parse::<std::net::IpAddr>().is_ok()
+        || LOCAL_SUFFIXES.iter().any(|s| {
+            name.strip_suffix(s)
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        });
+    (!is_local).then_some(name)
+}
+
+fn no_acme(reader: &mut Reader<'_>, at: Span, name: &str) {
+    let message =
+        format!("automatic certificates for public names such as `{name}` are not built yet");
+    let help = "write `tls: { certificate: FILE, key: FILE }`, `tls: internal` or `tls: off`";
+    reader
+        .found
+        .push(Diagnostic::error("not-yet", at, message).help(help));
+}

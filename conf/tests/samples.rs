@@ -1,0 +1,24 @@
+//! Every sample that is installed as documentation loads without a warning.
+
+use seawall_conf::{LoadOptions, load};
+use std::path::Path;
+
+#[test]
+fn every_sample_loads_without_a_warning() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples");
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(directory).expect("samples").flatten() {
+        let path = entry.path();
+        match load(&path, &LoadOptions::default()) {
+            Ok((config, warnings)) => {
+                let text = warnings.render(&config.sources, false);
+                assert!(warnings.is_empty(), "{}: {text}", path.display());
+            }
+            Err(error) => panic!("{}", error.diagnostics.render(&error.sources, false)),
+        }
+        names.push(entry.file_name());
+    }
+    for name in ["minimal.yaml", "balancer.yaml", "tls.yaml"] {
+        assert!(names.iter().any(|n| n == name), "{name} is missing");
+    }
+}

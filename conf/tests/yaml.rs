@@ -1,0 +1,261 @@
+//! What YAML lowers to.
+
+use seawall_conf::model::*;
+use seawall_conf::{LoadOptions, load_text};
+use std::sync::Arc;
+use std::time::Duration;
+
+fn config(text: &str) -> Config {
+    match load_text("/etc/seawall/seawall.yaml", text, &LoadOptions::default()) {
+        Ok((config, _)) => config,
+        Err(error) => panic!("{}", error.diagnostics.render(&error.sources, false)),
+    }
+}
+
+fn warnings(text: &str) -> Vec<&'static str> {
+    load_text("a.yaml", text, &LoadOptions::default())
+        .expect("loads")
+        .1
+        .iter()
+        .map(|d| d.code)
+        .collect()
+}
+
+#[test]
+fn a_bare_port_listens_on_both_families_and_an_address_makes_a_pool() {
+    let config = config("listen: 8080\nsites: [{ host: '*', to: '127.0.0.1:3000' }]\n");
+    assert_eq!(config.listeners.len(), 2);
+    assert_eq!(config.pools[0].name, "127.0.0.1:3000");
+    let site = &config.sites[0];
+    assert_eq!(
+        (site.names.as_slice(), site.listeners.as_slice()),
+        ([HostName::Any].as_slice(), [0, 1].as_slice())
+    );
+    let fallback = site.fallback.as_ref().expect("a fallback");
+    assert!(
+        matches!(&fallback.content, Content::Proxy(p) if p.pool == 0 && p.forwarded && p.host.is_none())
+    );
+    assert_eq!(fallback.policy.body_limit, Some(10 << 20));
+}
+
+#[test]
+fn the_nearest_level_wins_and_off_removes() {
+    let config = config(
+        "listen: 80
+caches: { default: 64MiB }
+wafs: { w: { mode: block } }
+defaults:
+  waf: w
+  body_limit: 1MiB
+  timeouts: { connect: 1s, first_byte: 2s }
+  headers: { response: { set: { X-A: a, X-B: b }, remove: [Server] } }
+sites:
+  - host: a.test
+    cache: default
+    timeouts: { first_byte: 9s }
+    to: '127.0.0.1:1'
+    routes:
+      - path: /x
+        waf: off
+        body_limit: off
+        cache: { default_ttl: 1m }
+        headers: { response: { set: { x-a: off, X-C: c }, remove: off } }
+      - { path: /y, cache: off }
+",
+    );
+    let site = &config.sites[0];
+    let (x, y) = (&site.routes[0].policy, &site.routes[1].policy);
+    assert_eq!((x.waf, y.waf), (None, Some(0)));
+    assert_eq!((x.body_limit, y.body_limit), (None, Some(1 << 20)));
+    assert_eq!(x.timeouts.connect, Duration::from_secs(1));
+    assert_eq!(x.timeouts.first_byte, Duration::from_secs(9));
+    let names: Vec<&str> = x.response_set.iter().map(|(n, _)| n.as_str()).collect();
+    assert_eq!(names, ["X-C", "X-B"]);
+    assert!(x.response_remove.is_empty());
+    assert_eq!(y.response_remove, ["Server"]);
+    assert_eq!(
+        x.cache.as_ref().and_then(|c| c.default_ttl),
+        Some(Duration::from_secs(60))
+    );
+    assert!(y.cache.is_none());
+}
+
+#[test]
+fn with_an_https_listener_sites_are_https_and_http_leads_there() {
+    let config = config(
+        "listen: [{ http: '127.0.0.1:80' }, { https: '127.0.0.1:443' }]
+sites:
+  - { host: a.test, respond: 200 }
+  - { host: plain.test, tls: off, respond: 200 }
+  - { host: www.example.com, tls: { certificate: c.pem, key: k.pem }, respond: 200 }
+",
+    );
+    let [a, plain, files] = &config.sites[..] else {
+        panic!("three sites")
+    };
+    assert!(matches!(a.tls, SiteTls::Internal) && a.redirect_to_https);
+    assert!(matches!(plain.tls, SiteTls::Off) && !plain.redirect_to_https);
+    assert_eq!(
+        (a.listeners.as_slice(), plain.listeners.as_slice()),
+        ([0, 1].as_slice(), [0].as_slice())
+    );
+    let SiteTls::Files(pairs) = &files.tls else {
+        panic!("files")
+    };
+    assert_eq!(pairs[0].certificate.0.to_str(), Some("/etc/seawall/c.pem"));
+}
+
+#[test]
+fn a_public_name_without_a_certificate_says_what_to_write() {
+    let text = "listen: [{ https: 443 }]\nsites:\n  - { host: www.example.com, respond: 200 }\n";
+    let error = load_text("a.yaml", text, &LoadOptions::default()).expect_err("no ACME yet");
+    let finding = error.diagnostics.iter().next().expect("one");
+    assert_eq!(finding.code, "not-yet");
+    assert!(
+        finding
+            .help
+            .as_ref()
+            .is_some_and(|h| h.contains("tls: internal"))
+    );
+}
+
+#[test]
+fn relative_paths_start_where_an_operator_expects() {
+    let config = config(
+        "log: { access: [access.log, ./here.log], error: { level: warn } }
+process: { state: state, pid: /run/s.pid, threads: 3 }
+listen: 80
+sites: [{ host: a.test, root: www }]
+",
+    );
+    let paths: Vec<_> = config
+        .log
+        .access
+        .iter()
+        .map(|l| l.path.to_str().unwrap_or_default())
+        .collect();
+    assert_eq!(
+        paths,
+        ["/var/log/seawall/access.log", "/etc/seawall/here.log"]
+    );
+    assert_eq!(config.process.state.to_str(), Some("/etc/seawall/state"));
+    assert_eq!(config.process.threads, 3);
+    let fallback = config.sites[0].fallback.as_ref().expect("content");
+    assert!(
+        matches!(&fallback.content, Content::Static { root, .. } if root.as_literal() == Some("/etc/seawall/www"))
+    );
+    assert_eq!(fallback.policy.access_log, [0, 1]);
+}
+
+#[test]
+fn rewrites_exchange_prefixes_or_give_the_whole_target() {
+    let config = config(
+        "listen: 80
+pools: { app: '127.0.0.1:1' }
+sites:
+  - host: a.test
+    routes:
+      - { path: /api/, to: app, rewrite: { strip: /api, add: /v1/ } }
+      - { regex: '^/p/(?<id>\\d+)$', to: app, rewrite: { path: '/product?id=$id' } }
+      - { path: /files, root: /srv, rewrite: { strip: /files } }
+",
+    );
+    let routes = &config.sites[0].routes;
+    assert!(matches!(&routes[0].matcher, Matcher::Segments(p) if p == "/api"));
+    let Content::Proxy(proxy) = &routes[0].content else {
+        panic!("a proxy")
+    };
+    assert!(
+        matches!(&proxy.uri, ProxyUri::ReplacePrefix { prefix, with } if prefix == "/api" && with == "/v1")
+    );
+    let Content::Proxy(proxy) = &routes[1].content else {
+        panic!("a proxy")
+    };
+    assert!(matches!(&proxy.uri, ProxyUri::Template(t) if t.parts.len() == 2));
+    assert!(matches!(
+        &routes[2].program[..],
+        [Op::Rewrite {
+            flag: RewriteFlag::Break,
+            ..
+        }]
+    ));
+}
+
+#[test]
+fn a_route_that_nothing_reaches_is_a_warning() {
+    let text = "listen: 80
+sites:
+  - host: a.test
+    routes:
+      - { path: /a, respond: 200 }
+      - { path: /ab, respond: 200 }
+      - { exact: /a/b, respond: 200 }
+      - { path: /, respond: 200 }
+      - { regex: x, respond: 200 }
+";
+    assert_eq!(warnings(text), ["unreachable", "unreachable"]);
+}
+
+#[test]
+fn the_environment_is_put_in_after_parsing() {
+    let options = LoadOptions {
+        env: Arc::new(|n| (n == "PORT").then(|| "8081".to_owned())),
+        ..LoadOptions::default()
+    };
+    let text = "listen: \"127.0.0.1:${env:PORT}\"\nsites: [{ host: a.test, to: '${env:APP:-127.0.0.1:9}' }]\n";
+    let (config, _) = load_text("a.yaml", text, &options).expect("loads");
+    assert_eq!(
+        config.listeners[0].address,
+        Address::Ip("127.0.0.1:8081".parse().expect("an address"))
+    );
+    assert_eq!(config.pools[0].name, "127.0.0.1:9");
+    let error = load_text("a.yaml", "listen: \"${env:NOPE}\"\n", &options).expect_err("unset");
+    assert_eq!(error.diagnostics.iter().next().map(|d| d.code), Some("env"));
+}
+
+#[test]
+fn dns_records_follow_pools_and_origins_with_tls_are_verified() {
+    let config = config(
+        "listen: 80
+pools: { web: ['127.0.0.1:1'], vault: { servers: 'https://a.lan' } }
+dns:
+  listen: '127.0.0.1:5353'
+  zones: { name: Shop.test., file: z, records: { name: www, targets: [{ address: 127.0.0.1, up: { pool: vault } }, 127.0.0.2] } }
+",
+    );
+    let zone = &config.dns.as_ref().expect("dns").zones[0];
+    assert_eq!(zone.name, "shop.test");
+    let targets: Vec<_> = zone.records[0].targets.iter().map(|t| t.up_pool).collect();
+    assert_eq!(targets, [Some(1), None]);
+    assert!(config.pools[1].tls.as_ref().is_some_and(|t| t.verify));
+    assert_eq!(
+        config.pools[1].servers[0].address,
+        Address::Name("a.lan".into(), 443)
+    );
+}
+
+#[test]
+fn included_files_join_lists_and_names() {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir(dir.path().join("d")).expect("a directory");
+    let main = "include: d/*.yaml\nlisten: 80\npools: { a: '127.0.0.1:1' }\nsites: { host: a.test, to: b }\n";
+    std::fs::write(dir.path().join("main.yaml"), main).expect("written");
+    std::fs::write(
+        dir.path().join("d/1.yaml"),
+        "pools: { b: '127.0.0.1:2' }\nsites: [{ host: b.test, to: a }]\n",
+    )
+    .expect("written");
+    let path = dir.path().join("main.yaml");
+    let (config, _) = seawall_conf::load(&path, &LoadOptions::default()).expect("loads");
+    assert_eq!(
+        (config.sites.len(), config.pools.len(), config.files.len()),
+        (2, 2, 2)
+    );
+    std::fs::write(dir.path().join("d/2.yaml"), "pools: { a: '127.0.0.1:3' }\n").expect("written");
+    let error = seawall_conf::load(&path, &LoadOptions::default()).expect_err("twice");
+    let text = error.diagnostics.render(&error.sources, false);
+    assert!(
+        text.contains("2.yaml:1:10") && text.contains("main.yaml:3:10"),
+        "{text}"
+    );
+}
