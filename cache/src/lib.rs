@@ -1,1 +1,53 @@
 //! The HTTP cache: RFC 9111 policy, keys, variants, stores and shared fills.
+//!
+//! A request is looked up by its key and gets one of seven answers ([`Lookup`]). Whoever is to ask the origin holds a [`Fill`], hands it the
+//! head and the body, and everybody who asked for the same meanwhile reads along with a [`FillReader`]. The crate opens no connection,
+//! reads no clock and spawns nothing: the time comes with each request, the origin's answer from whoever fetches it.
+//!
+//! Why it is built this way:
+//! - **A hit is nearly free.** The policy runs once, when an answer is stored, and leaves absolute times and a mask of request fields that
+//!   forbid a quick answer. A lookup is one hash, one read lock of one shard, a comparison of the whole key and of the times.
+//! - **Decisions are one pure function** ([`decide`]) with a reason for each, so that it can be tested as a table and explained to a person.
+//! - **A fill belongs to nobody's connection.** It is shared between threads as an append-only list, counted in the same budget as what is
+//!   stored, and there is one for a key and kind of client: with cookies, with Authorization, and plain ones never share a fill.
+//! - **A purge wins.** Purge and commit take the same lock of the table of fills; what was being fetched when its key was purged reaches its
+//!   readers and is not stored. A purge of everything is a generation.
+//! - **What cannot be stored is remembered**, so that its requests do not queue behind each other.
+//!
+//! Limits: those of [`Options`] and the ones named in `options.rs`. A fill is always a GET for the whole answer; a HEAD is answered from the
+//! store, and passes where there is nothing. Disk, slices, tags and No-Vary-Search are not here yet; a tier is a [`Store`].
+//!
+//! Tested beside each module, by tables with the sections of the RFCs (`policy/tests.rs`), and under `tests/` by runtimes on several threads,
+//! by random load against the budget, and by a simulation against a naive model. `examples/lookup.rs` measures a hit.
+#![forbid(unsafe_code)]
+
+mod cache;
+mod conditional;
+mod fill;
+mod head;
+mod key;
+mod lookup;
+mod object;
+mod options;
+mod policy;
+mod request;
+mod stats;
+pub mod status;
+pub mod store;
+#[cfg(test)]
+mod testing;
+mod unstorable;
+mod vary;
+
+pub use cache::Cache;
+pub use conditional::not_modified;
+pub use fill::{Fill, FillChunk, FillError, FillHead, FillReader, FillStart, Responded};
+pub use key::{Key, KeyBuf, KeyRef};
+pub use lookup::Lookup;
+pub use object::{Hit, Object};
+pub use options::{OBJECT_OVERHEAD_BYTES, Options};
+pub use policy::{Decision, Profile, ResponseMeta, Rules, decide};
+pub use request::Request;
+pub use stats::Stats;
+pub use status::CacheStatus;
+pub use store::Store;

@@ -1,0 +1,395 @@
+//! The one who fetches.
+
+use super::{
+    pieces::Pieces,
+    reader::FillReader,
+    shared::{End, FillHead, Phase, Shared, State},
+};
+use crate::{
+    cache::Cache,
+    conditional::opaque,
+    head::Head,
+    object::{Hit, Meta, Object},
+    options::{UNSTORABLE, UNSTORABLE_FAILURE},
+    policy::{Decision, ResponseMeta, Rules, age_s, judge},
+    request::Request,
+    vary::Vary,
+};
+use bytes::Bytes;
+use seawall_http::Name;
+use std::{pin::pin, sync::Arc};
+
+/// How far the fastest reader of a body that is too large to keep may be behind before [`Fill::room`] waits, bytes.
+const LAG_BYTES_MAX: u64 = 256 << 10;
+
+/// Why a body is not kept any more. Pushing goes on to serve those who read along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FillError {
+    /// Larger than [`crate::Options::object_bytes_max`], or than the memory left for fills.
+    #[error("the body is too large to be stored: raise the cache's memory or its largest object")]
+    TooLarge,
+    /// The response was not to be stored in the first place, or the fill has ended.
+    #[error("the response is not being stored")]
+    NotStoring,
+}
+
+/// What becomes of the origin's head.
+#[derive(Debug)]
+pub enum Responded {
+    /// Push the body and finish.
+    Store(Decision),
+    /// Not shared: hand it to the client that asked. Waiters are released to go on their own, and for some seconds nobody waits.
+    /// With the reasons `unsolicited-304` and `unmatched-304` there is no answer to hand on: ask again without conditions.
+    Pass(Decision),
+    /// The 304 has renewed the stored answer: serve that.
+    NotModified(Hit),
+    /// The origin failed and a stale answer may stand in: serve that.
+    StaleIfError(Hit),
+}
+
+/// The leader's handle: whoever holds it asks the origin, with GET, without the client's Range and conditions, and with
+/// [`Fill::validators`] if there are any. Dropping it unfinished aborts: waiters are told and go on their own.
+pub struct Fill {
+    cache: Arc<Cache>,
+    shared: Arc<Shared>,
+    /// The stored answer that is being renewed.
+    stale: Option<Arc<Object>>,
+    /// Whether it was given to the leader to validate.
+    validates: bool,
+    /// Set while the body is awaited.
+    storing: Option<Arc<FillHead>>,
+    ended: bool,
+}
+
+impl Fill {
+    pub(crate) fn new(cache: Arc<Cache>, shared: Arc<Shared>, stale: Option<Arc<Object>>) -> Fill {
+        let has_validator =
+            |object: &Arc<Object>| object.etag().is_some() || object.last_modified().is_some();
+        let validates = stale.as_ref().is_some_and(has_validator);
+        Fill {
+            cache,
+            shared,
+            stale,
+            validates,
+            storing: None,
+            ended: false,
+        }
+    }
+
+    /// ETag and Last-Modified of the stored answer, for If-None-Match and If-Modified-Since. `None`: an unconditional request.
+    #[allow(clippy::type_complexity)]
+    pub fn validators(&self) -> Option<(Option<&[u8]>, Option<&[u8]>)> {
+        let object = self.stale.as_ref().filter(|_| self.validates)?;
+        Some((object.etag(), object.last_modified()))
+    }
+
+    /// Lets the client that caused the fill read it as the others do, so that the fill can outlive it.
+    pub fn reader(&self, request: &Request<'_>) -> FillReader {
+        FillReader::new(self.shared.clone(), request)
+    }
+
+    /// Takes the origin's head.
+    pub fn respond(
+        &mut self,
+        request: &Request<'_>,
+        rules: &Rules,
+        response: ResponseMeta<'_>,
+    ) -> Responded {
+        let now_ms = response.response_time_ms;
+        if response.status == 304 {
+            return self.respond_304(request, rules, &response);
+        }
+        if matches!(response.status, 500 | 502 | 503 | 504)
+            && let Some(hit) = self.stand_in(now_ms)
+        {
+            return Responded::StaleIfError(hit);
+        }
+        let verdict = judge(request, &response, rules);
+        let Some(vary) = Vary::of(&response.fields, &request.fields) else {
+            return self.pass(Decision::pass("vary"), response.status, now_ms);
+        };
+        if !verdict.decision.store {
+            return self.pass(verdict.decision, response.status, now_ms);
+        }
+        let head = Head::of_response(
+            response.status,
+            &response.fields,
+            &verdict.withheld,
+            rules.profile,
+            now_ms,
+        );
+        let meta = Meta::new(
+            head,
+            verdict.decision.clone(),
+            vary,
+            self.shared.generation,
+            now_ms,
+        );
+        let known_size = meta
+            .content_length()
+            .unwrap_or(0)
+            .saturating_add(meta.head.weight());
+        if known_size > self.cache.options().object_bytes_max {
+            return self.pass(Decision::pass("too-large"), response.status, now_ms);
+        }
+        let head = Arc::new(FillHead::new(meta, now_ms));
+        self.storing = Some(head.clone());
+        self.shared
+            .update(|state| state.phase = Phase::Streaming(head));
+        Responded::Store(verdict.decision)
+    }
+
+    /// RFC 9111 §4.3.3 and §4.3.4.
+    fn respond_304(
+        &mut self,
+        request: &Request<'_>,
+        rules: &Rules,
+        response: &ResponseMeta<'_>,
+    ) -> Responded {
+        let now_ms = response.response_time_ms;
+        let Some(stale) = self.stale.clone().filter(|_| self.validates) else {
+            return self.pass(Decision::pass("unsolicited-304"), 304, now_ms);
+        };
+        let differs = |etag: &[u8]| {
+            stale
+                .etag()
+                .is_some_and(|stored| opaque(stored) != opaque(etag))
+        };
+        if response.fields.get(Name::ETag).is_some_and(differs) {
+            self.cache.discard(&stale);
+            return self.pass(Decision::pass("unmatched-304"), 304, now_ms);
+        }
+        let mut head = stale.meta.head.merged(&response.fields, rules.profile);
+        let verdict = judge(request, &renewed(&head, response), rules);
+        if !verdict.withheld.is_empty() {
+            head = Head::of_response(
+                head.status(),
+                &head.fields(),
+                &verdict.withheld,
+                rules.profile,
+                now_ms,
+            );
+        }
+        match Vary::of(&head.fields(), &request.fields).filter(|_| verdict.decision.store) {
+            Some(vary) => {
+                let meta = Meta::new(head, verdict.decision, vary, self.shared.generation, now_ms);
+                let object = Arc::new(stale.renewed(meta));
+                self.cache.commit(&self.shared, &object, Some(&stale), 0);
+                Responded::NotModified(self.serve(object, now_ms))
+            }
+            None => {
+                // Valid for the one who asked, and for nobody after.
+                let meta = Meta {
+                    head,
+                    ..stale.meta.clone()
+                };
+                let object = Arc::new(stale.renewed(meta));
+                self.pass(verdict.decision, 304, now_ms);
+                Responded::NotModified(Hit::new(object, now_ms))
+            }
+        }
+    }
+
+    /// Ends the fill with a stored answer.
+    fn serve(&mut self, object: Arc<Object>, now_ms: u64) -> Hit {
+        let head = Arc::new(FillHead::new(object.meta.clone(), now_ms));
+        let hit = Hit::new(object.clone(), now_ms);
+        self.ended = true;
+        self.shared.update(|state| {
+            state.phase = Phase::Stored(head, object);
+            state.end = Some(End::Complete);
+        });
+        hit
+    }
+
+    /// The stale answer, if it may stand in for a failure (RFC 5861 §4).
+    fn stand_in(&mut self, now_ms: u64) -> Option<Hit> {
+        let stale = self
+            .stale
+            .clone()
+            .filter(|stale| stale.meta.decision.sie_until_ms > now_ms)?;
+        self.cache.leave(&self.shared);
+        self.cache
+            .note_unstorable(&self.shared, now_ms, UNSTORABLE_FAILURE);
+        Some(self.serve(stale, now_ms))
+    }
+
+    /// Ends the fill without anything to share.
+    fn pass(&mut self, decision: Decision, status: u16, now_ms: u64) -> Responded {
+        let is_failure = status >= 500;
+        self.cache.note_unstorable(
+            &self.shared,
+            now_ms,
+            if is_failure {
+                UNSTORABLE_FAILURE
+            } else {
+                UNSTORABLE
+            },
+        );
+        self.cache.leave(&self.shared);
+        // A newer answer that may not be kept supersedes the one that was; a failure does not.
+        if let Some(stale) = self.stale.as_ref().filter(|_| !is_failure) {
+            self.cache.discard(stale);
+        }
+        self.ended = true;
+        self.shared.update(|state| {
+            state.phase = Phase::Pass;
+            state.end = Some(End::Complete);
+        });
+        Responded::Pass(decision)
+    }
+
+    /// Takes a part of the body; empty ones are ignored. An error says that it will not be stored: readers get it nevertheless, and a
+    /// leader without a use of its own for the body may stop when [`Fill::has_readers`] is false.
+    pub fn push(&mut self, chunk: Bytes) -> Result<(), FillError> {
+        if self.storing.is_none() || self.ended {
+            return Err(FillError::NotStoring);
+        }
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        let bytes_max = self.cache.options().object_bytes_max;
+        let (was_storable, is_storable) = self.shared.update(|state| {
+            let was_storable = state.storable;
+            keep(state, &chunk, bytes_max);
+            (was_storable, state.storable)
+        });
+        if is_storable {
+            return Ok(());
+        }
+        if was_storable {
+            self.cache.leave(&self.shared);
+        }
+        Err(FillError::TooLarge)
+    }
+
+    /// Waits until reading more of the body makes sense: at once while it is stored or nobody reads along; else until the fastest
+    /// reader has kept up. A reader that falls further behind than there is room is cut off, and holds up nobody.
+    pub async fn room(&mut self) {
+        loop {
+            let mut read = pin!(self.shared.read.notified());
+            read.as_mut().enable();
+            if self.shared.state().has_room() {
+                return;
+            }
+            read.await;
+        }
+    }
+
+    /// Whether anybody reads along.
+    pub fn has_readers(&self) -> bool {
+        !self.shared.state().readers.is_empty()
+    }
+
+    /// The body is complete: stores it. `None` if it was too large, was purged meanwhile, or has not the length that the head promised.
+    pub fn finish(mut self) -> Option<Arc<Object>> {
+        let head = self.storing.take().filter(|_| !self.ended)?;
+        let received = self.shared.state().pieces.end();
+        if head
+            .content_length()
+            .is_some_and(|promised| promised != received)
+        {
+            return None;
+        }
+        self.ended = true;
+        let object = self.shared.update(|state| {
+            state.end = Some(End::Complete);
+            if !state.storable {
+                return None;
+            }
+            let mut meta = head.meta.clone();
+            if head.content_length().is_none() && head.status() != 204 {
+                meta.head = meta.head.with_content_length(received);
+            }
+            let object = Object::new(self.shared.key.clone(), meta, state.pieces.to_object());
+            Some((Arc::new(object), state.reservation.hand_over()))
+        });
+        let Some((object, reserved)) = object else {
+            self.cache.leave(&self.shared);
+            return None;
+        };
+        let is_stored = self
+            .cache
+            .commit(&self.shared, &object, self.stale.as_ref(), reserved);
+        is_stored.then_some(object)
+    }
+
+    /// Gives up: what was received is not stored, waiters are told.
+    pub fn abort(self) {}
+
+    /// The origin failed before a head: a stale answer if it may stand in, for the waiters too; otherwise gives up.
+    pub fn failed(mut self, now_ms: u64) -> Option<Hit> {
+        if self.ended || self.storing.is_some() {
+            return None;
+        }
+        self.stand_in(now_ms)
+    }
+}
+
+impl Drop for Fill {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        self.cache.leave(&self.shared);
+        self.shared.update(|state| state.end = Some(End::Aborted));
+    }
+}
+
+impl State {
+    fn has_room(&self) -> bool {
+        let behind = |(_, fastest): (u64, u64)| self.pieces.end().saturating_sub(fastest);
+        self.storable
+            || self
+                .reader_range()
+                .is_none_or(|range| behind(range) <= LAG_BYTES_MAX)
+    }
+}
+
+/// What a 304 makes of a stored head, to be judged as if it had just come whole. Stored heads have no Age: the 304's own counts, as time
+/// that the response was under way, which adds up to the same (RFC 9111 §4.2.3).
+fn renewed<'a>(head: &'a Head, response: &ResponseMeta<'_>) -> ResponseMeta<'a> {
+    ResponseMeta {
+        status: head.status(),
+        fields: head.fields(),
+        request_time_ms: response
+            .request_time_ms
+            .saturating_sub(age_s(&response.fields) * 1000),
+        response_time_ms: response.response_time_ms,
+    }
+}
+
+/// Keeps a chunk, or as much as there is room for.
+fn keep(state: &mut State, chunk: &[u8], bytes_max: u64) {
+    let cost = Pieces::cost_of(chunk);
+    let fits = state.pieces.end() + chunk.len() as u64 <= bytes_max;
+    if state.storable && fits && state.reservation.grow_to(state.pieces.cost() + cost) {
+        state.pieces.push(chunk);
+        let cost = state.pieces.cost();
+        state.reservation.shrink_to(cost);
+        return;
+    }
+    state.storable = false;
+    // From here on only what readers still need is kept, the newest first.
+    let needed_from = state
+        .reader_range()
+        .map_or(u64::MAX, |(slowest, _)| slowest);
+    state.pieces.drop_before(needed_from);
+    let kept = state.pieces.cost();
+    state.reservation.shrink_to(kept);
+    if needed_from == u64::MAX {
+        return state.pieces.skip(chunk.len());
+    }
+    loop {
+        let wanted = state.pieces.cost() + cost;
+        if wanted <= bytes_max && state.reservation.grow_to(wanted) {
+            return state.pieces.push(chunk);
+        }
+        if !state.pieces.drop_oldest() {
+            return state.pieces.skip(chunk.len());
+        }
+        let kept = state.pieces.cost();
+        state.reservation.shrink_to(kept);
+    }
+}

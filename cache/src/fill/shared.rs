@@ -1,0 +1,146 @@
+//! What the leader of a fill and its readers share.
+
+use super::{pieces::Pieces, reservation::Reservation};
+use crate::{
+    key::Key,
+    object::{Meta, Object},
+    policy::Decision,
+    request::Class,
+};
+use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
+use seawall_http::Fields;
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// The head of an answer that others are receiving.
+#[derive(Debug)]
+pub struct FillHead {
+    pub(crate) meta: Meta,
+    age_s: u64,
+}
+
+impl FillHead {
+    pub(super) fn new(meta: Meta, now_ms: u64) -> FillHead {
+        FillHead {
+            age_s: meta.age_s(now_ms),
+            meta,
+        }
+    }
+
+    /// Status.
+    pub fn status(&self) -> u16 {
+        self.meta.head.status()
+    }
+
+    /// As [`Object::head`], but without Content-Length where the origin did not tell it: then the body is sent chunked.
+    pub fn head(&self) -> &Bytes {
+        self.meta.head.bytes()
+    }
+
+    /// The fields of [`FillHead::head`].
+    pub fn fields(&self) -> Fields<'_> {
+        self.meta.head.fields()
+    }
+
+    /// Age when it became known, seconds.
+    pub fn age_s(&self) -> u64 {
+        self.age_s
+    }
+
+    /// Length of the body, if the origin told it.
+    pub fn content_length(&self) -> Option<u64> {
+        self.meta.content_length()
+    }
+
+    /// Why it is stored, and for how long.
+    pub fn decision(&self) -> &Decision {
+        &self.meta.decision
+    }
+}
+
+/// How far a fill has come.
+#[derive(Clone, Debug)]
+pub(super) enum Phase {
+    /// The origin has not answered.
+    Waiting,
+    /// The head is there, the body follows in the pieces.
+    Streaming(Arc<FillHead>),
+    /// A stored answer serves: it was validated, or stands in for a failure.
+    Stored(Arc<FillHead>, Arc<Object>),
+    /// Not to be shared.
+    Pass,
+}
+
+/// How the leader left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Complete,
+    Aborted,
+}
+
+pub(super) struct State {
+    pub phase: Phase,
+    pub pieces: Pieces,
+    pub end: Option<End>,
+    /// False once a limit was passed: the pieces are kept for the readers only.
+    pub storable: bool,
+    /// Where each reader is, by its number.
+    pub readers: Vec<(u64, u64)>,
+    pub next_reader: u64,
+    pub reservation: Reservation,
+}
+
+impl State {
+    /// Where the slowest and the fastest reader are.
+    pub fn reader_range(&self) -> Option<(u64, u64)> {
+        let offsets = self.readers.iter().map(|&(_, offset)| offset);
+        Some((offsets.clone().min()?, offsets.max()?))
+    }
+}
+
+/// One fill, in the table as long as others may join it.
+pub(crate) struct Shared {
+    pub(crate) key: Key,
+    pub(crate) class: Class,
+    /// Purges that had happened when it began.
+    pub(crate) generation: u64,
+    state: Mutex<State>,
+    /// The leader has something new.
+    pub(super) grown: Notify,
+    /// A reader has moved on or left.
+    pub(super) read: Notify,
+}
+
+impl Shared {
+    pub(super) fn new(key: Key, class: Class, generation: u64, reservation: Reservation) -> Shared {
+        let state = State {
+            phase: Phase::Waiting,
+            pieces: Pieces::default(),
+            end: None,
+            storable: true,
+            readers: Vec::new(),
+            next_reader: 0,
+            reservation,
+        };
+        Shared {
+            key,
+            class,
+            generation,
+            state: Mutex::new(state),
+            grown: Notify::new(),
+            read: Notify::new(),
+        }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// Changes the state and wakes the readers.
+    pub(super) fn update<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+        let result = change(&mut self.state.lock());
+        self.grown.notify_waiters();
+        result
+    }
+}

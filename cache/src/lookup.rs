@@ -1,0 +1,90 @@
+//! What a stored answer is worth to a request (RFC 9111 §4, §5.2.1).
+
+use crate::{
+    fill::{Fill, FillReader},
+    object::{Hit, Object},
+    policy::{Demands, Profile, Rules},
+    request::{Request, demand_bits},
+};
+
+/// What to do with a request.
+#[allow(clippy::large_enum_variant)]
+pub enum Lookup {
+    /// Serve it: it is fresh.
+    Hit(Hit),
+    /// Serve it, though stale. Who gets a fill renews it in the background: one caller at a time.
+    Stale(Hit, Option<Fill>),
+    /// Validate it first, with [`Fill::validators`].
+    Revalidate(Hit, Fill),
+    /// Another request is filling this key: stream from it.
+    Join(FillReader),
+    /// Fetch it.
+    Miss(Fill),
+    /// Go to the origin, store nothing. The reason is a `fwd` token of RFC 9211: `method`, `request` (the request or its credentials
+    /// forbid it), `miss` (lately not storable).
+    Pass(&'static str),
+    /// The client wants a stored answer or none: 504.
+    OnlyIfCached,
+}
+
+/// What the policy makes of a stored answer that cannot be served at a glance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Worth {
+    /// Serve.
+    Fresh,
+    /// Serve, and renew in the background.
+    StaleWhileRevalidate,
+    /// Serve at the client's wish.
+    StaleAllowed,
+    /// Validate; `reload` where the client insists on it.
+    Validate { reload: bool },
+    /// Not for a client with credentials.
+    Barred,
+}
+
+/// What a request asks of the cache: nothing in nginx's profile.
+pub(crate) fn demands_of(request: &Request<'_>, rules: &Rules) -> Demands {
+    if rules.profile == Profile::Nginx || request.fields.present & demand_bits() == 0 {
+        return Demands::default();
+    }
+    Demands::of_request(&request.fields)
+}
+
+/// Appraises an answer that its Vary selects.
+pub(crate) fn appraise(
+    object: &Object,
+    request: &Request<'_>,
+    demands: &Demands,
+    rules: &Rules,
+) -> Worth {
+    let credentials = request.fields.present & object.meta.bars & !demand_bits();
+    if rules.profile == Profile::Rfc9111 && credentials != 0 {
+        return Worth::Barred;
+    }
+    let decision = &object.meta.decision;
+    let now_ms = request.now_ms;
+    let too_old = demands
+        .max_age_s
+        .is_some_and(|max_age_s| object.meta.age_s(now_ms) > max_age_s);
+    if demands.no_cache || too_old {
+        return Worth::Validate { reload: true };
+    }
+    let fresh_for_ms = decision.fresh_until_ms.saturating_sub(now_ms);
+    if let Some(min_fresh_s) = demands.min_fresh_s
+        && fresh_for_ms < min_fresh_s.saturating_mul(1000)
+    {
+        return Worth::Validate { reload: true };
+    }
+    if fresh_for_ms > 0 {
+        return Worth::Fresh;
+    }
+    let stale_ms = now_ms.saturating_sub(decision.fresh_until_ms);
+    let tolerated = |max_stale_s: u64| stale_ms <= max_stale_s.saturating_mul(1000);
+    if !decision.must_revalidate && demands.max_stale_s.is_some_and(tolerated) {
+        return Worth::StaleAllowed;
+    }
+    if now_ms < decision.swr_until_ms {
+        return Worth::StaleWhileRevalidate;
+    }
+    Worth::Validate { reload: false }
+}

@@ -1,0 +1,194 @@
+//! What is stored: a head, a body, and the times that a lookup compares with its clock.
+
+use crate::{
+    head::Head,
+    key::Key,
+    options::{CHUNK_OVERHEAD_BYTES, OBJECT_OVERHEAD_BYTES},
+    policy::Decision,
+    vary::Vary,
+};
+use bytes::Bytes;
+use seawall_http::{Fields, Name};
+use std::sync::Arc;
+
+/// All that is known of an answer before its body.
+#[derive(Clone, Debug)]
+pub(crate) struct Meta {
+    pub head: Head,
+    pub decision: Decision,
+    pub vary: Vary,
+    /// Purges that had happened when its fill began.
+    pub generation: u64,
+    /// When it came, unix milliseconds: of several that match, the last one is served (RFC 9111 §4).
+    pub response_time_ms: u64,
+    /// Request fields that keep it from being served without a closer look, in the profile that looks.
+    pub bars: u128,
+}
+
+impl Meta {
+    pub fn new(
+        head: Head,
+        decision: Decision,
+        vary: Vary,
+        generation: u64,
+        response_time_ms: u64,
+    ) -> Meta {
+        let bar = |name: Name, barred: bool| if barred { name.bit() } else { 0 };
+        let bars = crate::request::demand_bits()
+            | bar(Name::Cookie, !decision.shareable)
+            | bar(Name::Authorization, !decision.authorized);
+        Meta {
+            head,
+            decision,
+            vary,
+            generation,
+            response_time_ms,
+            bars,
+        }
+    }
+
+    /// Age in seconds (RFC 9111 §4.2.3).
+    pub fn age_s(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_sub(self.decision.born_ms) / 1000
+    }
+
+    pub fn content_length(&self) -> Option<u64> {
+        let digits = std::str::from_utf8(self.head.fields().get(Name::ContentLength)?).ok()?;
+        digits.parse().ok()
+    }
+}
+
+/// A stored answer. Immutable: a 304 makes a new one over the same body.
+#[derive(Debug)]
+pub struct Object {
+    pub(crate) key: Key,
+    pub(crate) meta: Meta,
+    pieces: Box<[Bytes]>,
+    length: u64,
+    weight: u64,
+}
+
+impl Object {
+    pub(crate) fn new(key: Key, meta: Meta, pieces: Box<[Bytes]>) -> Object {
+        let length = pieces.iter().map(|piece| piece.len() as u64).sum::<u64>();
+        let weight = length
+            + pieces.len() as u64 * CHUNK_OVERHEAD_BYTES
+            + meta.head.weight()
+            + meta.vary.weight()
+            + key.as_ref().bytes.len() as u64
+            + OBJECT_OVERHEAD_BYTES;
+        Object {
+            key,
+            meta,
+            pieces,
+            length,
+            weight,
+        }
+    }
+
+    /// The same body under another head.
+    pub(crate) fn renewed(&self, meta: Meta) -> Object {
+        Object::new(self.key.clone(), meta, self.pieces.clone())
+    }
+
+    /// Status.
+    pub fn status(&self) -> u16 {
+        self.meta.head.status()
+    }
+
+    /// Status line and field lines, ready to be sent: with Date and Content-Length, without the final empty line and without
+    /// Connection, Transfer-Encoding, Age and Cache-Status.
+    pub fn head(&self) -> &Bytes {
+        self.meta.head.bytes()
+    }
+
+    /// The fields of [`Object::head`].
+    pub fn fields(&self) -> Fields<'_> {
+        self.meta.head.fields()
+    }
+
+    /// The body where it is one piece, as all up to 64 KiB are; empty and `Some` where there is none.
+    pub fn body(&self) -> Option<&Bytes> {
+        static EMPTY: Bytes = Bytes::new();
+        match &*self.pieces {
+            [] => Some(&EMPTY),
+            [body] => Some(body),
+            _ => None,
+        }
+    }
+
+    /// The body in order, whatever its size.
+    pub fn chunks(&self) -> &[Bytes] {
+        &self.pieces
+    }
+
+    /// Length of the body in bytes.
+    pub fn content_length(&self) -> u64 {
+        self.length
+    }
+
+    /// ETag as written.
+    pub fn etag(&self) -> Option<&[u8]> {
+        self.fields().get(Name::ETag)
+    }
+
+    /// Last-Modified as written.
+    pub fn last_modified(&self) -> Option<&[u8]> {
+        self.fields().get(Name::LastModified)
+    }
+
+    /// Why it was stored, and for how long.
+    pub fn decision(&self) -> &Decision {
+        &self.meta.decision
+    }
+
+    /// Bytes it counts for in the budget.
+    pub fn weight(&self) -> u64 {
+        self.weight
+    }
+
+    /// Whether it is an answer to a request with these fields (RFC 9111 §4.1).
+    #[inline]
+    pub fn selects(&self, request: &Fields<'_>) -> bool {
+        self.meta.vary.matches(request)
+    }
+
+    /// When it came, unix milliseconds.
+    pub fn response_time_ms(&self) -> u64 {
+        self.meta.response_time_ms
+    }
+
+    /// Its key.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// Whether two objects answer the same requests of a key.
+    pub(crate) fn is_same_variant(&self, other: &Object) -> bool {
+        self.meta.vary == other.meta.vary
+    }
+}
+
+/// An object that serves a request.
+#[derive(Clone, Debug)]
+pub struct Hit {
+    /// The object.
+    pub object: Arc<Object>,
+    /// For the Age field, seconds.
+    pub age_s: u64,
+    /// Freshness left in seconds, negative when stale: for Cache-Status.
+    pub ttl_s: i64,
+}
+
+impl Hit {
+    #[inline]
+    pub(crate) fn new(object: Arc<Object>, now_ms: u64) -> Hit {
+        let left_ms = object.meta.decision.fresh_until_ms as i64 - now_ms as i64;
+        let age_s = object.meta.age_s(now_ms);
+        Hit {
+            object,
+            age_s,
+            ttl_s: left_ms / 1000,
+        }
+    }
+}

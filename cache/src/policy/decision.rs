@@ -1,0 +1,108 @@
+//! What the policy is given and what it says.
+
+use seawall_http::Fields;
+use std::time::Duration;
+
+/// Which rules a cache follows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// RFC 9111.
+    #[default]
+    Rfc9111,
+    /// ngx_http_proxy_module: a request's Cache-Control is ignored, X-Accel-Expires counts first, and the lifetime starts when
+    /// the answer arrives.
+    Nginx,
+}
+
+/// A route's rules.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// Which rules.
+    pub profile: Profile,
+    /// Lifetime where the origin is silent, for statuses that may be kept without a word (RFC 9110 §15.1).
+    pub default_ttl: Option<Duration>,
+    /// Lifetime whatever the origin says, for the same statuses. It also stores answers with Set-Cookie, without that field.
+    pub force_ttl: Option<Duration>,
+    /// How long a stale answer is served while it is renewed, where the origin is silent (RFC 5861 §3).
+    pub stale_while_revalidate: Option<Duration>,
+    /// How long a stale answer stands in for a failure, where the origin is silent (RFC 5861 §4).
+    pub stale_if_error: Option<Duration>,
+    /// nginx's `proxy_cache_valid`: statuses (empty: any) and lifetime; the first that fits counts.
+    pub valid: Vec<(Vec<u16>, Duration)>,
+    /// Whether a tenth of the time since Last-Modified is a lifetime (RFC 9111 §4.2.2), a day at most.
+    pub heuristics: bool,
+}
+
+/// The head of a response, with the two times its age is reckoned from (RFC 9111 §4.2.3).
+#[derive(Clone, Copy, Debug)]
+pub struct ResponseMeta<'a> {
+    /// Status.
+    pub status: u16,
+    /// Fields.
+    pub fields: Fields<'a>,
+    /// When the request was sent, unix milliseconds.
+    pub request_time_ms: u64,
+    /// When the head arrived, unix milliseconds.
+    pub response_time_ms: u64,
+}
+
+/// What becomes of a response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Decision {
+    /// Whether it is stored.
+    pub store: bool,
+    /// When its age was 0, unix milliseconds.
+    pub born_ms: u64,
+    /// Until when it is fresh, unix milliseconds. In the past for what must be validated each time.
+    pub fresh_until_ms: u64,
+    /// Until when it may be served while it is renewed (RFC 5861 §3).
+    pub swr_until_ms: u64,
+    /// Until when it may stand in for a failure (RFC 5861 §4).
+    pub sie_until_ms: u64,
+    /// Whether it may never be served stale (RFC 9111 §4.2.4).
+    pub must_revalidate: bool,
+    /// Whether the origin said that everybody may have it: such an answer also serves requests with cookies.
+    pub shareable: bool,
+    /// Whether it also serves requests with Authorization (RFC 9111 §3.5).
+    pub authorized: bool,
+    /// Why: a stable token.
+    pub reason: &'static str,
+    /// Seconds of freshness left when it arrived; negative when it was stale then.
+    pub ttl_s: i64,
+}
+
+impl Decision {
+    /// Not stored, and why.
+    pub(crate) fn pass(reason: &'static str) -> Decision {
+        Decision {
+            store: false,
+            born_ms: 0,
+            fresh_until_ms: 0,
+            swr_until_ms: 0,
+            sie_until_ms: 0,
+            must_revalidate: false,
+            shareable: false,
+            authorized: false,
+            reason,
+            ttl_s: 0,
+        }
+    }
+}
+
+/// A decision and what the store leaves out of the head.
+#[derive(Clone, Debug)]
+pub(crate) struct Verdict {
+    pub decision: Decision,
+    /// Names of fields that must not be stored.
+    pub withheld: Vec<Box<[u8]>>,
+}
+
+impl Verdict {
+    pub fn pass(reason: &'static str) -> Verdict {
+        Verdict {
+            decision: Decision::pass(reason),
+            withheld: Vec::new(),
+        }
+    }
+}

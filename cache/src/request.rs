@@ -1,0 +1,64 @@
+//! A request as the cache sees it.
+
+use crate::{
+    key::hash_bytes,
+    policy::{Profile, Rules},
+};
+use seawall_http::{Fields, Method, Name};
+
+/// A client's request. The key is handed in apart.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// Method.
+    pub method: Method,
+    /// Fields.
+    pub fields: Fields<'a>,
+    /// The time, unix milliseconds.
+    pub now_ms: u64,
+}
+
+/// Presence of what makes a request more than "give me this".
+pub(crate) fn demand_bits() -> u128 {
+    Name::CacheControl.bit() | Name::Pragma.bit()
+}
+
+/// What kind of client asks: the answers to one kind say nothing on what another would get, so that fills and the memory of
+/// unstorable answers are kept apart. It is mixed into hashes; 0 is the plain kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Class {
+    pub cookie: bool,
+    pub authorization: bool,
+    /// Hash of the selecting fields, when it is known that the key has variants.
+    pub variant: u64,
+}
+
+impl Class {
+    pub fn of(request: &Request<'_>, rules: &Rules) -> Class {
+        let strict = rules.profile == Profile::Rfc9111;
+        Class {
+            cookie: strict && request.fields.has(Name::Cookie),
+            authorization: strict && request.fields.has(Name::Authorization),
+            variant: 0,
+        }
+    }
+
+    /// A number to tell side entries of one key apart.
+    pub fn mix(self, hash: u64) -> u64 {
+        if self
+            == (Class {
+                cookie: false,
+                authorization: false,
+                variant: 0,
+            })
+        {
+            return hash;
+        }
+        let mut bytes = [0; 18];
+        let (head, tail) = bytes.split_at_mut(8);
+        head.copy_from_slice(&hash.to_le_bytes());
+        let (variant, kind) = tail.split_at_mut(8);
+        variant.copy_from_slice(&self.variant.to_le_bytes());
+        kind.copy_from_slice(&[u8::from(self.cookie), u8::from(self.authorization)]);
+        hash_bytes(&bytes)
+    }
+}
