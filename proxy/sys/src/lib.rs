@@ -19,5 +19,6 @@ pub mod peer;
 pub mod privileges;
 pub mod process;
 pub mod signals;
+pub mod udp;
 
 pub use error::Error;
