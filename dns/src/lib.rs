@@ -1,1 +1,44 @@
 //! Authoritative DNS: zones, answers, dynamic records, UDP and TCP servers.
+//!
+//! **What.** [`Zone`] reads master files (RFC 1035 §5), [`ZoneSet`] encodes zones, [`answer`] turns a query's bytes
+//! into an answer's, [`serve_udp`] and [`serve_tcp`] carry them. Records may be dynamic: what they answer depends on
+//! [`Health`], which is the balancer's own.
+//!
+//! **Why this way.** General DNS libraries build every answer from objects: they allocate, search and compress for
+//! each query, and search the zone to deny one. Here all that can be known ahead is done ahead. A hit, a denial, a
+//! referral or a followed alias is a copy behind the question with its pointers moved; what cannot be rendered ahead
+//! (answers over the client's limit, aliases of dynamic names, DNAME) is written by the same code at answer time,
+//! without allocation. [`answer`] is a function of bytes: it knows no sockets, and every transport calls it.
+//!
+//! **Limits** are in [`limits`]. Not yet: DNSSEC, transfers and NOTIFY, updates, TSIG, response rate limiting,
+//! cookies; policies other than failover.
+//!
+//! **Tested** by answers to each RFC's rules, by hickory-proto decoding all of them, by seeded hostile packets, and
+//! over real sockets.
+
+mod answer;
+mod counters;
+mod dynamic;
+mod error;
+pub mod limits;
+mod master;
+mod message;
+mod name;
+mod query;
+mod rdata;
+mod resolve;
+mod rtype;
+mod serve;
+mod set;
+mod zone;
+
+pub use answer::{Client, Out, Transport, Verdict, answer};
+pub use counters::{Counters, DropReason, QTYPE_CLASSES, RCODES, Snapshot};
+pub use dynamic::{AlwaysUp, DynamicRecord, Health, HealthId, Policy, Target};
+pub use error::Error;
+pub use limits::TcpLimits;
+pub use name::Name;
+pub use rtype::RType;
+pub use serve::{Serving, Shared, serve_tcp, serve_udp};
+pub use set::ZoneSet;
+pub use zone::Zone;

@@ -1,0 +1,60 @@
+//! Every limit of this crate, in one place.
+
+/// Bytes of a name in wire form (RFC 1035 §2.3.4).
+pub const NAME_BYTES_MAX: usize = 255;
+/// Bytes of a label (RFC 1035 §2.3.4).
+pub const LABEL_BYTES_MAX: usize = 63;
+/// Labels of a name, the root not counted: what fits into [`NAME_BYTES_MAX`].
+pub const LABELS_MAX: usize = 127;
+/// Bytes of a UDP answer without EDNS (RFC 1035 §4.2.1).
+pub const UDP_PLAIN_BYTES: usize = 512;
+/// Bytes of a UDP answer we send and advertise: what passes every network unfragmented (DNS flag day 2020).
+pub const UDP_EDNS_BYTES: usize = 1232;
+/// Bytes of a message over TCP (RFC 1035 §4.2.2).
+pub const TCP_BYTES: usize = 65_535;
+/// Aliases (CNAME and DNAME) followed in one answer; the rest is the resolver's.
+pub const ALIASES_MAX: usize = 16;
+/// Names remembered while a message is compressed; further ones are written out.
+pub const COMPRESSION_NAMES_MAX: usize = 96;
+/// Targets of a dynamic record.
+pub const DYNAMIC_TARGETS_MAX: usize = 64;
+/// Bytes of an answer that is rendered when zones are loaded; longer ones are written when asked for.
+pub const RENDERED_BYTES_MAX: usize = 4096;
+/// Files that include one another, counted from the zone's own.
+pub const INCLUDE_DEPTH_MAX: usize = 8;
+/// Findings of one zone after which its parser gives up.
+pub const FINDINGS_MAX: usize = 200;
+/// Datagrams taken from the kernel at once.
+pub const UDP_BATCH: usize = 64;
+/// How long a UDP thread sleeps at most before it looks whether it is to stop.
+pub const UDP_WAKE: std::time::Duration = std::time::Duration::from_millis(250);
+
+/// Limits of the TCP server. The defaults are for the open internet.
+#[derive(Clone, Copy, Debug)]
+pub struct TcpLimits {
+    /// Connections in all (default 1024); one more is closed at once.
+    pub connections: usize,
+    /// Connections of one client address (default 64); one more is closed at once.
+    pub per_client: usize,
+    /// Queries on one connection (default 1024), after which it is closed.
+    pub queries: usize,
+    /// Bytes of one query (default 4096); a longer one closes the connection.
+    pub query_bytes: usize,
+    /// The longest a client may take for a whole query, or to take its answers (default 10 s, RFC 7766 §6.2.3).
+    pub idle: std::time::Duration,
+    /// Bytes of answers that are gathered before they are written (default 16 KiB).
+    pub batch_bytes: usize,
+}
+
+impl Default for TcpLimits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            per_client: 64,
+            queries: 1024,
+            query_bytes: 4096,
+            idle: std::time::Duration::from_secs(10),
+            batch_bytes: 16 << 10,
+        }
+    }
+}

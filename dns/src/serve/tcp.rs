@@ -1,0 +1,206 @@
+//! TCP: two bytes of length before each message (RFC 1035 §4.2.2), many queries on a connection (RFC 7766 §6.2.1).
+
+use super::Shared;
+use crate::counters::Snapshot;
+use crate::limits::{TCP_BYTES, TcpLimits};
+use crate::{Client, DropReason, Out, Transport, Verdict, answer};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+
+/// How many bytes are read at once, and what an idle connection that has asked something keeps.
+const READ_BYTES: usize = 1024;
+/// How long accepting pauses when the process has no descriptor left.
+const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+
+thread_local! {
+    /// Where answers are written before they are gathered; one a thread, as writing one never waits.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; TCP_BYTES].into());
+}
+
+/// Serves a listener until `stop` becomes true, then lets each connection finish the answers it is writing.
+pub async fn serve_tcp(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    limits: TcpLimits,
+    mut stop: watch::Receiver<bool>,
+) {
+    let clients = Clients::default();
+    let mut connections = JoinSet::new();
+    while !*stop.borrow_and_update() {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
+            changed = stop.changed() => if changed.is_err() { break } else { continue },
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let place = if connections.len() < limits.connections {
+                    clients.enter(peer, limits.per_client)
+                } else {
+                    None
+                };
+                let Some(place) = place else {
+                    count_drop(&shared);
+                    continue;
+                };
+                let (shared, stop) = (Arc::clone(&shared), stop.clone());
+                connections.spawn(async move {
+                    // A client that breaks off has nothing left to be told.
+                    let _ = connection(stream, place.address, &shared, &limits, stop).await;
+                    drop(place);
+                });
+            }
+            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+        }
+    }
+    drop(listener);
+    let drained = async { while connections.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(limits.idle, drained).await;
+}
+
+fn count_drop(shared: &Shared) {
+    let mut tally = Snapshot::default();
+    tally.count_drop(DropReason::ConnectionLimit);
+    shared.counters.add(&tally);
+}
+
+/// Connections by client address.
+#[derive(Clone, Default)]
+struct Clients(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// A connection's place in its client's count; leaving is dropping it.
+struct Place {
+    clients: Clients,
+    address: IpAddr,
+}
+
+impl Clients {
+    fn enter(&self, peer: SocketAddr, most: usize) -> Option<Place> {
+        let address = peer.ip().to_canonical();
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(address).or_insert(0);
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        drop(counts);
+        Some(Place {
+            clients: self.clone(),
+            address,
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self
+            .clients
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// Reads, answers all that is whole, writes once, reads again.
+async fn connection(
+    mut stream: TcpStream,
+    address: IpAddr,
+    shared: &Shared,
+    limits: &TcpLimits,
+    mut stop: watch::Receiver<bool>,
+) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut received: Vec<u8> = Vec::new();
+    let mut queries = 0;
+    while queries < limits.queries && !*stop.borrow_and_update() {
+        // One deadline for the next whole query, so that a byte now and then does not keep the connection.
+        let deadline = Instant::now() + limits.idle;
+        while frame(&received).is_none() {
+            if expected(&received).is_some_and(|len| len > limits.query_bytes) {
+                return Ok(());
+            }
+            received.reserve(READ_BYTES);
+            let read = tokio::select! {
+                read = timeout_at(deadline, stream.read_buf(&mut received)) => read,
+                _ = stop.wait_for(|stop| *stop) => return Ok(()),
+            };
+            if !matches!(read, Ok(Ok(1..))) {
+                return Ok(());
+            }
+        }
+        let (answers, used, asked) =
+            answer_all(&received, address, shared, limits, limits.queries - queries);
+        received.drain(..used);
+        queries += asked;
+        timeout_at(Instant::now() + limits.idle, stream.write_all(&answers)).await??;
+    }
+    stream.shutdown().await
+}
+
+/// The length that the message at the start says it has.
+fn expected(received: &[u8]) -> Option<usize> {
+    received
+        .first_chunk()
+        .map(|len| usize::from(u16::from_be_bytes(*len)))
+}
+
+/// The first message, if it is whole.
+fn frame(received: &[u8]) -> Option<&[u8]> {
+    received.get(2..)?.get(..expected(received)?)
+}
+
+/// Answers whole messages until the batch is large enough. Gives the answers, the bytes used up and the number of
+/// queries.
+fn answer_all(
+    received: &[u8],
+    address: IpAddr,
+    shared: &Shared,
+    limits: &TcpLimits,
+    most: usize,
+) -> (Vec<u8>, usize, usize) {
+    let serving = shared.serving();
+    let client = Client {
+        addr: address,
+        transport: Transport::Tcp,
+        health: &*serving.health,
+    };
+    let mut tally = Snapshot::default();
+    let (mut answers, mut used, mut asked) = (Vec::new(), 0, 0);
+    SCRATCH.with_borrow_mut(|scratch| {
+        let mut out = Out::new(scratch);
+        while asked < most && answers.len() < limits.batch_bytes {
+            let Some(query) = received.get(used..).and_then(frame) else {
+                break;
+            };
+            used += 2 + query.len();
+            asked += 1;
+            let verdict = answer(&serving.zones, query, &client, &mut out);
+            let reply = if let Verdict::Reply(len) = verdict {
+                out.written(len)
+            } else {
+                &[]
+            };
+            tally.count(Transport::Tcp, verdict, reply);
+            if !reply.is_empty() {
+                answers.extend((reply.len() as u16).to_be_bytes());
+                answers.extend_from_slice(reply);
+            }
+        }
+    });
+    shared.counters.add(&tally);
+    (answers, used, asked)
+}

@@ -1,0 +1,305 @@
+//! From zones to a [`ZoneSet`].
+
+use super::{Apex, Candidate, EncodedSet, NONE, Node, Range, Shadow, Slot, ZoneSet, render};
+use crate::dynamic::{DynamicRecord, address_data};
+use crate::name::{ancestor, labels};
+use crate::zone::Owner;
+use crate::{RType, Zone, rdata};
+use hashbrown::HashTable;
+
+pub(super) fn compile(zones: Vec<Zone>) -> ZoneSet {
+    let mut set = ZoneSet {
+        hasher: ahash::RandomState::new(),
+        table: HashTable::new(),
+        apexes: HashTable::new(),
+        apex_labels: 0,
+        zones: Vec::new(),
+        nodes: Vec::new(),
+        slots: Vec::new(),
+        sets: Vec::new(),
+        candidates: Vec::new(),
+        targets: Vec::new(),
+        names: Vec::new(),
+        canonical: Vec::new(),
+        data: Vec::new(),
+    };
+    for zone in &zones {
+        add_zone(&mut set, zone);
+    }
+    index(&mut set);
+    link_wildcards(&mut set);
+    link_targets(&mut set);
+    render::render(&mut set);
+    set
+}
+
+fn add_zone(set: &mut ZoneSet, zone: &Zone) {
+    let number = set.zones.len() as u32;
+    let apex_labels = zone.origin().labels();
+    let name = put_name(set, zone.origin().wire());
+    let mut apex = Apex {
+        name,
+        labels: apex_labels,
+        depth: apex_labels,
+        denial_soa: NONE,
+        denial: None,
+    };
+    // The nodes from the apex down to the last one added, by their labels below the apex.
+    let mut path: Vec<u32> = Vec::new();
+    for owner in zone.owners().values() {
+        let wire = owner.name.wire();
+        let below = labels(wire).count().saturating_sub(apex_labels);
+        apex.depth = apex.depth.max(apex_labels + below);
+        // What this name shares with the path stays; what is missing in between exists without data.
+        let shared = path
+            .iter()
+            .enumerate()
+            .take_while(|(n, node)| is_node(set, **node, ancestor_at(wire, below, *n)))
+            .count();
+        path.truncate(shared.min(below));
+        while path.len() < below {
+            let ent = ancestor_at(wire, below, path.len());
+            let node = add_node(set, number, ent, &path, None);
+            path.push(node);
+        }
+        let node = add_node(set, number, wire, &path, Some(owner));
+        path.push(node);
+    }
+    if let Some(soa) = zone
+        .owners()
+        .values()
+        .next()
+        .and_then(|apex| apex.set(RType::SOA))
+    {
+        apex.denial_soa = add_denial_soa(set, soa);
+    }
+    set.zones.push(apex);
+}
+
+/// The ancestor that is `n` labels below the apex, of a name that is `below` labels below it.
+fn ancestor_at(name: &[u8], below: usize, n: usize) -> &[u8] {
+    ancestor(name, below.saturating_sub(n))
+}
+
+fn is_node(set: &ZoneSet, node: u32, name: &[u8]) -> bool {
+    set.node(node)
+        .is_some_and(|n| set.name(n.name).eq_ignore_ascii_case(name))
+}
+
+fn add_node(set: &mut ZoneSet, zone: u32, name: &[u8], path: &[u32], owner: Option<&Owner>) -> u32 {
+    let index = set.nodes.len() as u32;
+    let parent = path.last().and_then(|p| set.node(*p));
+    let inherited = parent.map_or(Shadow::Nothing, |p| p.shadow);
+    let has = |rtype| owner.is_some_and(|o| o.set(rtype).is_some());
+    let shadow = match inherited {
+        Shadow::Nothing if has(RType::NS) && parent.is_some() => Shadow::Cut(index),
+        Shadow::Nothing if has(RType::DNAME) => Shadow::Redirect(index),
+        inherited => inherited,
+    };
+    let name = put_name(set, name);
+    let start = set.slots.len() as u32;
+    if let Some(owner) = owner {
+        for rrset in &owner.sets {
+            let records: Vec<&[u8]> = rrset.data.iter().map(|d| &**d).collect();
+            let encoded = put_set(set, rrset.rtype, rrset.ttl, &records);
+            set.slots.push(Slot {
+                rtype: rrset.rtype,
+                set: encoded,
+                candidates: Range::default(),
+            });
+        }
+        for record in &owner.dynamic {
+            let slot = dynamic_slot(set, record);
+            set.slots.push(slot);
+        }
+    }
+    let slots = Range {
+        start,
+        len: set.slots.len() as u32 - start,
+    };
+    set.nodes.push(Node {
+        name,
+        zone,
+        shadow,
+        slots,
+        wildcard: NONE,
+        referral: None,
+        alias: Vec::new(),
+    });
+    index
+}
+
+/// Every answer a dynamic record can give is encoded: each target alone, and all together.
+fn dynamic_slot(set: &mut ZoneSet, record: &DynamicRecord) -> Slot {
+    let data: Vec<_> = record
+        .targets
+        .iter()
+        .map(|t| address_data(t.address))
+        .collect();
+    let all: Vec<&[u8]> = data.iter().map(|d| &**d).collect();
+    let everything = put_set(set, record.rtype, record.ttl_s, &all);
+    let start = set.candidates.len() as u32;
+    for (target, data) in record.targets.iter().zip(&all) {
+        let alone = put_set(set, record.rtype, record.ttl_s, &[data]);
+        set.candidates.push(Candidate {
+            up: target.up,
+            set: alone,
+        });
+    }
+    let candidates = Range {
+        start,
+        len: set.candidates.len() as u32 - start,
+    };
+    Slot {
+        rtype: record.rtype,
+        set: everything,
+        candidates,
+    }
+}
+
+/// RFC 2308 §5: a denial is kept for the lesser of the SOA's TTL and its minimum.
+fn add_denial_soa(set: &mut ZoneSet, soa: &crate::zone::RrSet) -> u32 {
+    let Some(data) = soa.data.first() else {
+        return NONE;
+    };
+    let minimum = data.last_chunk().map_or(0, |m| u32::from_be_bytes(*m));
+    put_set(set, RType::SOA, soa.ttl.min(minimum), &[data])
+}
+
+fn put_name(set: &mut ZoneSet, wire: &[u8]) -> Range {
+    let start = set.names.len() as u32;
+    set.names.extend_from_slice(wire);
+    set.canonical
+        .extend(wire.iter().map(u8::to_ascii_lowercase));
+    Range {
+        start,
+        len: wire.len() as u32,
+    }
+}
+
+fn put_set(set: &mut ZoneSet, rtype: RType, ttl: u32, records: &[&[u8]]) -> u32 {
+    let start = set.data.len() as u32;
+    for record in records {
+        set.data.extend((record.len() as u16).to_be_bytes());
+        set.data.extend_from_slice(record);
+    }
+    let data = Range {
+        start,
+        len: set.data.len() as u32 - start,
+    };
+    set.sets.push(EncodedSet {
+        rtype,
+        ttl,
+        data,
+        targets: Range::default(),
+        whole: None,
+    });
+    set.sets.len() as u32 - 1
+}
+
+/// Fills both tables. A zone that comes later takes the place of one with its name.
+fn index(set: &mut ZoneSet) {
+    let hashes: Vec<u64> = set
+        .zones
+        .iter()
+        .map(|z| set.hash_of(NONE, z.name.of(&set.canonical)))
+        .collect();
+    for number in (0..set.zones.len() as u32).rev() {
+        let Some(zone) = set.zone(number) else {
+            continue;
+        };
+        let (name, labels) = (zone.name, zone.labels);
+        let wanted = name.of(&set.canonical);
+        let hash = set.hash_of(NONE, wanted);
+        if set
+            .apexes
+            .find(hash, |z| {
+                set.zone(*z)
+                    .is_some_and(|z| z.name.of(&set.canonical) == wanted)
+            })
+            .is_some()
+        {
+            continue;
+        }
+        set.apex_labels |= 1 << labels;
+        set.apexes.insert_unique(hash, number, |z| {
+            hashes.get(*z as usize).copied().unwrap_or_default()
+        });
+    }
+    let hashes: Vec<u64> = set
+        .nodes
+        .iter()
+        .map(|n| set.hash_of(n.zone, n.name.of(&set.canonical)))
+        .collect();
+    set.table.reserve(hashes.len(), |i| {
+        hashes.get(*i as usize).copied().unwrap_or_default()
+    });
+    for (node, hash) in hashes.iter().enumerate() {
+        set.table.insert_unique(*hash, node as u32, |i| {
+            hashes.get(*i as usize).copied().unwrap_or_default()
+        });
+    }
+}
+
+fn link_wildcards(set: &mut ZoneSet) {
+    for index in 0..set.nodes.len() as u32 {
+        let Some(node) = set.node(index) else {
+            continue;
+        };
+        let name = node.name.of(&set.canonical);
+        if !name.starts_with(b"\x01*") {
+            continue;
+        }
+        let parent = set.lookup_index(node.zone, ancestor(name, 1));
+        if let Some(parent) = parent.and_then(|p| set.nodes.get_mut(p as usize)) {
+            parent.wildcard = index;
+        }
+    }
+}
+
+/// Finds the hosts that RRsets name. NS may name glue below a cut, the others only what this zone answers for.
+fn link_targets(set: &mut ZoneSet) {
+    for index in 0..set.nodes.len() as u32 {
+        let Some((zone, slots)) = set.node(index).map(|n| (n.zone, n.slots)) else {
+            continue;
+        };
+        for slot in slots.start..slots.start + slots.len {
+            let Some(number) = set.slots.get(slot as usize).map(|s| s.set) else {
+                continue;
+            };
+            let found = targets_of(set, zone, number);
+            let start = set.targets.len() as u32;
+            let range = Range {
+                start,
+                len: found.len() as u32,
+            };
+            set.targets.extend(found);
+            if let Some(encoded) = set.sets.get_mut(number as usize) {
+                encoded.targets = range;
+            }
+        }
+    }
+}
+
+fn targets_of(set: &ZoneSet, zone: u32, number: u32) -> Vec<u32> {
+    let mut found = Vec::new();
+    let Some(encoded) = set.set(number) else {
+        return found;
+    };
+    for data in set.answers(encoded).records() {
+        let Some(target) = rdata::additional_target(encoded.rtype, data) else {
+            break;
+        };
+        let Some(node) = set.lookup_index(zone, &target.to_ascii_lowercase()) else {
+            continue;
+        };
+        let visible = encoded.rtype == RType::NS
+            || set
+                .node(node)
+                .is_some_and(|n| !matches!(n.shadow, Shadow::Cut(_)));
+        if visible && !found.contains(&node) {
+            found.push(node);
+        }
+    }
+    found
+}

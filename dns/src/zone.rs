@@ -1,0 +1,214 @@
+//! A zone as it was read: records by owner in canonical order. What answers is the [`crate::ZoneSet`] made of it.
+
+use crate::dynamic::{self, DynamicRecord};
+use crate::name::canonical_key;
+use crate::{Error, Name, RType, master};
+use seawall_diag::{Diagnostic, Diagnostics, FileId, SourceMap, Span};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// One record of a zone file.
+pub(crate) struct Record {
+    pub owner: Name,
+    pub rtype: RType,
+    pub ttl: u32,
+    pub data: Box<[u8]>,
+    pub at: Span,
+}
+
+/// Records of one owner and type.
+#[derive(Clone, Debug)]
+pub(crate) struct RrSet {
+    pub rtype: RType,
+    pub ttl: u32,
+    pub data: Vec<Box<[u8]>>,
+    /// The first one's place.
+    pub at: Span,
+}
+
+/// What one name owns.
+#[derive(Clone, Debug)]
+pub(crate) struct Owner {
+    pub name: Name,
+    pub sets: Vec<RrSet>,
+    pub dynamic: Vec<DynamicRecord>,
+}
+
+impl Owner {
+    pub fn set(&self, rtype: RType) -> Option<&RrSet> {
+        self.sets.iter().find(|s| s.rtype == rtype)
+    }
+}
+
+/// A zone: its origin and its records.
+#[derive(Clone, Debug)]
+pub struct Zone {
+    origin: Name,
+    /// By canonical key, so that an ancestor comes before what is below it.
+    owners: BTreeMap<Box<[u8]>, Owner>,
+    warnings: Diagnostics,
+}
+
+impl Zone {
+    /// Reads a zone file that includes no other. `origin` is the zone's name (`shop.test`, with or without its dot).
+    /// All errors of the file are returned together.
+    pub fn parse(origin: &str, sources: &mut SourceMap, file: FileId) -> Result<Self, Diagnostics> {
+        let mut none = |_: &Path, _: &Path| Err(io::Error::other("no files can be included here"));
+        Self::parse_with(origin, sources, file, &mut none)
+    }
+
+    /// Reads a zone file; `load` finds the files it includes: it is given the path as written and the name of the
+    /// including file, and gives the name to report the file by and its text.
+    pub fn parse_with<'a>(
+        origin: &str,
+        sources: &'a mut SourceMap,
+        file: FileId,
+        load: &'a mut (dyn FnMut(&Path, &Path) -> io::Result<(PathBuf, String)> + 'a),
+    ) -> Result<Self, Diagnostics> {
+        let mut found = Diagnostics::default();
+        let origin = match Name::parse(origin, Some(&Name::root())) {
+            Ok(origin) => origin,
+            Err(e) => {
+                found.error(
+                    "bad-name",
+                    None,
+                    format!("`{origin}` cannot be a zone's name: {e}"),
+                );
+                return Err(found);
+            }
+        };
+        let mut zone = Self {
+            origin,
+            owners: BTreeMap::new(),
+            warnings: Diagnostics::default(),
+        };
+        master::Reader::new(sources, load, &mut zone, &mut found).read(file);
+        master::check(&zone, file, &mut found);
+        if found.has_errors() {
+            return Err(found);
+        }
+        zone.warnings = found;
+        Ok(zone)
+    }
+
+    /// The zone's name.
+    pub fn origin(&self) -> &Name {
+        &self.origin
+    }
+
+    /// What is probably not meant, though it can be served.
+    pub fn warnings(&self) -> &Diagnostics {
+        &self.warnings
+    }
+
+    /// How many records there are, dynamic ones counted once.
+    pub fn records(&self) -> usize {
+        self.owners
+            .values()
+            .map(|o| o.sets.iter().map(|s| s.data.len()).sum::<usize>() + o.dynamic.len())
+            .sum()
+    }
+
+    /// Adds a record whose answer depends on health. Its owner is relative to the zone unless it ends with a dot;
+    /// `@` is the zone itself.
+    pub fn add_dynamic(&mut self, record: DynamicRecord) -> Result<(), Error> {
+        dynamic::check(&record)?;
+        let name = Name::parse(&record.owner, Some(&self.origin))?;
+        if !name.is_within(&self.origin) {
+            return Err(Error::OutOfZone {
+                owner: record.owner,
+                zone: self.origin.to_string(),
+            });
+        }
+        let key = canonical_key(name.wire());
+        let owner = self.owners.entry(key).or_insert_with(|| Owner {
+            name,
+            sets: Vec::new(),
+            dynamic: Vec::new(),
+        });
+        let blocking = |t: RType| t == record.rtype || t == RType::CNAME;
+        let existing = owner
+            .sets
+            .iter()
+            .map(|s| s.rtype)
+            .chain(owner.dynamic.iter().map(|d| d.rtype))
+            .find(|t| blocking(*t));
+        if let Some(existing) = existing {
+            return Err(Error::Conflict {
+                owner: record.owner,
+                existing,
+            });
+        }
+        owner.dynamic.push(record);
+        Ok(())
+    }
+
+    pub(crate) fn owners(&self) -> &BTreeMap<Box<[u8]>, Owner> {
+        &self.owners
+    }
+
+    /// Adds a record. `Ok` may carry a warning.
+    pub(crate) fn insert(&mut self, record: Record) -> Result<Option<Diagnostic>, Diagnostic> {
+        let Record {
+            owner: name,
+            rtype,
+            ttl,
+            data,
+            at,
+        } = record;
+        if !name.is_within(&self.origin) {
+            let message = format!("`{name}` lies outside of the zone `{}`", self.origin);
+            return Err(Diagnostic::error("out-of-zone", at, message)
+                .help("is a dot missing or too many at its end?"));
+        }
+        if rtype == RType::SOA && !name.wire().eq_ignore_ascii_case(self.origin.wire()) {
+            let message = format!(
+                "a SOA stands only at the top of its zone, `{}`",
+                self.origin
+            );
+            return Err(Diagnostic::error("bad-soa", at, message));
+        }
+        let key = canonical_key(name.wire());
+        let owner = self.owners.entry(key).or_insert_with(|| Owner {
+            name,
+            sets: Vec::new(),
+            dynamic: Vec::new(),
+        });
+        let Some(set) = owner.sets.iter_mut().find(|s| s.rtype == rtype) else {
+            owner.sets.push(RrSet {
+                rtype,
+                ttl,
+                data: vec![data],
+                at,
+            });
+            return Ok(None);
+        };
+        if matches!(rtype, RType::SOA | RType::CNAME | RType::DNAME)
+            && set.data.first() != Some(&data)
+        {
+            let again = Diagnostic::error(
+                "duplicate",
+                at,
+                format!("a name has at most one {rtype} record"),
+            );
+            return Err(again.related(set.at, "the first is here"));
+        }
+        if set.data.contains(&data) {
+            let again = Diagnostic::warning("duplicate", at, "this record is already there");
+            return Ok(Some(again.related(set.at, "in this RRset")));
+        }
+        set.data.push(data);
+        if set.ttl == ttl {
+            return Ok(None);
+        }
+        // RFC 2181 §5.2 forbids it; the smallest promises nothing that a line did not.
+        set.ttl = set.ttl.min(ttl);
+        let differs = Diagnostic::warning(
+            "ttl",
+            at,
+            "the records of one name and type share one TTL; the smallest is used",
+        );
+        Ok(Some(differs.related(set.at, "this one differs")))
+    }
+}
