@@ -1,0 +1,4 @@
+//! stub
+pub async fn run(_: crate::cli::Cli) -> anyhow::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,1 @@
+pub use super::catalogue::missing as results;
