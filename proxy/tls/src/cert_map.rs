@@ -153,3 +153,74 @@ fn fits(key: &CertifiedKey, offer: Offer<'_>) -> bool {
     };
     key.key.choose_scheme(offer.schemes).is_some() && offer.suites.iter().any(suite_fits)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::certificate;
+    use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+    fn key() -> Arc<CertifiedKey> {
+        let made = rcgen::generate_simple_self_signed(vec!["a.test".to_owned()]).unwrap();
+        let secret = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+        certificate::from_der(vec![made.cert.der().clone()], PrivateKeyDer::Pkcs8(secret)).unwrap()
+    }
+
+    fn map(names: &[&str]) -> CertMap {
+        let mut map = CertMapBuilder::new();
+        for name in names {
+            map.add(name, key());
+        }
+        map.build()
+    }
+
+    #[test]
+    fn case_and_a_final_dot_do_not_matter() {
+        let map = map(&["A.Test.", "*.B.test"]);
+        assert_eq!(map.len(), 2);
+        for name in ["a.test", "A.TEST", "a.test.", "x.b.TEST", "X.B.test."] {
+            assert!(map.covers(Some(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_wildcard_covers_one_label_and_not_its_parent() {
+        let map = map(&["*.a.test"]);
+        for name in ["a.test", "x.y.a.test", "xa.test", "test", ""] {
+            assert!(!map.covers(Some(name)), "{name:?}");
+        }
+        assert!(!map.covers(None));
+    }
+
+    #[test]
+    fn a_name_past_the_limit_is_only_covered_by_the_default() {
+        let long = "x".repeat(NAME_BYTES_MAX + 1);
+        assert!(!map(&[".test", &long]).covers(Some(&long)));
+        assert!(map(&["*"]).covers(Some(&long)));
+    }
+
+    #[test]
+    fn names_that_are_no_names_find_nothing() {
+        let map = map(&["a.test"]);
+        for name in [".", "..", "...", "a.test..", "\u{e4}.test", "*.a.test", "*"] {
+            assert!(!map.covers(Some(name)), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_certificate_of_a_kind_stays() {
+        let (first, second) = (key(), key());
+        let mut map = CertMapBuilder::new();
+        map.add("a.test", Arc::clone(&first)).add("a.test", second);
+        let map = map.build();
+        let offer = Offer {
+            schemes: &[],
+            suites: &[],
+        };
+        assert!(Arc::ptr_eq(
+            map.resolve(Some("a.test"), offer).unwrap(),
+            &first
+        ));
+        assert!(!map.is_empty() && CertMap::default().is_empty());
+    }
+}

@@ -58,6 +58,9 @@ pub enum TlsError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The internal CA's root has expired, ten years after it was made.
+    #[error("the root of the internal CA in {} has expired: remove it and `ca-key.pem` beside it to have a new CA made", .0.display())]
+    RootExpired(PathBuf),
     /// A file could not be read or written.
     #[error("cannot {action} {}: {source}", path.display())]
     File {

@@ -90,6 +90,9 @@ impl InternalCa {
         {
             return Ok(known.clone());
         }
+        if now >= self.root.not_after() {
+            return Err(TlsError::RootExpired(self.root_path()));
+        }
         // Two threads may issue the same at once: both certificates are good, one is kept.
         let fresh = self.root.issue(names, now)?;
         let mut issued = self.issued.lock();
