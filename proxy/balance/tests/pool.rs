@@ -315,6 +315,23 @@ fn an_ejected_server_is_the_last_resort_and_its_success_readmits() {
 }
 
 #[test]
+fn an_ejected_backup_is_spared_while_a_primary_serves_and_used_when_none_does() {
+    let mut options = PoolOptions {
+        checked: true,
+        ..options(2)
+    };
+    options.servers[1].backup = true;
+    let pool = Pool::new(options, None);
+    let now = Instant::now();
+    fail(&pool, now, 1, 5);
+    let later = now + Duration::from_secs(11);
+    assert_eq!(picks(&pool, later, 2), [0, 0], "nobody's request probes it");
+    pool.check_result(later, 0, false);
+    assert_eq!(picks(&pool, later, 2), [1, 1]);
+    assert_eq!(pool.report(later, 1, FINE), Some(Transition::Readmitted));
+}
+
+#[test]
 fn what_was_under_way_at_the_ejection_proves_nothing() {
     let pool = Pool::new(options(2), None);
     let now = Instant::now();

@@ -6,8 +6,8 @@ use std::sync::{Arc, LazyLock};
 /// The house's cryptography: aws-lc-rs with its AEAD suites, key exchange with X25519MLKEM768 first, so that what is
 /// recorded today stays closed to tomorrow's quantum computers, then X25519, P-256 and P-384.
 ///
-/// Also to be installed as the process default (`CryptoProvider::install_default`) before any library can install
-/// another one.
+/// Also to be installed as the process default before any library can install another one:
+/// `CryptoProvider::clone(&provider()).install_default()`.
 pub fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
         Arc::new(CryptoProvider {
