@@ -1,16 +1,9 @@
 //! Which certificate a name gets.
 
 use crate::{certificate::is_rsa, limits::NAME_BYTES_MAX};
-use rustls::{CipherSuite, SignatureScheme, sign::CertifiedKey};
+use rustls::{SignatureScheme, sign::CertifiedKey};
 use smallvec::SmallVec;
 use std::{collections::HashMap, sync::Arc};
-
-/// What a ClientHello offers, as far as it decides on the certificate.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Offer<'a> {
-    pub(crate) schemes: &'a [SignatureScheme],
-    pub(crate) suites: &'a [CipherSuite],
-}
 
 /// The certificates of one name: usually one, two where there is an ECDSA and an RSA one.
 type Keys = SmallVec<[Arc<CertifiedKey>; 1]>;
@@ -87,17 +80,17 @@ impl CertMap {
         self.len() == 0 && self.default.is_empty()
     }
 
-    /// The certificate for a client: of the most specific name, and of a kind the client can verify.
+    /// The certificate for a client: of the most specific name, and of a kind the client can verify by its signature
+    /// schemes, from which rustls has taken those that the cipher suites of TLS 1.2 rule out.
     pub(crate) fn resolve(
         &self,
         name: Option<&str>,
-        offer: Offer<'_>,
+        schemes: &[SignatureScheme],
     ) -> Option<&Arc<CertifiedKey>> {
         let keys = self.find(name)?;
+        let fits = |key: &&Arc<CertifiedKey>| key.key.choose_scheme(schemes).is_some();
         // With none that fits, the first: rustls then says what is missing, in its alert.
-        keys.iter()
-            .find(|key| fits(key, offer))
-            .or_else(|| keys.first())
+        keys.iter().find(fits).or_else(|| keys.first())
     }
 
     fn find(&self, name: Option<&str>) -> Option<&Keys> {
@@ -135,23 +128,6 @@ impl CertMap {
             .into_iter()
             .find_map(|parent| self.below.get(parent))
     }
-}
-
-/// Whether the client can use this certificate. Before TLS 1.3 the cipher suite names the kind of signature too.
-fn fits(key: &CertifiedKey, offer: Offer<'_>) -> bool {
-    let suite_fits = |suite: &CipherSuite| match suite {
-        CipherSuite::TLS13_AES_128_GCM_SHA256
-        | CipherSuite::TLS13_AES_256_GCM_SHA384
-        | CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => true,
-        CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
-        | CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384
-        | CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => is_rsa(key),
-        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
-        | CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384
-        | CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 => !is_rsa(key),
-        _ => false,
-    };
-    key.key.choose_scheme(offer.schemes).is_some() && offer.suites.iter().any(suite_fits)
 }
 
 #[cfg(test)]
@@ -213,12 +189,8 @@ mod tests {
         let mut map = CertMapBuilder::new();
         map.add("a.test", Arc::clone(&first)).add("a.test", second);
         let map = map.build();
-        let offer = Offer {
-            schemes: &[],
-            suites: &[],
-        };
         assert!(Arc::ptr_eq(
-            map.resolve(Some("a.test"), offer).unwrap(),
+            map.resolve(Some("a.test"), &[]).unwrap(),
             &first
         ));
         assert!(!map.is_empty() && CertMap::default().is_empty());

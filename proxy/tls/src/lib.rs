@@ -8,6 +8,8 @@
 //! [`certified_key`] (the key is proved to belong to the certificate before anything is swapped) or from the
 //! [`InternalCa`].
 //!
+//! [`accept`] does the handshake, with the right alert for names nobody knows.
+//!
 //! # Why this way
 //! - The cryptography is an explicit value, [`provider`]: other crates of the house bring a second one along, and
 //!   whichever is installed first as the process default would decide for all.

@@ -1,6 +1,6 @@
 //! The map in force, as rustls asks for it.
 
-use crate::cert_map::{CertMap, Offer};
+use crate::cert_map::CertMap;
 use arc_swap::ArcSwap;
 use rustls::{
     server::{ClientHello, ResolvesServerCert},
@@ -49,11 +49,10 @@ impl Resolver {
 
 impl ResolvesServerCert for Resolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let offer = Offer {
-            schemes: hello.signature_schemes(),
-            suites: hello.cipher_suites(),
-        };
-        let key = self.map.load().resolve(hello.server_name(), offer).cloned();
+        let map = self.map.load();
+        let key = map
+            .resolve(hello.server_name(), hello.signature_schemes())
+            .cloned();
         if key.is_none() {
             self.note_unrecognised();
         }

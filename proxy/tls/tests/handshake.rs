@@ -169,13 +169,19 @@ fn with_provider(
         .with_protocol_versions(&[version])
         .unwrap()
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Trusting))
+        .with_custom_certificate_verifier(Arc::new(Trusting {
+            schemes: seawall_tls::provider()
+                .signature_verification_algorithms
+                .supported_schemes(),
+        }))
         .with_no_client_auth()
 }
 
-/// Takes any certificate.
+/// Takes any certificate, with these kinds of signature.
 #[derive(Debug)]
-struct Trusting;
+struct Trusting {
+    schemes: Vec<SignatureScheme>,
+}
 
 impl ServerCertVerifier for Trusting {
     fn verify_server_cert(
@@ -208,9 +214,7 @@ impl ServerCertVerifier for Trusting {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        seawall_tls::provider()
-            .signature_verification_algorithms
-            .supported_schemes()
+        self.schemes.clone()
     }
 }
 
@@ -366,6 +370,22 @@ async fn of_two_kinds_of_certificate_a_client_gets_the_one_it_can_use() {
 }
 
 #[tokio::test]
+async fn a_client_that_verifies_only_rsa_gets_rsa() {
+    let listener = Listener::with(&[]);
+    listener
+        .resolver
+        .store(default_map([legacy_ec(), legacy_rsa()]));
+    let mut client = limited(&TLS13, "TLS_");
+    client
+        .dangerous()
+        .set_certificate_verifier(Arc::new(Trusting {
+            schemes: vec![SignatureScheme::RSA_PSS_SHA256],
+        }));
+    let (client, _) = listener.connect(client, "a.test").await.0.unwrap();
+    assert_eq!(leaf(&client), legacy_rsa().cert[0]);
+}
+
+#[tokio::test]
 async fn a_client_that_can_use_no_certificate_is_told_so() {
     let listener = Listener::with_key(legacy_ec());
     let (result, error) = listener
@@ -494,9 +514,12 @@ async fn protocols_are_negotiated_by_the_listeners_preference() {
 }
 
 #[tokio::test]
-async fn sessions_are_resumed_by_ticket_across_a_swap_of_certificates() {
+async fn sessions_are_resumed_by_ticket_alone_and_across_a_swap_of_certificates() {
     for (version, suites) in [(&TLS12, "ECDHE"), (&TLS13, "TLS_")] {
-        let listener = Listener::with(&["a.test"]);
+        let mut listener = Listener::with(&["a.test"]);
+        let mut forgetful = ServerConfig::clone(&listener.config);
+        forgetful.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+        listener.config = Arc::new(forgetful);
         let client = Arc::new(limited(version, suites));
         let mut kinds = Vec::new();
         for _ in 0..2 {
