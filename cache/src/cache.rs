@@ -1,13 +1,14 @@
 //! The cache: a store, the fills that feed it, and the memory of what cannot be stored.
 
 use crate::{
-    fill::{Claim, Fill, FillReader, FillTable, shared::Shared},
+    fill::{FillTable, shared::Shared},
     key::KeyRef,
-    lookup::{Lookup, Worth, appraise, demands_of},
+    lookup::Lookup,
     object::{Hit, Object},
-    options::{OBJECT_OVERHEAD_BYTES, Options},
-    policy::{Demands, Profile, Rules},
+    options::Options,
+    policy::{Profile, Rules},
     request::{Class, Request},
+    seek::seek,
     stats::{Count, Counters, Stats},
     store::{Memory, Store},
     unstorable::Unstorable,
@@ -27,10 +28,10 @@ use std::{
 /// A cache, shared by all threads.
 pub struct Cache {
     options: Options,
-    store: Box<dyn Store>,
-    fills: FillTable,
+    pub(crate) store: Box<dyn Store>,
+    pub(crate) fills: FillTable,
     fill_bytes: AtomicU64,
-    unstorable: Unstorable,
+    pub(crate) unstorable: Unstorable,
     /// Purges of everything so far: what is older is gone, wherever it is.
     generation: AtomicU64,
     counters: Counters,
@@ -78,22 +79,17 @@ impl Cache {
             .store
             .find(key, &request.fields)
             .filter(|object| object.meta.generation >= generation);
-        if let Some(object) = &found
-            && request.now_ms < object.meta.decision.fresh_until_ms
-            && (request.fields.present & object.meta.bars == 0 || rules.profile == Profile::Nginx)
-        {
-            self.counters.add(key.hash, Count::Hit);
-            return Lookup::Hit(Hit::new(object.clone(), request.now_ms));
-        }
-        let lookup = Seeker {
-            cache: self,
-            key,
-            request,
-            rules,
-            generation,
-        }
-        .seek(found);
-        self.counters.add(key.hash, kind_of(&lookup));
+        let lookup = match found {
+            Some(object)
+                if request.now_ms < object.meta.decision.fresh_until_ms
+                    && (request.fields.present & object.meta.bars == 0
+                        || rules.profile == Profile::Nginx) =>
+            {
+                Lookup::Hit(Hit::new(object, request.now_ms))
+            }
+            found => seek(self, key, request, rules, generation, found),
+        };
+        self.counters.add(key.hash, lookup.count());
         lookup
     }
 
@@ -157,12 +153,7 @@ impl Cache {
     ) -> bool {
         let mut place = self.fills.lock(fill.key.as_ref());
         let is_current = place.leave(fill) && fill.generation >= self.generation.load(Acquire);
-        let too_large = object.weight()
-            > self
-                .options
-                .object_bytes_max
-                .saturating_add(OBJECT_OVERHEAD_BYTES * 4);
-        if !is_current || too_large {
+        if !is_current {
             self.store.release(reserved);
             return false;
         }
@@ -172,8 +163,10 @@ impl Cache {
     }
 
     /// A fill that nobody may join any more.
-    pub(crate) fn leave(&self, fill: &Arc<Shared>) {
-        self.fills.lock(fill.key.as_ref()).leave(fill);
+    /// False if a purge was quicker.
+    pub(crate) fn leave(&self, fill: &Arc<Shared>) -> bool {
+        let left = self.fills.lock(fill.key.as_ref()).leave(fill);
+        left && fill.generation >= self.generation.load(Acquire)
     }
 
     pub(crate) fn discard(&self, object: &Arc<Object>) {
@@ -205,147 +198,5 @@ impl Cache {
     /// The bytes stay reserved in the store until the object takes them over.
     pub(crate) fn fill_became_object(&self, bytes: u64) {
         self.fill_bytes.fetch_sub(bytes, Relaxed);
-    }
-}
-
-fn kind_of(lookup: &Lookup) -> Count {
-    match lookup {
-        Lookup::Hit(_) => Count::Hit,
-        Lookup::Stale(_, None) => Count::Stale,
-        Lookup::Stale(_, Some(_)) | Lookup::Revalidate(..) => Count::Revalidation,
-        Lookup::Join(_) => Count::Join,
-        Lookup::Miss(_) => Count::Miss,
-        Lookup::Pass(_) | Lookup::OnlyIfCached => Count::Pass,
-    }
-}
-
-/// A lookup that is more than a fresh hit.
-struct Seeker<'a> {
-    cache: &'a Arc<Cache>,
-    key: KeyRef<'a>,
-    request: &'a Request<'a>,
-    rules: &'a Rules,
-    generation: u64,
-}
-
-impl Seeker<'_> {
-    fn seek(&self, found: Option<Arc<Object>>) -> Lookup {
-        let demands = demands_of(self.request, self.rules);
-        if demands.no_store {
-            return Lookup::Pass("request");
-        }
-        match found {
-            Some(object) => self.use_stored(object, &demands),
-            None => self.fetch(None, &demands),
-        }
-    }
-
-    fn use_stored(&self, object: Arc<Object>, demands: &Demands) -> Lookup {
-        let worth = appraise(&object, self.request, demands, self.rules);
-        match worth {
-            Worth::Barred => Lookup::Pass("request"),
-            Worth::Fresh => Lookup::Hit(self.hit(object)),
-            Worth::StaleAllowed => Lookup::Stale(self.hit(object), None),
-            Worth::StaleWhileRevalidate => self.renew_behind(object),
-            Worth::Validate { reload } => {
-                let stands_in = !reload && self.request.now_ms < object.meta.decision.sie_until_ms;
-                if stands_in && self.is_unstorable(self.class(Some(&object))) {
-                    // The origin failed a moment ago: the stale answer goes on standing in (RFC 5861 §4).
-                    return Lookup::Stale(self.hit(object), None);
-                }
-                self.fetch(Some(object), demands)
-            }
-        }
-    }
-
-    /// Stale-while-revalidate: whoever is first claims the renewal.
-    fn renew_behind(&self, object: Arc<Object>) -> Lookup {
-        let class = self.class(Some(&object));
-        // The renewal is a GET, whose head alone would not do.
-        if self.request.method == Method::Head || self.is_unstorable(class) {
-            return Lookup::Stale(self.hit(object), None);
-        }
-        let mut place = self.cache.fills.lock(self.key);
-        if place.is_running(self.key, class, self.generation) {
-            return Lookup::Stale(self.hit(object), None);
-        }
-        if let Some(newer) = self.newer_than(Some(&object)) {
-            return Lookup::Hit(self.hit(newer));
-        }
-        match place.claim(self.cache, self.key, class, self.generation) {
-            Claim::Running(_) => Lookup::Stale(self.hit(object), None),
-            Claim::Leader(shared) => {
-                let fill = Fill::new(self.cache.clone(), shared, Some(object.clone()));
-                Lookup::Stale(self.hit(object), Some(fill))
-            }
-        }
-    }
-
-    /// Leads a fill or joins one.
-    fn fetch(&self, stale: Option<Arc<Object>>, demands: &Demands) -> Lookup {
-        if demands.only_if_cached {
-            return Lookup::OnlyIfCached;
-        }
-        if self.request.method == Method::Head {
-            return Lookup::Pass("method");
-        }
-        let sample = if stale.is_none() {
-            self.cache.store.sample(self.key)
-        } else {
-            None
-        };
-        let class = self.class(stale.as_ref().or(sample.as_ref()));
-        if self.is_unstorable(class) {
-            return Lookup::Pass("miss");
-        }
-        let mut place = self.cache.fills.lock(self.key);
-        if !place.is_running(self.key, class, self.generation)
-            && let Some(newer) = self.newer_than(stale.as_ref())
-            && appraise(&newer, self.request, demands, self.rules) == Worth::Fresh
-        {
-            // Another fill was stored between our look and the lock.
-            return Lookup::Hit(self.hit(newer));
-        }
-        match place.claim(self.cache, self.key, class, self.generation) {
-            Claim::Running(shared) => Lookup::Join(FillReader::new(shared, self.request)),
-            Claim::Leader(shared) => self.lead(shared, stale),
-        }
-    }
-
-    fn lead(&self, shared: Arc<Shared>, stale: Option<Arc<Object>>) -> Lookup {
-        let fill = Fill::new(self.cache.clone(), shared, stale.clone());
-        match stale {
-            Some(object) if fill.validators().is_some() => {
-                Lookup::Revalidate(self.hit(object), fill)
-            }
-            _ => Lookup::Miss(fill),
-        }
-    }
-
-    /// A fresh object that was stored since we looked. Called under the lock of the fills, which a commit takes.
-    fn newer_than(&self, seen: Option<&Arc<Object>>) -> Option<Arc<Object>> {
-        let object = self.cache.store.find(self.key, &self.request.fields)?;
-        let is_new = seen.is_none_or(|seen| !Arc::ptr_eq(seen, &object));
-        let is_fresh = self.request.now_ms < object.meta.decision.fresh_until_ms;
-        (is_new && is_fresh && object.meta.generation >= self.generation).then_some(object)
-    }
-
-    /// The kind of client, and of variant as far as a stored answer tells what there is to vary on.
-    fn class(&self, known: Option<&Arc<Object>>) -> Class {
-        let variant = known.map_or(0, |object| object.meta.vary.hash_of(&self.request.fields));
-        Class {
-            variant,
-            ..Class::of(self.request, self.rules)
-        }
-    }
-
-    fn is_unstorable(&self, class: Class) -> bool {
-        self.cache
-            .unstorable
-            .contains(class.mix(self.key.hash), self.request.now_ms)
-    }
-
-    fn hit(&self, object: Arc<Object>) -> Hit {
-        Hit::new(object, self.request.now_ms)
     }
 }

@@ -52,17 +52,14 @@ impl Head {
             }
         }
         if !fields.has(Name::Date) {
-            head.field(
-                Name::Date,
-                Name::Date.as_bytes(),
-                &date::format(now_ms / 1000),
-            );
+            head.date(now_ms);
         }
         head.finish()
     }
 
-    /// The head with the fields of a 304 in place of its own (RFC 9111 §3.2). What describes the stored body stays.
-    pub fn merged(&self, update: &Fields<'_>, profile: Profile) -> Head {
+    /// The head with the fields of a 304 in place of its own (RFC 9111 §3.2). What describes the stored body stays, but not its Date:
+    /// where the 304 has none it is the time that came, or the answer would look as old as before.
+    pub fn merged(&self, update: &Fields<'_>, profile: Profile, now_ms: u64) -> Head {
         let kept = dropped(profile)
             | Name::ContentLength.bit()
             | Name::ContentEncoding.bit()
@@ -71,7 +68,7 @@ impl Head {
         let updates = |id: Name, name: &[u8]| id.bit() & kept == 0 && !is_nominated(update, name);
         let mut head = Writer::new(self.status, self.bytes.len() + update.buf.len());
         for (id, name, value) in self.fields().iter() {
-            let replaced = updates(id, name) && update.find(name).is_some();
+            let replaced = id == Name::Date || updates(id, name) && update.find(name).is_some();
             if !replaced {
                 head.field(id, name, value);
             }
@@ -80,6 +77,9 @@ impl Head {
             if updates(id, name) {
                 head.field(id, name, value);
             }
+        }
+        if !update.has(Name::Date) {
+            head.date(now_ms);
         }
         head.finish()
     }
@@ -171,6 +171,11 @@ impl Writer {
         });
     }
 
+    fn date(&mut self, now_ms: u64) {
+        let value = date::format(now_ms / 1000);
+        self.field(Name::Date, Name::Date.as_bytes(), &value);
+    }
+
     fn finish(self) -> Head {
         // Exactly as long as it is: the budget counts what is used.
         let bytes = Bytes::from(self.bytes.into_boxed_slice());
@@ -250,7 +255,7 @@ mod tests {
         ]);
         let head = Head::of_response(200, &stored.fields(), &[], Profile::Rfc9111, 0);
         assert_eq!(
-            text(&head.merged(&update.fields(), Profile::Rfc9111)),
+            text(&head.merged(&update.fields(), Profile::Rfc9111, 0)),
             "HTTP/1.1 200 OK\r\nContent-Type: text/css\r\nContent-Length: 5\r\nX-B: 3\r\nDate: Sun, 06 Nov 1994 08:49:38 GMT\r\nx-a: 4\r\n"
         );
     }

@@ -31,6 +31,7 @@ mod object;
 mod options;
 mod policy;
 mod request;
+mod seek;
 mod stats;
 pub mod status;
 pub mod store;

@@ -5,6 +5,7 @@ use crate::{
     object::{Hit, Object},
     policy::{Demands, Profile, Rules},
     request::{Request, demand_bits},
+    stats::Count,
 };
 
 /// What to do with a request.
@@ -14,7 +15,8 @@ pub enum Lookup {
     Hit(Hit),
     /// Serve it, though stale. Who gets a fill renews it in the background: one caller at a time.
     Stale(Hit, Option<Fill>),
-    /// Validate it first, with [`Fill::validators`].
+    /// Stale, or the client insists (then the hit is fresh: `fwd=request`): fetch it, with [`Fill::validators`] if there are any. The hit
+    /// is for them and for Cache-Status, not to be served.
     Revalidate(Hit, Fill),
     /// Another request is filling this key: stream from it.
     Join(FillReader),
@@ -25,6 +27,20 @@ pub enum Lookup {
     Pass(&'static str),
     /// The client wants a stored answer or none: 504.
     OnlyIfCached,
+}
+
+impl Lookup {
+    /// What it is counted as.
+    pub(crate) fn count(&self) -> Count {
+        match self {
+            Lookup::Hit(_) => Count::Hit,
+            Lookup::Stale(_, None) => Count::Stale,
+            Lookup::Stale(_, Some(_)) | Lookup::Revalidate(..) => Count::Revalidation,
+            Lookup::Join(_) => Count::Join,
+            Lookup::Miss(_) => Count::Miss,
+            Lookup::Pass(_) | Lookup::OnlyIfCached => Count::Pass,
+        }
+    }
 }
 
 /// What the policy makes of a stored answer that cannot be served at a glance.

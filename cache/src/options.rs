@@ -43,6 +43,9 @@ pub const OBJECT_OVERHEAD_BYTES: u64 = 640;
 pub(crate) const CHUNK_OVERHEAD_BYTES: u64 = 96;
 /// Small pieces of a body are joined when they reach this; a body up to this size is one piece.
 pub(crate) const PIECE_BYTES: usize = 64 << 10;
+/// How far the fastest reader of a body that is not kept may be behind before the leader waits for it. As much of such a body is held for
+/// its readers beside the budget.
+pub(crate) const LAG_BYTES_MAX: u64 = 256 << 10;
 /// Keys whose answers are remembered as not storable.
 pub(crate) const UNSTORABLE_KEYS_MAX: u64 = 100_000;
 /// How long an answer is remembered as not storable: its requests go to the origin in parallel.

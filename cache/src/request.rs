@@ -24,7 +24,7 @@ pub(crate) fn demand_bits() -> u128 {
 
 /// What kind of client asks: the answers to one kind say nothing on what another would get, so that fills and the memory of
 /// unstorable answers are kept apart. It is mixed into hashes; 0 is the plain kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Class {
     pub cookie: bool,
     pub authorization: bool,
@@ -42,15 +42,14 @@ impl Class {
         }
     }
 
+    /// Without credentials.
+    pub fn is_plain(self) -> bool {
+        !self.cookie && !self.authorization
+    }
+
     /// A number to tell side entries of one key apart.
     pub fn mix(self, hash: u64) -> u64 {
-        if self
-            == (Class {
-                cookie: false,
-                authorization: false,
-                variant: 0,
-            })
-        {
+        if self == Class::default() {
             return hash;
         }
         let mut bytes = [0; 18];

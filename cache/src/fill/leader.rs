@@ -1,9 +1,8 @@
 //! The one who fetches.
 
 use super::{
-    pieces::Pieces,
     reader::FillReader,
-    shared::{End, FillHead, Phase, Shared, State},
+    shared::{End, FillHead, Phase, Shared},
 };
 use crate::{
     cache::Cache,
@@ -11,16 +10,13 @@ use crate::{
     head::Head,
     object::{Hit, Meta, Object},
     options::{UNSTORABLE, UNSTORABLE_FAILURE},
-    policy::{Decision, ResponseMeta, Rules, age_s, judge},
+    policy::{Decision, Profile, ResponseMeta, Rules, age_s, judge},
     request::Request,
     vary::Vary,
 };
 use bytes::Bytes;
 use seawall_http::Name;
-use std::{pin::pin, sync::Arc};
-
-/// How far the fastest reader of a body that is too large to keep may be behind before [`Fill::room`] waits, bytes.
-const LAG_BYTES_MAX: u64 = 256 << 10;
+use std::{pin::pin, sync::Arc, time::Duration};
 
 /// Why a body is not kept any more. Pushing goes on to serve those who read along.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -63,10 +59,16 @@ pub struct Fill {
 }
 
 impl Fill {
-    pub(crate) fn new(cache: Arc<Cache>, shared: Arc<Shared>, stale: Option<Arc<Object>>) -> Fill {
+    pub(crate) fn new(
+        cache: Arc<Cache>,
+        shared: Arc<Shared>,
+        stale: Option<Arc<Object>>,
+        profile: Profile,
+    ) -> Fill {
         let has_validator =
             |object: &Arc<Object>| object.etag().is_some() || object.last_modified().is_some();
-        let validates = stale.as_ref().is_some_and(has_validator);
+        // nginx asks for the whole answer unless `proxy_cache_revalidate` is on.
+        let validates = profile == Profile::Rfc9111 && stale.as_ref().is_some_and(has_validator);
         Fill {
             cache,
             shared,
@@ -85,8 +87,8 @@ impl Fill {
     }
 
     /// Lets the client that caused the fill read it as the others do, so that the fill can outlive it.
-    pub fn reader(&self, request: &Request<'_>) -> FillReader {
-        FillReader::new(self.shared.clone(), request)
+    pub fn reader(&self, request: &Request<'_>, rules: &Rules) -> FillReader {
+        FillReader::new(self.shared.clone(), request, rules)
     }
 
     /// Takes the origin's head.
@@ -106,11 +108,15 @@ impl Fill {
             return Responded::StaleIfError(hit);
         }
         let verdict = judge(request, &response, rules);
+        let remember = Some(match response.status {
+            500.. => UNSTORABLE_FAILURE,
+            _ => UNSTORABLE,
+        });
         let Some(vary) = Vary::of(&response.fields, &request.fields) else {
-            return self.pass(Decision::pass("vary"), response.status, now_ms);
+            return self.pass(Decision::pass("vary"), remember, now_ms);
         };
         if !verdict.decision.store {
-            return self.pass(verdict.decision, response.status, now_ms);
+            return self.pass(verdict.decision, remember, now_ms);
         }
         let head = Head::of_response(
             response.status,
@@ -131,7 +137,7 @@ impl Fill {
             .unwrap_or(0)
             .saturating_add(meta.head.weight());
         if known_size > self.cache.options().object_bytes_max {
-            return self.pass(Decision::pass("too-large"), response.status, now_ms);
+            return self.pass(Decision::pass("too-large"), remember, now_ms);
         }
         let head = Arc::new(FillHead::new(meta, now_ms));
         self.storing = Some(head.clone());
@@ -149,7 +155,7 @@ impl Fill {
     ) -> Responded {
         let now_ms = response.response_time_ms;
         let Some(stale) = self.stale.clone().filter(|_| self.validates) else {
-            return self.pass(Decision::pass("unsolicited-304"), 304, now_ms);
+            return self.pass(Decision::pass("unsolicited-304"), None, now_ms);
         };
         let differs = |etag: &[u8]| {
             stale
@@ -158,9 +164,12 @@ impl Fill {
         };
         if response.fields.get(Name::ETag).is_some_and(differs) {
             self.cache.discard(&stale);
-            return self.pass(Decision::pass("unmatched-304"), 304, now_ms);
+            return self.pass(Decision::pass("unmatched-304"), None, now_ms);
         }
-        let mut head = stale.meta.head.merged(&response.fields, rules.profile);
+        let mut head = stale
+            .meta
+            .head
+            .merged(&response.fields, rules.profile, now_ms);
         let verdict = judge(request, &renewed(&head, response), rules);
         if !verdict.withheld.is_empty() {
             head = Head::of_response(
@@ -185,7 +194,7 @@ impl Fill {
                     ..stale.meta.clone()
                 };
                 let object = Arc::new(stale.renewed(meta));
-                self.pass(verdict.decision, 304, now_ms);
+                self.pass(verdict.decision, Some(UNSTORABLE), now_ms);
                 Responded::NotModified(Hit::new(object, now_ms))
             }
         }
@@ -209,27 +218,27 @@ impl Fill {
             .stale
             .clone()
             .filter(|stale| stale.meta.decision.sie_until_ms > now_ms)?;
-        self.cache.leave(&self.shared);
+        if !self.cache.leave(&self.shared) {
+            // Purged in the meantime: nobody wants to see it again.
+            return None;
+        }
         self.cache
             .note_unstorable(&self.shared, now_ms, UNSTORABLE_FAILURE);
         Some(self.serve(stale, now_ms))
     }
 
-    /// Ends the fill without anything to share.
-    fn pass(&mut self, decision: Decision, status: u16, now_ms: u64) -> Responded {
-        let is_failure = status >= 500;
-        self.cache.note_unstorable(
-            &self.shared,
-            now_ms,
-            if is_failure {
-                UNSTORABLE_FAILURE
-            } else {
-                UNSTORABLE
-            },
-        );
+    /// Ends the fill without anything to share, and remembers that for a while.
+    fn pass(&mut self, decision: Decision, remember: Option<Duration>, now_ms: u64) -> Responded {
+        // What the leader's own credentials forbade says nothing on requests without any.
+        let was_personal = matches!(decision.reason, "cookie" | "authorization");
+        if let Some(duration) = remember.filter(|_| !was_personal || !self.shared.class.is_plain())
+        {
+            self.cache.note_unstorable(&self.shared, now_ms, duration);
+        }
         self.cache.leave(&self.shared);
         // A newer answer that may not be kept supersedes the one that was; a failure does not.
-        if let Some(stale) = self.stale.as_ref().filter(|_| !is_failure) {
+        let is_newer = remember == Some(UNSTORABLE) && !was_personal;
+        if let Some(stale) = self.stale.as_ref().filter(|_| is_newer) {
             self.cache.discard(stale);
         }
         self.ended = true;
@@ -252,7 +261,7 @@ impl Fill {
         let bytes_max = self.cache.options().object_bytes_max;
         let (was_storable, is_storable) = self.shared.update(|state| {
             let was_storable = state.storable;
-            keep(state, &chunk, bytes_max);
+            state.keep(&chunk, bytes_max);
             (was_storable, state.storable)
         });
         if is_storable {
@@ -302,7 +311,7 @@ impl Fill {
             if head.content_length().is_none() && head.status() != 204 {
                 meta.head = meta.head.with_content_length(received);
             }
-            let object = Object::new(self.shared.key.clone(), meta, state.pieces.to_object());
+            let object = Object::new(self.shared.key.clone(), meta, state.pieces.all());
             Some((Arc::new(object), state.reservation.hand_over()))
         });
         let Some((object, reserved)) = object else {
@@ -337,16 +346,6 @@ impl Drop for Fill {
     }
 }
 
-impl State {
-    fn has_room(&self) -> bool {
-        let behind = |(_, fastest): (u64, u64)| self.pieces.end().saturating_sub(fastest);
-        self.storable
-            || self
-                .reader_range()
-                .is_none_or(|range| behind(range) <= LAG_BYTES_MAX)
-    }
-}
-
 /// What a 304 makes of a stored head, to be judged as if it had just come whole. Stored heads have no Age: the 304's own counts, as time
 /// that the response was under way, which adds up to the same (RFC 9111 §4.2.3).
 fn renewed<'a>(head: &'a Head, response: &ResponseMeta<'_>) -> ResponseMeta<'a> {
@@ -357,39 +356,5 @@ fn renewed<'a>(head: &'a Head, response: &ResponseMeta<'_>) -> ResponseMeta<'a> 
             .request_time_ms
             .saturating_sub(age_s(&response.fields) * 1000),
         response_time_ms: response.response_time_ms,
-    }
-}
-
-/// Keeps a chunk, or as much as there is room for.
-fn keep(state: &mut State, chunk: &[u8], bytes_max: u64) {
-    let cost = Pieces::cost_of(chunk);
-    let fits = state.pieces.end() + chunk.len() as u64 <= bytes_max;
-    if state.storable && fits && state.reservation.grow_to(state.pieces.cost() + cost) {
-        state.pieces.push(chunk);
-        let cost = state.pieces.cost();
-        state.reservation.shrink_to(cost);
-        return;
-    }
-    state.storable = false;
-    // From here on only what readers still need is kept, the newest first.
-    let needed_from = state
-        .reader_range()
-        .map_or(u64::MAX, |(slowest, _)| slowest);
-    state.pieces.drop_before(needed_from);
-    let kept = state.pieces.cost();
-    state.reservation.shrink_to(kept);
-    if needed_from == u64::MAX {
-        return state.pieces.skip(chunk.len());
-    }
-    loop {
-        let wanted = state.pieces.cost() + cost;
-        if wanted <= bytes_max && state.reservation.grow_to(wanted) {
-            return state.pieces.push(chunk);
-        }
-        if !state.pieces.drop_oldest() {
-            return state.pieces.skip(chunk.len());
-        }
-        let kept = state.pieces.cost();
-        state.reservation.shrink_to(kept);
     }
 }

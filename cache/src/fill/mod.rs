@@ -8,6 +8,7 @@ mod leader;
 mod pieces;
 mod reader;
 mod reservation;
+mod retention;
 pub(crate) mod shared;
 mod table;
 

@@ -121,7 +121,7 @@ impl Pieces {
     }
 
     /// All pieces, for an object.
-    pub fn to_object(&mut self) -> Box<[Bytes]> {
+    pub fn all(&mut self) -> Box<[Bytes]> {
         self.join();
         self.list.iter().map(|piece| piece.bytes.clone()).collect()
     }
@@ -155,7 +155,7 @@ mod tests {
             );
         }
         assert_eq!(read(&pieces), body);
-        assert_eq!(pieces.to_object().concat(), body);
+        assert_eq!(pieces.all().concat(), body);
         assert_eq!(pieces.at(body.len() as u64), None);
     }
 

@@ -1,9 +1,13 @@
 //! A client that streams along with somebody else's fill.
 
 use super::shared::{End, FillHead, Phase, Shared, State};
-use crate::{object::Object, request::Request};
+use crate::{
+    object::{Meta, Object},
+    policy::{Profile, Rules},
+    request::Request,
+};
 use bytes::Bytes;
-use seawall_http::{Field, Fields};
+use seawall_http::{Field, Fields, Name};
 use std::{pin::pin, sync::Arc};
 
 /// What a fill turned out to be.
@@ -43,9 +47,39 @@ struct Asked {
     fields: Box<[Field]>,
     buf: Box<[u8]>,
     present: u128,
+    /// Presence of credentials, where they matter.
+    credentials: u128,
 }
 
 impl Asked {
+    /// A copy of the part of the buffer that the fields lie in.
+    fn of(fields: &Fields<'_>, rules: &Rules) -> Asked {
+        let end = fields
+            .fields
+            .iter()
+            .map(|field| field.name.end.max(field.value.end))
+            .max();
+        let used = fields
+            .buf
+            .get(..end.unwrap_or(0) as usize)
+            .unwrap_or(fields.buf);
+        let credentials = match rules.profile {
+            Profile::Rfc9111 => fields.present & (Name::Cookie.bit() | Name::Authorization.bit()),
+            Profile::Nginx => 0,
+        };
+        Asked {
+            fields: fields.fields.into(),
+            buf: used.into(),
+            present: fields.present,
+            credentials,
+        }
+    }
+
+    /// Whether an answer that another request caused is one to this request too.
+    fn may_have(&self, answer: &Meta) -> bool {
+        self.credentials & answer.bars == 0 && answer.vary.matches(&self.fields())
+    }
+
     fn fields(&self) -> Fields<'_> {
         Fields {
             fields: &self.fields,
@@ -56,25 +90,20 @@ impl Asked {
 }
 
 impl FillReader {
-    pub(crate) fn new(shared: Arc<Shared>, request: &Request<'_>) -> FillReader {
-        let fields = &request.fields;
-        let asked = Asked {
-            fields: fields.fields.into(),
-            buf: fields.buf.into(),
-            present: fields.present,
-        };
+    pub(crate) fn new(shared: Arc<Shared>, request: &Request<'_>, rules: &Rules) -> FillReader {
+        let request = Asked::of(&request.fields, rules);
         let id = {
             let mut state = shared.state();
             let id = state.next_reader;
             state.next_reader += 1;
-            state.readers.push((id, 0));
+            state.readers.insert(id, 0);
             id
         };
         FillReader {
             shared,
             id,
             offset: 0,
-            request: asked,
+            request,
             stored: None,
         }
     }
@@ -89,7 +118,7 @@ impl FillReader {
             Phase::Waiting => FillStart::Aborted,
             Phase::Pass => FillStart::Pass,
             Phase::Streaming(head) | Phase::Stored(head, _)
-                if !head.meta.vary.matches(&self.request.fields()) =>
+                if !self.request.may_have(&head.meta) =>
             {
                 FillStart::Pass
             }
@@ -138,7 +167,7 @@ fn next_chunk(state: &mut State, id: u64, offset: u64) -> Option<FillChunk> {
         let Some(bytes) = state.pieces.at(offset) else {
             return Some(FillChunk::Aborted);
         };
-        if let Some((_, at)) = state.readers.iter_mut().find(|(reader, _)| *reader == id) {
+        if let Some(at) = state.readers.get_mut(&id) {
             *at = offset + bytes.len() as u64;
         }
         return Some(FillChunk::Data(bytes));
@@ -151,10 +180,7 @@ fn next_chunk(state: &mut State, id: u64, offset: u64) -> Option<FillChunk> {
 
 impl Drop for FillReader {
     fn drop(&mut self) {
-        self.shared
-            .state()
-            .readers
-            .retain(|(reader, _)| *reader != self.id);
+        self.shared.state().readers.remove(&self.id);
         self.shared.read.notify_waiters();
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     request::Class,
 };
 use bytes::Bytes;
+use hashbrown::HashMap;
 use parking_lot::{Mutex, MutexGuard};
 use seawall_http::Fields;
 use std::sync::Arc;
@@ -86,7 +87,7 @@ pub(super) struct State {
     /// False once a limit was passed: the pieces are kept for the readers only.
     pub storable: bool,
     /// Where each reader is, by its number.
-    pub readers: Vec<(u64, u64)>,
+    pub readers: HashMap<u64, u64>,
     pub next_reader: u64,
     pub reservation: Reservation,
 }
@@ -94,7 +95,7 @@ pub(super) struct State {
 impl State {
     /// Where the slowest and the fastest reader are.
     pub fn reader_range(&self) -> Option<(u64, u64)> {
-        let offsets = self.readers.iter().map(|&(_, offset)| offset);
+        let offsets = self.readers.values().copied();
         Some((offsets.clone().min()?, offsets.max()?))
     }
 }
@@ -119,7 +120,7 @@ impl Shared {
             pieces: Pieces::default(),
             end: None,
             storable: true,
-            readers: Vec::new(),
+            readers: HashMap::new(),
             next_reader: 0,
             reservation,
         };

@@ -84,18 +84,6 @@ impl Place<'_> {
         Claim::Leader(fill)
     }
 
-    /// Whether a fill is running for that key and kind.
-    pub fn is_running(&self, key: KeyRef<'_>, class: Class, generation: u64) -> bool {
-        let fills = self
-            .running
-            .get(&self.hash)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        fills.iter().any(|fill| {
-            fill.class == class && fill.generation >= generation && fill.key.as_ref() == key
-        })
-    }
-
     /// Takes a fill out; false if a purge was quicker: then it must not be stored.
     pub fn leave(&mut self, fill: &Arc<Shared>) -> bool {
         let Some(fills) = self.running.get_mut(&self.hash) else {

@@ -3,9 +3,13 @@
 //! A store is asked in the middle of a request and never waits: what is slow (a disk) answers from what it has at hand and brings the
 //! rest up for the next time. The cache above it decides what may be used; the store knows keys, variants, bytes and which object goes first.
 
+mod ghosts;
 mod list;
 mod memory;
 mod shard;
+mod slots;
+#[cfg(test)]
+mod tests;
 
 pub use memory::Memory;
 

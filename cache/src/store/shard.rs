@@ -4,16 +4,17 @@
 //! the main queue, the rest leaves and only its hash is remembered for a while: should it come back, it goes to the main queue at once.
 //! A hit sets a counter and moves nothing, so that a read lock is enough.
 
-use super::list::{Link, Links, List, NONE};
+use super::{
+    ghosts::Ghosts,
+    list::{Link, List, NONE},
+    slots::{Queue, Slot, Slots},
+};
 use crate::{key::KeyRef, object::Object};
-use hashbrown::{HashMap, HashTable, hash_map::Entry};
+use hashbrown::HashTable;
 use seawall_http::Fields;
-use std::{
-    collections::VecDeque,
-    sync::{
-        Arc,
-        atomic::{AtomicU8, AtomicU64, Ordering::Relaxed},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, AtomicU64, Ordering::Relaxed},
 };
 
 /// Uses that are counted at most.
@@ -22,67 +23,6 @@ const FREQUENCY_MAX: u8 = 3;
 const FREQUENCY_MAIN: u8 = 2;
 /// The small queue's share of the bytes, as a divisor.
 const SMALL_SHARE: u64 = 10;
-/// Hashes remembered at least, however few objects there are.
-const GHOSTS_MIN: usize = 64;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Queue {
-    Small,
-    Main,
-}
-
-#[derive(Debug)]
-struct Slot {
-    /// `None`: free.
-    object: Option<Arc<Object>>,
-    hash: u64,
-    frequency: AtomicU8,
-    /// The shard's clock at the last use; kept only where a key has several variants.
-    used: AtomicU64,
-    queue: Queue,
-    link: Link,
-    /// The next variant of the same key.
-    sibling: u32,
-}
-
-#[derive(Debug, Default)]
-struct Slots(Vec<Slot>);
-
-impl Links for Slots {
-    fn link(&mut self, at: u32) -> Option<&mut Link> {
-        Some(&mut self.0.get_mut(at as usize)?.link)
-    }
-}
-
-impl Slots {
-    fn get(&self, at: u32) -> Option<&Slot> {
-        self.0.get(at as usize)
-    }
-
-    fn get_mut(&mut self, at: u32) -> Option<&mut Slot> {
-        self.0.get_mut(at as usize)
-    }
-
-    fn holds(&self, at: u32, key: KeyRef<'_>) -> bool {
-        let object = self
-            .get(at)
-            .filter(|slot| slot.hash == key.hash)
-            .and_then(|slot| slot.object.as_ref());
-        object.is_some_and(|object| object.key.as_ref().bytes == key.bytes)
-    }
-
-    /// The variants from `first` on.
-    fn variants(&self, first: u32) -> impl Iterator<Item = (u32, &Slot, &Arc<Object>)> {
-        let mut at = first;
-        std::iter::from_fn(move || {
-            let here = at;
-            let slot = self.get(here)?;
-            at = slot.sibling;
-            Some((here, slot, slot.object.as_ref()?))
-        })
-    }
-}
-
 /// Objects whose keys hash to this part.
 #[derive(Debug)]
 pub(super) struct Shard {
@@ -413,37 +353,6 @@ impl Shard {
             (self.objects, self.small_bytes, self.main_bytes)
         );
         assert_eq!(self.slots.0.len(), self.objects + self.free.len());
-        assert!(self.ghosts.hashes.len() <= self.ghosts.order.len());
-    }
-}
-
-/// Hashes of what was evicted from the small queue: as many as there are objects.
-#[derive(Debug, Default)]
-struct Ghosts {
-    order: VecDeque<u64>,
-    /// How often each stands in `order`.
-    hashes: HashMap<u64, u32>,
-}
-
-impl Ghosts {
-    fn remember(&mut self, hash: u64, objects: usize) {
-        self.order.push_back(hash);
-        *self.hashes.entry(hash).or_insert(0) += 1;
-        while self.order.len() > objects.max(GHOSTS_MIN) {
-            let Some(oldest) = self.order.pop_front() else {
-                return;
-            };
-            if let Entry::Occupied(mut entry) = self.hashes.entry(oldest) {
-                *entry.get_mut() -= 1;
-                if *entry.get() == 0 {
-                    entry.remove();
-                }
-            }
-        }
-    }
-
-    /// Whether it was here lately.
-    fn remembers(&self, hash: u64) -> bool {
-        self.hashes.contains_key(&hash)
+        self.ghosts.check_invariants();
     }
 }

@@ -1,0 +1,168 @@
+//! A lookup that is more than a fresh hit: who serves, who waits, who fetches.
+
+use crate::{
+    cache::Cache,
+    fill::{Claim, Fill, FillReader, shared::Shared},
+    key::KeyRef,
+    lookup::{Lookup, Worth, appraise, demands_of},
+    object::{Hit, Object},
+    policy::{Demands, Rules},
+    request::{Class, Request},
+};
+use seawall_http::Method;
+use std::sync::Arc;
+
+/// Decides what becomes of a request for which `found` is stored.
+#[cold]
+pub(crate) fn seek(
+    cache: &Arc<Cache>,
+    key: KeyRef<'_>,
+    request: &Request<'_>,
+    rules: &Rules,
+    generation: u64,
+    found: Option<Arc<Object>>,
+) -> Lookup {
+    let demands = demands_of(request, rules);
+    let seeker = Seeker {
+        cache,
+        key,
+        request,
+        rules,
+        generation,
+        demands,
+    };
+    if demands.no_store {
+        return Lookup::Pass("request");
+    }
+    match found {
+        Some(object) => seeker.use_stored(object),
+        None => seeker.fetch(None),
+    }
+}
+
+struct Seeker<'a> {
+    cache: &'a Arc<Cache>,
+    key: KeyRef<'a>,
+    request: &'a Request<'a>,
+    rules: &'a Rules,
+    /// Purges of everything when the lookup began.
+    generation: u64,
+    demands: Demands,
+}
+
+impl Seeker<'_> {
+    fn use_stored(&self, object: Arc<Object>) -> Lookup {
+        match self.appraise(&object) {
+            Worth::Barred => Lookup::Pass("request"),
+            Worth::Fresh => Lookup::Hit(self.hit(object)),
+            Worth::StaleAllowed => Lookup::Stale(self.hit(object), None),
+            Worth::StaleWhileRevalidate => self.renew_behind(object),
+            Worth::Validate { reload } => {
+                let stands_in = !reload && self.request.now_ms < object.meta.decision.sie_until_ms;
+                if stands_in && self.is_unstorable(self.class_of_renewal(&object)) {
+                    // The origin failed a moment ago: the stale answer goes on standing in (RFC 5861 §4).
+                    return Lookup::Stale(self.hit(object), None);
+                }
+                self.fetch(Some(object))
+            }
+        }
+    }
+
+    /// Stale-while-revalidate: whoever is first claims the renewal.
+    fn renew_behind(&self, object: Arc<Object>) -> Lookup {
+        let class = self.class_of_renewal(&object);
+        // The renewal is a GET, for which a HEAD does not stand.
+        if self.request.method == Method::Head || self.is_unstorable(class) {
+            return Lookup::Stale(self.hit(object), None);
+        }
+        let mut place = self.cache.fills.lock(self.key);
+        if let Some(newer) = self.newer_than(Some(&object)) {
+            return Lookup::Hit(self.hit(newer));
+        }
+        match place.claim(self.cache, self.key, class, self.generation) {
+            Claim::Running(_) => Lookup::Stale(self.hit(object), None),
+            Claim::Leader(shared) => {
+                let fill = self.lead(shared, Some(object.clone()));
+                Lookup::Stale(self.hit(object), Some(fill))
+            }
+        }
+    }
+
+    /// Leads a fill or joins one.
+    fn fetch(&self, stale: Option<Arc<Object>>) -> Lookup {
+        if self.demands.only_if_cached {
+            return Lookup::OnlyIfCached;
+        }
+        if self.request.method == Method::Head {
+            return Lookup::Pass("method");
+        }
+        let class = match &stale {
+            Some(object) => self.class_of_renewal(object),
+            None => self.class_of_miss(),
+        };
+        if self.is_unstorable(class) {
+            return Lookup::Pass("miss");
+        }
+        let mut place = self.cache.fills.lock(self.key);
+        if let Some(newer) = self.newer_than(stale.as_ref()) {
+            return Lookup::Hit(self.hit(newer));
+        }
+        match place.claim(self.cache, self.key, class, self.generation) {
+            Claim::Running(shared) => {
+                Lookup::Join(FillReader::new(shared, self.request, self.rules))
+            }
+            Claim::Leader(shared) => {
+                let fill = self.lead(shared, stale.clone());
+                match stale {
+                    Some(object) => Lookup::Revalidate(self.hit(object), fill),
+                    None => Lookup::Miss(fill),
+                }
+            }
+        }
+    }
+
+    fn lead(&self, shared: Arc<Shared>, stale: Option<Arc<Object>>) -> Fill {
+        Fill::new(self.cache.clone(), shared, stale, self.rules.profile)
+    }
+
+    /// A usable object that was stored since we looked. Called under the lock of the fills, which a commit takes: or a request that
+    /// looked just before a commit would fetch again just after it.
+    fn newer_than(&self, seen: Option<&Arc<Object>>) -> Option<Arc<Object>> {
+        let object = self.cache.store.find(self.key, &self.request.fields)?;
+        let is_new = seen.is_none_or(|seen| !Arc::ptr_eq(seen, &object));
+        let is_current = object.meta.generation >= self.generation;
+        (is_new && is_current && self.appraise(&object) == Worth::Fresh).then_some(object)
+    }
+
+    fn appraise(&self, object: &Object) -> Worth {
+        appraise(object, self.request, &self.demands, self.rules)
+    }
+
+    /// Clients of all kinds who may have an object wait for the same renewal of it.
+    fn class_of_renewal(&self, object: &Object) -> Class {
+        let variant = object.meta.vary.hash_of(&self.request.fields);
+        Class {
+            variant,
+            ..Class::default()
+        }
+    }
+
+    /// The kind of client, and of variant as far as a stored answer tells what there is to vary on.
+    fn class_of_miss(&self) -> Class {
+        let sample = self.cache.store.sample(self.key);
+        let variant = sample.map_or(0, |object| object.meta.vary.hash_of(&self.request.fields));
+        Class {
+            variant,
+            ..Class::of(self.request, self.rules)
+        }
+    }
+
+    fn is_unstorable(&self, class: Class) -> bool {
+        let hash = class.mix(self.key.hash);
+        self.cache.unstorable.contains(hash, self.request.now_ms)
+    }
+
+    fn hit(&self, object: Arc<Object>) -> Hit {
+        Hit::new(object, self.request.now_ms)
+    }
+}

@@ -1,0 +1,12 @@
+//! What a user of the cache sees: lookups, fills, purges and limits, with a clock handed in.
+
+mod budget;
+mod coalescing;
+mod credentials;
+mod freshness;
+mod purging;
+mod rig;
+mod simulation;
+#[path = "../../src/testing.rs"]
+mod testing;
+mod variants;
