@@ -81,6 +81,13 @@ impl ConnectionOptions {
         if !fields.has(Name::Connection) {
             return options;
         }
+        // What nearly everyone sends needs no list.
+        if let Some(b"keep-alive" | b"Keep-Alive") = fields.get(Name::Connection)
+            && fields.all(Name::Connection).count() == 1
+        {
+            options.keep_alive = true;
+            return options;
+        }
         for option in fields.list(Name::Connection) {
             options.close |= option.eq_ignore_ascii_case(b"close");
             options.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");

@@ -51,10 +51,13 @@ pub(crate) fn valid_host_loose(host: &[u8]) -> bool {
 }
 
 fn valid_name(host: &[u8]) -> bool {
-    !host.is_empty()
-        && host != b"."
-        && host.iter().all(|&byte| is_name_byte(byte))
-        && !has_empty_label(host)
+    let mut valid = !host.is_empty() && host != b".";
+    let mut previous = 0;
+    for &byte in host {
+        valid &= NAME[usize::from(byte)] && !(byte == b'.' && previous == b'.');
+        previous = byte;
+    }
+    valid
 }
 
 fn has_empty_label(host: &[u8]) -> bool {
@@ -62,10 +65,21 @@ fn has_empty_label(host: &[u8]) -> bool {
 }
 
 fn is_name_byte(byte: u8) -> bool {
-    matches!(byte,
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'%'
-        | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
+    NAME[usize::from(byte)]
 }
+
+/// Characters of a registered name (RFC 3986 §3.2.2).
+static NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = matches!(byte as u8,
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'%'
+            | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=');
+        byte += 1;
+    }
+    table
+};
 
 /// Puts the form of `host` that names are compared in into `out`, which is cleared: lower case, without a final dot.
 pub fn normal_host(host: &[u8], out: &mut Vec<u8>) {

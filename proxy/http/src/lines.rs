@@ -97,7 +97,12 @@ impl<'a> Lines<'a> {
     #[inline]
     fn field(&mut self) -> Scan<Field> {
         let start = self.at;
-        let colon = scan::token_end(self.buf, start);
+        let (id, known_end) = self.known_name(start);
+        // A known name is a token; any other is looked at byte by byte.
+        let colon = match id {
+            Name::Other => scan::token_end(self.buf, start),
+            _ => known_end,
+        };
         if self.byte(colon)? != b':' || colon == start {
             return Err(self.name_fault(start, colon));
         }
@@ -107,31 +112,52 @@ impl<'a> Lines<'a> {
         }
         let stop = scan::value_end(self.buf, from);
         self.end_line(stop)?;
-        Ok(self.range_field(start, colon, from, stop))
+        Ok(self.range_field(id, start, colon, from, stop))
     }
 
     /// One field line as nginx reads it; `None` when it would be dropped (`ignore_invalid_headers on`, `underscores_in_headers off`).
     fn nginx_field(&mut self) -> Scan<Option<Field>> {
         let start = self.at;
+        let (known, known_end) = self.known_name(start);
+        // A known name is one that nginx takes; any other is looked at byte by byte.
+        let (colon, valid) = match known {
+            Name::Other => self.nginx_name(start)?,
+            _ => (known_end, true),
+        };
+        let from = match self.byte(colon)? {
+            b':' => colon + 1,
+            // A field without a colon has no value.
+            _ => colon,
+        };
+        let stop = scan::loose_value_end(self.buf, from);
+        self.end_line(stop)?;
+        let id = Name::lookup(self.buf.get(start..colon).unwrap_or_default());
+        Ok(valid.then(|| self.range_field(id, start, colon, from, stop)))
+    }
+
+    /// The known name that starts at `start`, and where it ends: at a colon, or with what has arrived. The search ends where no known name could reach.
+    #[inline]
+    fn known_name(&self, start: usize) -> (Name, usize) {
+        let reach = self.buf.len().min(start + Name::LONGEST + 1);
+        let window = self.buf.get(..reach).unwrap_or_default();
+        let end = scan::colon(window, start);
+        let name = window.get(start..end).unwrap_or_default();
+        (Name::lookup(name), end)
+    }
+
+    /// Where the name that starts at `start` ends, by a colon or by the line's end, and whether nginx would keep its line.
+    fn nginx_name(&self, start: usize) -> Scan<(usize, bool)> {
         let mut valid = true;
-        let mut colon = start;
+        let mut at = start;
         loop {
-            match self.byte(colon)? {
-                b':' if colon > start => break,
-                // A field without a colon has no value.
-                b'\r' | b'\n' if colon > start => {
-                    self.end_line(colon)?;
-                    return Ok(valid.then(|| self.range_field(start, colon, colon, colon)));
-                }
+            match self.byte(at)? {
+                b':' | b'\r' | b'\n' if at > start => return Ok((at, valid)),
                 b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' => {}
-                0..=0x20 | 0x7f | b':' => return Err(self.name_fault(start, colon)),
+                0..=0x20 | 0x7f | b':' => return Err(self.name_fault(start, at)),
                 _ => valid = false,
             }
-            colon += 1;
+            at += 1;
         }
-        let stop = scan::loose_value_end(self.buf, colon + 1);
-        self.end_line(stop)?;
-        Ok(valid.then(|| self.range_field(start, colon, colon + 1, stop)))
     }
 
     /// What is wrong with a name that stops at `at` without a colon.
@@ -152,13 +178,12 @@ impl<'a> Lines<'a> {
     }
 
     #[inline]
-    fn range_field(&self, start: usize, colon: usize, from: usize, stop: usize) -> Field {
-        let name = self.buf.get(start..colon).unwrap_or_default();
+    fn range_field(&self, id: Name, start: usize, colon: usize, from: usize, stop: usize) -> Field {
         let raw = self.buf.get(from..stop).unwrap_or_default();
         let value = trim(raw);
         let lead = value.as_ptr() as usize - raw.as_ptr() as usize;
         Field {
-            id: Name::lookup(name),
+            id,
             name: Range32::new(start, colon),
             value: Range32::new(from + lead, from + lead + value.len()),
         }

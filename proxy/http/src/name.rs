@@ -2,7 +2,7 @@
 //!
 //! Whether a head has a `Content-Length` is asked several times a request, mostly with the answer no. An id makes it one bit of a `u128`,
 //! and a switch over names a switch over integers. A name that we do not know is [`Name::Other`] and is found by its bytes.
-//! The table below is the only list: ids, canonical spellings and the perfect enough hash table are made from it at compile time.
+//! The table below is the only list: ids, canonical spellings and the hash table are made from it at compile time.
 
 macro_rules! names {
     ($($id:ident = $text:literal,)*) => {
@@ -179,13 +179,69 @@ const fn build() -> [u8; SLOTS] {
 
 static TABLE: [u8; SLOTS] = build();
 
+/// No known name is longer; a whole number of words.
+const LONGEST: usize = 32;
+
+/// A name as it is compared, padded with zeros: `byte | fold == lower` for each byte. `fold` has the case bit for letters only, so that the
+/// comparison is exact.
+struct Folded {
+    lower: [u8; LONGEST],
+    fold: [u8; LONGEST],
+}
+
+const fn folded() -> [Folded; TEXTS.len()] {
+    let mut all = [const {
+        Folded {
+            lower: [0; LONGEST],
+            fold: [0; LONGEST],
+        }
+    }; TEXTS.len()];
+    let mut id = 0;
+    while id < TEXTS.len() {
+        let text = TEXTS[id].as_bytes();
+        let mut at = 0;
+        while at < text.len() {
+            all[id].lower[at] = text[at].to_ascii_lowercase();
+            all[id].fold[at] = if text[at].is_ascii_alphabetic() {
+                0x20
+            } else {
+                0
+            };
+            at += 1;
+        }
+        id += 1;
+    }
+    all
+}
+
+static FOLDED: [Folded; TEXTS.len()] = folded();
+
+impl Folded {
+    /// Whether the padded `name` is the text in any case; a few vector instructions.
+    #[inline]
+    fn is(&self, name: &[u8; LONGEST]) -> bool {
+        let mut differs = 0;
+        let mut at = 0;
+        while at < LONGEST {
+            differs |= (name[at] | self.fold[at]) ^ self.lower[at];
+            at += 1;
+        }
+        differs == 0
+    }
+}
+
 impl Name {
+    /// No known name is longer.
+    pub(crate) const LONGEST: usize = LONGEST;
+
     /// The id of `name`, whatever its case; [`Name::Other`] when it is not in the table.
     #[inline]
     pub fn lookup(name: &[u8]) -> Name {
-        if name.is_empty() {
+        if name.is_empty() || name.len() > LONGEST {
             return Name::Other;
         }
+        let mut padded = [0; LONGEST];
+        padded[..name.len()].copy_from_slice(name);
         let mut slot = slot_of(name);
         loop {
             let id = TABLE[slot] as usize;
@@ -193,8 +249,7 @@ impl Name {
             if id == 0 {
                 return Name::Other;
             }
-            let text = TEXTS[id].as_bytes();
-            if text.len() == name.len() && text.eq_ignore_ascii_case(name) {
+            if FOLDED[id].is(&padded) {
                 return IDS[id];
             }
             slot = (slot + 1) % SLOTS;
@@ -268,6 +323,7 @@ mod tests {
         ] {
             assert_eq!(Name::lookup(text.as_bytes()), Name::Other, "{text}");
         }
+        assert_eq!(Name::lookup(b"Host\0"), Name::Other);
         // A control byte that differs from a letter's neighbour in the case bit only.
         assert_eq!(Name::lookup(b"Content\rLength"), Name::Other);
     }

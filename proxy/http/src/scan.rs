@@ -1,6 +1,6 @@
 //! The scanning loops: where a run of allowed bytes ends.
 //!
-//! Each looks at sixteen bytes at once, which the compiler turns into vector instructions, and finishes byte by byte.
+//! Blocks of sixteen bytes become vector instructions, words of eight find a position by arithmetic, and the last few bytes are looked at one by one.
 
 /// Token characters (RFC 9110 §5.6.2).
 static TOKEN: [bool; 256] = {
@@ -26,7 +26,7 @@ pub(crate) fn is_token_byte(byte: u8) -> bool {
 /// Whether `byte` may not stand in a field value: a control other than the tab (RFC 9110 §5.5).
 #[inline]
 pub(crate) fn is_control(byte: u8) -> bool {
-    (byte < 0x20 && byte != b'\t') || byte == 0x7f
+    ((byte < 0x20) & (byte != b'\t')) | (byte == 0x7f)
 }
 
 /// The first position at or after `from` whose byte satisfies `stop`, or the length.
@@ -39,40 +39,90 @@ fn first(buf: &[u8], from: usize, stop: impl Fn(u8) -> bool + Copy) -> usize {
         }
         at += 16;
     }
-    while let Some(&byte) = buf.get(at) {
-        if stop(byte) {
-            return at;
-        }
-        at += 1;
-    }
-    at
+    rest(buf, at, stop)
 }
 
-/// Where the token that starts at `from` ends. Names are short: byte by byte.
+/// As [`first`], byte by byte.
+#[inline(always)]
+fn rest(buf: &[u8], from: usize, stop: impl Fn(u8) -> bool) -> usize {
+    let tail = buf.get(from..).unwrap_or_default();
+    match tail.iter().position(|&byte| stop(byte)) {
+        Some(at) => from + at,
+        None => buf.len().max(from),
+    }
+}
+
+/// `byte` in each byte of a word.
+const fn splat(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// The high bits of the bytes of `word` that are `byte`; exact for every byte.
+#[inline(always)]
+fn equal(word: u64, byte: u8) -> u64 {
+    let differs = word ^ splat(byte);
+    !(((differs & splat(0x7f)) + splat(0x7f)) | differs) & splat(0x80)
+}
+
+/// The high bits of the bytes of `word` that are controls but no tab; exact for every byte.
+#[inline(always)]
+fn controls(word: u64) -> u64 {
+    let low = !((word | splat(0x80)) - splat(0x20)) & !word & splat(0x80);
+    (low & !equal(word, b'\t')) | equal(word, 0x7f)
+}
+
+/// The first position whose bit `hits` sets in a word of the text, or else that `stop` finds in the last few bytes.
+#[inline(always)]
+fn first_in_words(
+    buf: &[u8],
+    from: usize,
+    hits: impl Fn(u64) -> u64,
+    stop: impl Fn(u8) -> bool,
+) -> usize {
+    let mut at = from;
+    while let Some(word) = buf.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let hits = hits(u64::from_le_bytes(*word));
+        if hits != 0 {
+            return at + hits.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    rest(buf, at, stop)
+}
+
+/// The first colon at or after `from`, or the length. Names are short: word by word.
+#[inline]
+pub(crate) fn colon(buf: &[u8], from: usize) -> usize {
+    first_in_words(buf, from, |word| equal(word, b':'), |byte| byte == b':')
+}
+
+/// Where the token that starts at `from` ends.
 #[inline]
 pub(crate) fn token_end(buf: &[u8], from: usize) -> usize {
-    let mut at = from;
-    while let Some(&byte) = buf.get(at) {
-        if !is_token_byte(byte) {
-            break;
-        }
-        at += 1;
-    }
-    at
+    rest(buf, from, |byte| !is_token_byte(byte))
 }
 
-/// The first control byte (tab apart) at or after `from`.
+/// The first control byte (tab apart) at or after `from`. Blocks skip what is long, words find the end.
 #[inline]
 pub(crate) fn value_end(buf: &[u8], from: usize) -> usize {
-    first(buf, from, is_control)
+    let mut at = from;
+    while let Some(block) = buf.get(at..).and_then(<[u8]>::first_chunk::<16>) {
+        if block
+            .iter()
+            .fold(false, |any, &byte| any | is_control(byte))
+        {
+            break;
+        }
+        at += 16;
+    }
+    first_in_words(buf, at, controls, is_control)
 }
 
 /// The first byte at or after `from` that ends a line or that no policy accepts in a value: CR, LF, NUL.
 #[inline]
 pub(crate) fn loose_value_end(buf: &[u8], from: usize) -> usize {
-    first(buf, from, |byte| {
-        (byte == b'\r') | (byte == b'\n') | (byte == 0)
-    })
+    let hits = |word| equal(word, b'\r') | equal(word, b'\n') | equal(word, 0);
+    first_in_words(buf, from, hits, |byte| matches!(byte, b'\r' | b'\n' | 0))
 }
 
 /// The first byte at or after `from` that is not visible ASCII, or is `#`.
@@ -118,6 +168,24 @@ mod tests {
             assert_eq!(token_end(&buf, 0), at);
         }
         assert_eq!(value_end(b"abc", 9), 9);
+    }
+
+    #[test]
+    fn words_agree_with_bytes_about_every_byte_in_every_place() {
+        for byte in 0..=255u8 {
+            for place in 0..8 {
+                for around in [b'a', 0x80, 0xff, b'9'] {
+                    let mut word = [around; 8];
+                    word[place] = byte;
+                    let found = controls(u64::from_le_bytes(word));
+                    let bit = 0x80u64 << (8 * place);
+                    assert_eq!(found, if is_control(byte) { bit } else { 0 }, "{byte}");
+                    let found = equal(u64::from_le_bytes(word), b':');
+                    assert_eq!(found, if byte == b':' { bit } else { 0 }, "{byte}");
+                }
+            }
+        }
+        assert_eq!((colon(b"Content-Length: 1", 0), colon(b"abc", 1)), (14, 3));
     }
 
     #[test]

@@ -1,0 +1,129 @@
+//! Heads and bodies as an enemy sends them: random bytes and mutated messages from a fixed seed, so that a failure repeats.
+
+#[path = "hostile/bodies.rs"]
+mod bodies;
+
+use bodies::{chunked_body, request_head, response_head};
+
+/// SplitMix64: a seed is a corpus.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound.max(1) as u64) as usize
+    }
+
+    fn bytes(&mut self, len: usize) -> Vec<u8> {
+        (0..len).map(|_| self.next() as u8).collect()
+    }
+}
+
+const REQUESTS: &[&str] = &[
+    "GET /a/../b%2e?c HTTP/1.1\r\nHost: a.test\r\nCookie: a=b\r\n\r\n",
+    "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\nabc",
+    "POST http://a:80/x HTTP/1.1\r\nhost: a\r\nTransfer-Encoding: chunked\r\nConnection: close, te\r\n\r\n0\r\n\r\n",
+    "CONNECT [::1]:443 HTTP/1.1\r\nHost: [::1]:443\r\n\r\n",
+    "\r\nOPTIONS * HTTP/1.0\r\nVia: 1.1 a, \"b,c\"\r\nX_Y: z\r\n\r\n",
+];
+
+const RESPONSES: &[&str] = &[
+    "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nETag: \"a\"\r\n\r\nabc",
+    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
+    "HTTP/1.0 304\r\nDate: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+];
+
+const BODIES: &[&str] = &[
+    "3\r\nabc\r\n0\r\n\r\n",
+    "00a;x=\"y\"\r\n0123456789\r\n1\r\n.\r\n0;z\r\nX-Sum: 1\r\nHost: a\r\n\r\nGET /",
+];
+
+/// What mutations put in: the bytes that framing is made of.
+const SPICE: &[&str] = &[
+    "\r",
+    "\n",
+    "\r\n",
+    "\0",
+    " ",
+    "\t",
+    ":",
+    ",",
+    ";",
+    "%",
+    "/",
+    "..",
+    "#",
+    "?",
+    "@",
+    "[",
+    "\u{e9}",
+    "\u{7f}",
+    "Content-Length: 1\r\n",
+    "Transfer-Encoding: chunked\r\n",
+    "Host: b\r\n",
+    "HTTP/1.1",
+    "0\r\n\r\n",
+    "ffffffffffffffff",
+];
+
+fn mutated(random: &mut Random, seeds: &[&str]) -> Vec<u8> {
+    let mut text = seeds[random.below(seeds.len())].as_bytes().to_vec();
+    for _ in 0..=random.below(4) {
+        let at = random.below(text.len() + 1);
+        match random.below(5) {
+            0 if at < text.len() => text[at] = random.next() as u8,
+            1 if at < text.len() => drop(text.remove(at)),
+            2 => text.truncate(at),
+            3 => {
+                let line = text[..at].to_vec();
+                text.splice(at..at, line);
+            }
+            _ => {
+                let spice = SPICE[random.below(SPICE.len())].bytes();
+                text.splice(at..at, spice);
+            }
+        }
+        text.truncate(4096);
+    }
+    text
+}
+
+#[test]
+fn a_million_random_bytes_in_a_thousand_heads_break_no_promise() {
+    let mut random = Random(1);
+    for _ in 0..1000 {
+        let noise = random.bytes(1000);
+        request_head(&noise);
+        response_head(&noise);
+        chunked_body(&noise);
+        // Behind a good start, so that the noise reaches the field lines.
+        request_head(&[b"GET / HTTP/1.1\r\nHost: a\r\nX:", noise.as_slice()].concat());
+        response_head(&[b"HTTP/1.1 200 OK\r\nX:", noise.as_slice()].concat());
+        chunked_body(&[b"5\r\nabcde\r\n0\r\nX:", noise.as_slice()].concat());
+    }
+}
+
+#[test]
+fn mutated_requests_break_no_promise() {
+    let mut random = Random(2);
+    (0..20_000).for_each(|_| request_head(&mutated(&mut random, REQUESTS)));
+}
+
+#[test]
+fn mutated_responses_break_no_promise() {
+    let mut random = Random(3);
+    (0..20_000).for_each(|_| response_head(&mutated(&mut random, RESPONSES)));
+}
+
+#[test]
+fn mutated_chunked_bodies_break_no_promise() {
+    let mut random = Random(4);
+    (0..20_000).for_each(|_| chunked_body(&mutated(&mut random, BODIES)));
+}

@@ -1,0 +1,142 @@
+//! What must hold for any bytes at all. The same functions are the fuzz targets of `fuzz/` and the seeded test `hostile.rs`: what a fuzzer finds
+//! becomes a line there.
+
+use seawall_http::{
+    BodyDecoder, Fields, Framing, HeadLimits, Method, Policy, RequestHead, ResponseHead,
+    ResponseTo, limits, parse_request, parse_response, uri,
+};
+
+const LIMITS: HeadLimits = HeadLimits {
+    head_bytes: 8192,
+    fields: 64,
+    target_bytes: 1024,
+};
+
+/// Reads `input` as a request head under both policies, whole and cut at a place that its bytes choose.
+pub fn request_head(input: &[u8]) {
+    for policy in [Policy::Rfc, Policy::Nginx] {
+        let mut head = RequestHead::new();
+        let whole = parse_request(input, policy, &LIMITS, &mut head);
+        if whole == Ok(true) {
+            assert!(head.len <= input.len() && head.len <= LIMITS.head_bytes);
+            assert_ne!(head.framing, Framing::UntilClose);
+            assert!(head.target.len() <= LIMITS.target_bytes);
+            check_fields(&head.fields(input), head.len, policy == Policy::Rfc);
+            let ranges = [
+                head.method_text,
+                head.target,
+                head.authority,
+                head.path,
+                head.host,
+            ];
+            for range in ranges {
+                assert!(range.start <= range.end && range.end as usize <= head.len);
+            }
+            check_path(head.path_only(input));
+            let _ = head.query(input);
+            // What follows a head has no part in it.
+            let mut alone = RequestHead::new();
+            let alone_result = parse_request(&input[..head.len], policy, &LIMITS, &mut alone);
+            assert_eq!((alone_result, &alone.fields), (Ok(true), &head.fields));
+        }
+        let cut = cut_of(input);
+        let part = parse_request(&input[..cut], policy, &LIMITS, &mut RequestHead::new());
+        match part {
+            Ok(false) => {}
+            Ok(true) => assert!(whole == Ok(true) && head.len <= cut),
+            // What is refused in part is refused whole, and for the same reason.
+            Err(why) => assert_eq!(whole, Err(why)),
+        }
+    }
+}
+
+/// Reads `input` as a response head to several requests.
+pub fn response_head(input: &[u8]) {
+    for method in [Method::Get, Method::Head, Method::Connect] {
+        for upgrade_asked in [false, true] {
+            let request = ResponseTo {
+                method,
+                upgrade_asked,
+            };
+            let mut head = ResponseHead::new();
+            let whole = parse_response(input, &request, &LIMITS, &mut head);
+            if whole == Ok(true) {
+                assert!(head.len <= input.len() && head.len <= LIMITS.head_bytes);
+                assert!((100..=999).contains(&head.status));
+                assert!(!head.keep_alive || head.framing != Framing::UntilClose);
+                check_fields(&head.fields(input), head.len, true);
+            }
+            let cut = cut_of(input);
+            match parse_response(&input[..cut], &request, &LIMITS, &mut ResponseHead::new()) {
+                Ok(false) => {}
+                Ok(true) => assert!(whole == Ok(true) && head.len <= cut),
+                Err(why) => assert_eq!(whole, Err(why)),
+            }
+        }
+    }
+}
+
+/// Reads `input` as a chunked body, whole and in pieces; both must find the same.
+pub fn chunked_body(input: &[u8]) {
+    let whole = read_chunked(input, usize::MAX);
+    let pieces = read_chunked(input, 1 + cut_of(input) % 7);
+    assert_eq!(whole, pieces);
+}
+
+/// Data, trailers, bytes consumed, whether done; `None` after an error.
+fn read_chunked(input: &[u8], piece: usize) -> Option<(Vec<u8>, Vec<u8>, usize, bool)> {
+    let mut body = BodyDecoder::new(Framing::Chunked);
+    let (mut data, mut at) = (Vec::new(), 0);
+    while !body.is_done() && at < input.len() {
+        let shown = &input[at..at.saturating_add(piece).min(input.len())];
+        let found = body.decode(shown).ok()?;
+        assert!(found.consumed > 0 && found.consumed <= shown.len());
+        assert!(found.data.start <= found.data.end && found.data.end <= found.consumed);
+        data.extend_from_slice(&shown[found.data]);
+        at += found.consumed;
+    }
+    assert!(
+        body.trailers().len() <= limits::TRAILER_BYTES + 2 * usize::from(limits::TRAILER_LINES)
+    );
+    let done = body.is_done();
+    assert_eq!(body.on_eof().is_ok(), done);
+    Some((data, body.trailers().to_vec(), at, done))
+}
+
+fn check_fields(fields: &Fields<'_>, len: usize, strict: bool) {
+    assert!(fields.len() <= LIMITS.fields);
+    let mut present = 0;
+    for field in fields.fields {
+        assert!(field.name.start < field.name.end && field.name.end <= field.value.start);
+        assert!(field.value.start <= field.value.end && field.value.end as usize <= len);
+        present |= field.id.bit();
+    }
+    assert_eq!(present, fields.present);
+    for (id, name, value) in fields.iter() {
+        assert!(seawall_http::encode::is_token(name));
+        assert!(!value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)));
+        assert!(!strict || seawall_http::encode::is_field_value(value));
+        assert_eq!(fields.find(name).is_some(), true);
+        for member in fields.list(id) {
+            assert!(!member.is_empty());
+        }
+    }
+}
+
+fn check_path(path: &[u8]) {
+    let mut out = Vec::new();
+    for merge_slashes in [false, true] {
+        let normal = uri::normalize(path, merge_slashes, &mut out);
+        if uri::is_normal(path) {
+            assert_eq!((normal, out.as_slice()), (Ok(()), path));
+        }
+    }
+}
+
+/// A place within `input` that its own bytes choose, so that a run can be repeated from the input alone.
+fn cut_of(input: &[u8]) -> usize {
+    let sum = input.iter().fold(input.len(), |sum, &byte| {
+        sum.wrapping_mul(31).wrapping_add(usize::from(byte))
+    });
+    sum % (input.len() + 1)
+}
