@@ -116,7 +116,7 @@ fn check_fields(fields: &Fields<'_>, len: usize, strict: bool) {
         assert!(seawall_http::encode::is_token(name));
         assert!(!value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)));
         assert!(!strict || seawall_http::encode::is_field_value(value));
-        assert_eq!(fields.find(name).is_some(), true);
+        assert!(fields.find(name).is_some());
         for member in fields.list(id) {
             assert!(!member.is_empty());
         }
