@@ -1,0 +1,88 @@
+//! Sets of byte values: which bytes a value has, which bytes a pattern or a transformation needs.
+
+/// A set of byte values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct ByteSet([u64; 4]);
+
+impl ByteSet {
+    /// Every byte.
+    pub(crate) const ALL: ByteSet = ByteSet([u64::MAX; 4]);
+
+    /// The bytes that occur in `text`.
+    pub(crate) fn of(text: &[u8]) -> Self {
+        // Four accumulators and masks instead of an indexed store: no store-to-load dependency between bytes.
+        let mut words = [0u64; 4];
+        for &b in text {
+            let bit = 1u64 << (b & 63);
+            for (i, word) in words.iter_mut().enumerate() {
+                *word |= if (b >> 6) as usize == i { bit } else { 0 };
+            }
+        }
+        Self(words)
+    }
+
+    /// The bytes from `first` to `last`, both included.
+    pub(crate) fn range(first: u8, last: u8) -> Self {
+        let mut set = Self::default();
+        for b in first..=last {
+            set.insert(b);
+        }
+        set
+    }
+
+    /// Adds a byte.
+    pub(crate) fn insert(&mut self, b: u8) {
+        self.0[(b >> 6) as usize] |= 1 << (b & 63);
+    }
+
+    /// Whether it has the byte.
+    pub(crate) fn contains(&self, b: u8) -> bool {
+        self.0[(b >> 6) as usize] & (1 << (b & 63)) != 0
+    }
+
+    /// Both together.
+    pub(crate) fn union(self, other: Self) -> Self {
+        let (a, b) = (self.0, other.0);
+        Self([a[0] | b[0], a[1] | b[1], a[2] | b[2], a[3] | b[3]])
+    }
+
+    /// Whether they share a byte.
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        let (a, b) = (&self.0, &other.0);
+        (a[0] & b[0]) | (a[1] & b[1]) | (a[2] & b[2]) | (a[3] & b[3]) != 0
+    }
+
+    /// Whether every byte of it is in `other`.
+    pub(crate) fn within(&self, other: &Self) -> bool {
+        self.union(*other) == *other
+    }
+
+    /// Its bytes in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = u8> + '_ {
+        (0..=255u8).filter(|b| self.contains(*b))
+    }
+}
+
+impl FromIterator<u8> for ByteSet {
+    fn from_iter<I: IntoIterator<Item = u8>>(bytes: I) -> Self {
+        let mut set = Self::default();
+        for b in bytes {
+            set.insert(b);
+        }
+        set
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_has_what_was_put_in_and_nothing_else() {
+        let set = ByteSet::of(b"a\xff\x00?");
+        assert_eq!(set.iter().collect::<Vec<_>>(), [0, b'?', b'a', 0xff]);
+        assert!(set.meets(&ByteSet::of(b"xyza")) && !set.meets(&ByteSet::of(b"xyz")));
+        assert!(ByteSet::of(b"a").within(&set) && !ByteSet::of(b"ab").within(&set));
+        assert_eq!(ByteSet::range(0, 255), ByteSet::ALL);
+    }
+}

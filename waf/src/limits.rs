@@ -1,0 +1,65 @@
+//! What a program is built for, and how much of a request it looks at.
+
+/// How a program is compiled.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Paranoia level, 1 to 4: `TX:paranoia_level` (and CRS 4's names for it) before the first rule.
+    pub paranoia: u8,
+    /// Inbound anomaly score at which the blocking rule refuses: `TX:inbound_anomaly_score_threshold` (default 5).
+    pub threshold: u32,
+    /// How much of a request is looked at.
+    pub limits: Limits,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            paranoia: 1,
+            threshold: 5,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// How much of a request is looked at. Every limit has a test that goes past it.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Arguments of the query and of the body together (default 1000). One more refuses the request with 413.
+    pub args_max: usize,
+    /// Nesting of a JSON body (default 64). One more is a body that cannot be parsed: `REQBODY_ERROR` is 1.
+    pub json_depth_max: usize,
+    /// Bytes of one value that operators see (default 128 KiB); the rest of the value is not inspected.
+    pub value_bytes_max: usize,
+    /// Matches kept for [`Transaction::matches`](crate::Transaction::matches) (default 64); later ones still score.
+    pub matches_max: usize,
+    /// Bytes of a body that are kept and parsed (default 128 KiB).
+    pub body_bytes_max: usize,
+    /// What happens to a body that is longer than `body_bytes_max`.
+    pub body_over: OverLimit,
+    /// Bytes a transaction may add to its `TX` collection and to expanded macros (default 256 KiB); a `setvar` beyond
+    /// it does nothing.
+    pub macro_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            args_max: 1000,
+            json_depth_max: 64,
+            value_bytes_max: 128 << 10,
+            matches_max: 64,
+            body_bytes_max: 128 << 10,
+            body_over: OverLimit::Inspect,
+            macro_bytes_max: 256 << 10,
+        }
+    }
+}
+
+/// What happens to a body over its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OverLimit {
+    /// Its beginning is inspected, as far as the limit goes.
+    Inspect,
+    /// The request is refused with 413.
+    Refuse,
+}

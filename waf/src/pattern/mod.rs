@@ -1,0 +1,293 @@
+//! Patterns: PCRE as rules write it, compiled to linear-time matchers.
+
+mod needs;
+mod pcre;
+
+use regex_automata::meta;
+use regex_syntax::hir::Hir;
+
+use crate::byteset::ByteSet;
+
+pub(crate) use needs::Need;
+
+/// Why a pattern cannot be compiled.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum PatternError {
+    /// A construct of PCRE that no linear-time matcher has.
+    #[error("{0} is not supported")]
+    Unsupported(&'static str, std::ops::Range<usize>),
+    /// It is no regular expression.
+    #[error("{0}")]
+    Syntax(String, std::ops::Range<usize>),
+    /// It needs more memory than a pattern may.
+    #[error("the pattern is too large")]
+    TooLarge,
+}
+
+/// Bytes that one compiled pattern may take.
+const PATTERN_BYTES_MAX: usize = 16 << 20;
+/// Bytes of the lazy DFA that verifies a pattern, a worker thread.
+const PATTERN_CACHE_BYTES: usize = 256 << 10;
+
+/// A compiled pattern.
+#[derive(Debug)]
+pub(crate) struct Pattern {
+    /// What it says, for the union that finds candidates.
+    pub(crate) hir: Hir,
+    regex: meta::Regex,
+}
+
+impl Pattern {
+    /// A pattern as `@rx` has it in ModSecurity 3: on bytes, `.` matches newlines, `^` and `$` match at lines.
+    pub(crate) fn rx(pattern: &str, ignore_case: bool) -> Result<Self, PatternError> {
+        let translated = pcre::translate(pattern)?;
+        Self::parse(&translated, ignore_case, |range| {
+            if translated == pattern {
+                range
+            } else {
+                0..pattern.len()
+            }
+        })
+    }
+
+    /// Any of these phrases, in any case.
+    pub(crate) fn any_of(phrases: &[Vec<u8>]) -> Result<Self, PatternError> {
+        let alternatives: Vec<String> = phrases.iter().map(|p| literal(p)).collect();
+        Self::parse(&alternatives.join("|"), true, |_| 0..0)
+    }
+
+    /// A text, at the beginning or the end or both, or anywhere.
+    pub(crate) fn text(text: &[u8], start: bool, end: bool) -> Result<Self, PatternError> {
+        let (start, end) = (if start { r"\A" } else { "" }, if end { r"\z" } else { "" });
+        Self::parse(&format!("{start}{}{end}", literal(text)), false, |_| 0..0)
+    }
+
+    fn parse(
+        pattern: &str,
+        ignore_case: bool,
+        place: impl Fn(std::ops::Range<usize>) -> std::ops::Range<usize>,
+    ) -> Result<Self, PatternError> {
+        let hir = regex_syntax::ParserBuilder::new()
+            .unicode(false)
+            .utf8(false)
+            .dot_matches_new_line(true)
+            .multi_line(true)
+            .case_insensitive(ignore_case)
+            .nest_limit(100)
+            .build()
+            .parse(pattern)
+            .map_err(|e| syntax_error(&e, &place))?;
+        let config = meta::Config::new()
+            .utf8_empty(false)
+            .nfa_size_limit(Some(PATTERN_BYTES_MAX))
+            .hybrid_cache_capacity(PATTERN_CACHE_BYTES);
+        let regex = meta::Builder::new()
+            .configure(config)
+            .build_from_hir(&hir)
+            .map_err(|_| PatternError::TooLarge)?;
+        Ok(Self { hir, regex })
+    }
+
+    /// Memory to search with.
+    pub(crate) fn cache(&self) -> meta::Cache {
+        self.regex.create_cache()
+    }
+
+    /// The matched bytes, if any; with `groups`, the capture groups (0 is the whole match) are put there.
+    pub(crate) fn find(
+        &self,
+        cache: &mut meta::Cache,
+        text: &[u8],
+        groups: Option<&mut Vec<Option<std::ops::Range<usize>>>>,
+    ) -> Option<std::ops::Range<usize>> {
+        let input = regex_automata::Input::new(text);
+        let Some(groups) = groups else {
+            return self.regex.search_with(cache, &input).map(|m| m.range());
+        };
+        let mut captures = self.regex.create_captures();
+        self.regex
+            .search_captures_with(cache, &input, &mut captures);
+        let whole = captures.get_match()?.range();
+        groups.clear();
+        groups.extend((0..captures.group_len()).map(|i| captures.get_group(i).map(|s| s.range())));
+        Some(whole)
+    }
+
+    /// What a text needs to have to be worth a search.
+    pub(crate) fn need(&self) -> Need {
+        Need {
+            bytes: needs::needed(&self.hir),
+            length: self.hir.properties().minimum_len().unwrap_or(0),
+        }
+    }
+}
+
+fn syntax_error(
+    error: &regex_syntax::Error,
+    place: impl Fn(std::ops::Range<usize>) -> std::ops::Range<usize>,
+) -> PatternError {
+    let (message, span) = match error {
+        regex_syntax::Error::Parse(e) => (e.kind().to_string(), e.span()),
+        regex_syntax::Error::Translate(e) => (e.kind().to_string(), e.span()),
+        other => return PatternError::Syntax(other.to_string(), place(0..0)),
+    };
+    PatternError::Syntax(
+        message,
+        place(span.start.offset..span.end.offset.max(span.start.offset + 1)),
+    )
+}
+
+/// A pattern that matches exactly these bytes.
+fn literal(text: &[u8]) -> String {
+    use std::fmt::Write;
+    text.iter().fold(String::new(), |mut pattern, b| {
+        if b.is_ascii_alphanumeric() {
+            pattern.push(*b as char);
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(pattern, r"\x{b:02x}");
+        }
+        pattern
+    })
+}
+
+/// The phrases of `@pm`: words, with `|41 42|` for bytes in hexadecimal.
+pub(crate) fn phrases(argument: &str) -> Vec<Vec<u8>> {
+    let mut phrases = vec![Vec::new()];
+    let mut hexadecimal = false;
+    let mut digits: Vec<u8> = Vec::new();
+    for b in argument.bytes() {
+        match b {
+            b'|' => {
+                hexadecimal = !hexadecimal;
+                digits.clear();
+            }
+            _ if hexadecimal => {
+                digits.extend(Some(b).filter(u8::is_ascii_hexdigit));
+                if let [high, low] = digits[..] {
+                    let digit = |d: u8| (d as char).to_digit(16).unwrap_or(0) as u8;
+                    phrases
+                        .last_mut()
+                        .into_iter()
+                        .for_each(|p| p.push(digit(high) << 4 | digit(low)));
+                    digits.clear();
+                }
+            }
+            _ if b.is_ascii_whitespace() => phrases.push(Vec::new()),
+            _ => phrases.last_mut().into_iter().for_each(|p| p.push(b)),
+        }
+    }
+    phrases.retain(|p| !p.is_empty());
+    phrases
+}
+
+/// What the values need to have that a union scans.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Gate(Vec<Need>);
+
+impl Gate {
+    /// A gate that lets through what any of these wants to see.
+    pub(crate) fn new(needs: impl IntoIterator<Item = Need>) -> Self {
+        let mut gate: Vec<Need> = Vec::new();
+        for need in needs {
+            // One that wants more than another is let through by it.
+            if gate.iter().any(|g| need.implies(g)) {
+                continue;
+            }
+            gate.retain(|g| !g.implies(&need));
+            gate.push(need);
+        }
+        Self(gate)
+    }
+
+    /// Whether a value of this length with these bytes could match.
+    pub(crate) fn admits(&self, bytes: &ByteSet, length: usize) -> bool {
+        self.0
+            .iter()
+            .any(|need| length >= need.length && need.bytes.is_none_or(|b| b.meets(bytes)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(pattern: &str, text: &[u8]) -> bool {
+        let pattern = Pattern::rx(pattern, false).unwrap();
+        let mut cache = pattern.cache();
+        pattern.find(&mut cache, text, None).is_some()
+    }
+
+    #[test]
+    fn dots_match_newlines_and_anchors_match_at_lines() {
+        assert!(found("a.b", b"a\nb"));
+        assert!(found("^b", b"a\nb") && found("a$", b"a\nb"));
+        assert!(found(r"\xff", b"\xff") && found("[^a]", b"\xff"));
+    }
+
+    #[test]
+    fn groups_are_captured() {
+        let pattern = Pattern::rx("(a+)(x)?(b)", false).unwrap();
+        let mut groups = Vec::new();
+        let whole = pattern.find(&mut pattern.cache(), b"zaab", Some(&mut groups));
+        assert_eq!(whole, Some(1..4));
+        assert_eq!(groups, [Some(1..4), Some(1..3), None, Some(3..4)]);
+    }
+
+    #[test]
+    fn phrases_are_words_and_hexadecimal_bytes() {
+        assert_eq!(
+            phrases("a  bc |41 42|c"),
+            [b"a".to_vec(), b"bc".to_vec(), b"ABc".to_vec()]
+        );
+    }
+
+    #[test]
+    fn a_pattern_beyond_its_size_limit_is_refused() {
+        assert!(matches!(
+            Pattern::rx(r"(?:[a-z]{500}x){500}{9}", false),
+            Err(PatternError::TooLarge)
+        ));
+    }
+
+    #[test]
+    fn a_gate_never_shuts_out_a_match() {
+        let patterns = [
+            r"(?i)union\s+select",
+            r"<script",
+            r"a|b\(",
+            r"^\d{3,}$",
+            r"\bon\w+=",
+            "(?:x?y)+",
+            "",
+            r"[\x80-\xff]{2}",
+        ];
+        let texts: [&[u8]; 10] = [
+            b"UNION select",
+            b"<script",
+            b"b(",
+            b"zz a",
+            b"1234",
+            b"onx=",
+            b"y",
+            b"",
+            b"\xc3\xa9",
+            b"12",
+        ];
+        for p in patterns {
+            let gate = Gate::new([Pattern::rx(p, false).unwrap().need()]);
+            for t in texts {
+                assert!(
+                    !found(p, t) || gate.admits(&ByteSet::of(t), t.len()),
+                    "{p} on {}",
+                    t.escape_ascii()
+                );
+            }
+        }
+        let gate = Gate::new([Pattern::rx(r"(?i)sleep\s*\(", false).unwrap().need()]);
+        assert!(
+            !gate.admits(&ByteSet::of(b"asleep"), 6) && gate.admits(&ByteSet::of(b"sleep("), 6)
+        );
+    }
+}
