@@ -1,0 +1,38 @@
+# The commands of the house. `make help` lists them; each installs what it needs and is not there.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench deny deb clean
+
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Build quickly, then run the whole edge with the bundled shop on 127.0.0.1
+	@packaging/dev/install.sh build
+	cargo build --profile demo -p seawall -p origin-demo
+	@exec $(TARGET_DIR)/demo/seawall demo --state .demo
+
+test: ## Formatting, lints, every test, end to end with the built daemon; what CI runs
+	@tests/run.sh
+
+check: ## Formatting, lints and the crates' own tests, without the end to end tests
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo test --workspace --exclude seawall-tests
+
+bench: ## nginx and us side by side: CPU per request, memory of idle connections
+	@packaging/dev/install.sh build bench
+	cargo build --release -p seawall
+	@python3 tests/benches/edge/run.py --seawall $(TARGET_DIR)/release/seawall $(BENCH)
+
+deny: ## Advisories, licences and bans of the dependencies (installs cargo-deny, which takes minutes)
+	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny
+	cargo deny check
+
+deb: ## The Debian package (not made yet)
+	@echo "make deb: there is no Debian package yet." >&2; exit 1
+
+clean: ## Remove what was built and the demo's state
+	cargo clean
+	rm -rf .demo

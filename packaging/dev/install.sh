@@ -1,0 +1,44 @@
+#!/bin/bash
+# Installs what a developer's machine or a CI runner lacks, and only that: `install.sh build [test] [bench]`.
+# Works as root or with sudo; does nothing (and needs neither) when everything is there.
+set -euo pipefail
+
+# command -> Debian package
+declare -A build=([cc]=gcc [make]=make [cmake]=cmake [curl]=curl)
+declare -A test=([nginx]=nginx-light [dig]=dnsutils [curl]=curl [openssl]=openssl)
+declare -A bench=([nginx]=nginx-light [wrk]=wrk [python3]=python3 [taskset]=util-linux)
+
+missing=()
+want() {
+    local -n commands=$1
+    local command
+    for command in "${!commands[@]}"; do
+        PATH="$PATH:/usr/sbin:/sbin" command -v "$command" >/dev/null || missing+=("${commands[$command]}")
+    done
+}
+for group in "${@:-build}"; do
+    case "$group" in
+        build | test | bench) want "$group" ;;
+        *) echo "install.sh: unknown group $group (build, test, bench)" >&2; exit 2 ;;
+    esac
+done
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+if [ ${#missing[@]} -gt 0 ]; then
+    echo "installing ${missing[*]}"
+    as_root apt-get update -qq
+    # The packages' services stay stopped: the tests start their own.
+    as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${missing[@]}"
+fi
+
+if ! command -v cargo >/dev/null; then
+    echo "installing Rust with rustup"
+    curl --proto '=https' --tlsv1.2 -fsS https://sh.rustup.rs | sh -s -- -y --profile minimal
+    echo "cargo is in ~/.cargo/bin: open a new shell, or . ~/.cargo/env, and run make again" >&2
+    exit 1
+fi
+for tool in rustfmt clippy; do
+    case " $* " in *" test "*) cargo "${tool/rustfmt/fmt}" --version >/dev/null 2>&1 || rustup component add "$tool" ;; esac
+done

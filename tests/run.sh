@@ -1,0 +1,63 @@
+#!/bin/bash
+# `make test`: formatting, lints, the samples and every test, with the daemon built in the same profile.
+#
+# Ends with `N passed, N failed` over all test binaries, which is also left in `<target>/test-counts`. A step that
+# fails before there are tests (formatting, a lint, a build) counts as one failure, so that the line never looks green
+# when the run was not.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+target="${CARGO_TARGET_DIR:-target}"
+mkdir -p "$target"
+log="$target/test.log"
+counts="$target/test-counts"
+: > "$log"
+broken=0
+
+step() {
+    echo
+    echo "== $1"
+    shift
+    "$@" || { echo "failed: $*" >&2; broken=$((broken + 1)); return 1; }
+}
+
+finish() {
+    local passed failed
+    read -r passed failed < <(awk '/^test result:/ { p += $4; f += $6 } END { print p + 0, f + 0 }' "$log")
+    failed=$((failed + broken))
+    echo "$passed passed, $failed failed" > "$counts"
+    echo
+    cat "$counts"
+    [ "$failed" -eq 0 ]
+}
+
+every_test() {
+    # A test binary that dies without a `test result:` line fails the run through cargo's status.
+    cargo test --profile ci --workspace --no-fail-fast 2>&1 | tee "$log"
+}
+
+samples() {
+    local sample
+    for sample in conf/samples/*.yaml; do
+        "$target/ci/seawall" check -c "$sample" || return 1
+    done
+}
+
+step "what the build and the tests need" packaging/dev/install.sh build test || { finish; exit 1; }
+step "formatting" cargo fmt --all --check || true
+step "lints" cargo clippy --profile ci --workspace --all-targets -- -D warnings || true
+step "the daemon and the demo origin" cargo build --profile ci -p seawall -p origin-demo || { finish; exit 1; }
+step "samples" samples || true
+if cargo deny --version >/dev/null 2>&1; then
+    step "dependencies" cargo deny check || true
+else
+    echo
+    echo "== dependencies: cargo-deny is not installed, so they are not checked here (make deny does)"
+fi
+status=0
+step "tests" every_test || status=$?
+# A failed test is in the counts already; only a run that failed without one counts by itself.
+if [ "$status" -ne 0 ] && awk '/^test result:/ && $6 > 0 { found = 1 } END { exit !found }' "$log"; then
+    broken=$((broken - 1))
+fi
+finish
