@@ -6,7 +6,8 @@
 //! What is written and not built yet is an error `not-yet`, never ignored; nginx directives that change nothing that a
 //! client could see are accepted without effect, and the directive table says which.
 //!
-//! Limits: [`FILE_BYTES_MAX`], [`yaml::NODES_MAX`], [`yaml::DEPTH_MAX`], [`yaml::FILES_MAX`].
+//! Limits: [`FILE_BYTES_MAX`], [`yaml::NODES_MAX`], [`yaml::DEPTH_MAX`], [`yaml::FILES_MAX`],
+//! [`nginx::INCLUDE_DEPTH_MAX`], [`nginx::BLOCK_DEPTH_MAX`], [`nginx::FILES_MAX`].
 //! Tested in `conf/tests`: golden errors, the samples, the normative sample, seeded damage.
 
 mod address;

@@ -84,7 +84,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { head_bytes: 64 * 1024, head_fields: 128, head_timeout: Duration::from_secs(10), connections: 65_536 }
+        Self {
+            head_bytes: 64 * 1024,
+            head_fields: 128,
+            head_timeout: Duration::from_secs(10),
+            connections: 65_536,
+        }
     }
 }
 
@@ -172,7 +177,10 @@ pub struct ErrorLog {
 
 impl Default for ErrorLog {
     fn default() -> Self {
-        Self { path: None, level: LogLevel::Error }
+        Self {
+            path: None,
+            level: LogLevel::Error,
+        }
     }
 }
 
@@ -538,6 +546,8 @@ pub struct RoutePolicy {
     pub response_set: Vec<(String, Template)>,
     /// Response header fields to remove.
     pub response_remove: Vec<String>,
+    /// Response header fields to add beside what the origin sends (nginx: `add_header`).
+    pub response_add: Vec<AddHeader>,
     /// Timeouts.
     pub timeouts: Timeouts,
     /// Content type where no extension tells (nginx: `default_type`).
@@ -546,6 +556,17 @@ pub struct RoutePolicy {
     pub types: std::sync::Arc<Vec<(String, String)>>,
     /// Requests on one connection (nginx: `keepalive_requests`).
     pub keepalive_requests: u64,
+}
+
+/// A response header field to add (ngx_http_headers_module). One whose value is empty is not added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddHeader {
+    /// Name.
+    pub name: String,
+    /// Value.
+    pub value: Template,
+    /// Whatever the status; otherwise with 200, 201, 204, 206, 301, 302, 303, 304, 307 and 308 only.
+    pub always: bool,
 }
 
 /// Timeouts of a route.
@@ -587,6 +608,7 @@ impl Default for RoutePolicy {
             body_limit: Some(10 << 20),
             response_set: Vec::new(),
             response_remove: Vec::new(),
+            response_add: Vec::new(),
             timeouts: Timeouts::default(),
             default_type: "application/octet-stream".into(),
             types: std::sync::Arc::default(),
@@ -664,6 +686,10 @@ pub struct Proxy {
     pub pool: usize,
     /// Host header sent: YAML sends the client's (`None`), nginx `$proxy_host` unless set.
     pub host: Option<Template>,
+    /// `$proxy_host`: the pool's name or address as written, with the port where it was written.
+    pub proxy_host: String,
+    /// `$proxy_port`: as written, or the scheme's own.
+    pub proxy_port: u16,
     /// What is requested.
     pub uri: ProxyUri,
     /// Request header fields to set; an empty value removes (nginx: `proxy_set_header`).
@@ -814,7 +840,13 @@ impl Template {
     /// A template without variables.
     pub fn literal(text: impl Into<String>) -> Self {
         let text = text.into();
-        Self { parts: if text.is_empty() { Vec::new() } else { vec![Part::Literal(text)] } }
+        Self {
+            parts: if text.is_empty() {
+                Vec::new()
+            } else {
+                vec![Part::Literal(text)]
+            },
+        }
     }
 
     /// The text, if there are no variables.

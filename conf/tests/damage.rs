@@ -75,3 +75,13 @@ fn damaged_yaml_never_panics() {
     ];
     survives(&samples, Syntax::Yaml);
 }
+
+#[test]
+fn damaged_nginx_conf_never_panics() {
+    let samples = [
+        include_str!("../samples/nginx-proxy.conf"),
+        "events {} http { server { listen [::]:80; if (-f $a) { return 301 ${b}c; } location ~ \\.x$ { proxy_pass \
+         https://u$uri; } } upstream u { server unix:/s weight=2; } proxy_cache_path c keys_zone=z:1m; }",
+    ];
+    survives(&samples, Syntax::Nginx);
+}

@@ -18,7 +18,12 @@ fn every_sample_loads_without_a_warning() {
         }
         names.push(entry.file_name());
     }
-    for name in ["minimal.yaml", "balancer.yaml", "tls.yaml"] {
+    for name in [
+        "minimal.yaml",
+        "balancer.yaml",
+        "tls.yaml",
+        "nginx-proxy.conf",
+    ] {
         assert!(names.iter().any(|n| n == name), "{name} is missing");
     }
 }

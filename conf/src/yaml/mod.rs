@@ -21,4 +21,5 @@ mod unreachable;
 
 pub(crate) use document::load;
 pub use include::FILES_MAX;
+pub(crate) use read::directory;
 pub use tree::{DEPTH_MAX, NODES_MAX};

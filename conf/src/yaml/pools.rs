@@ -90,6 +90,17 @@ impl Pools {
             .collect()
     }
 
+    /// The port of a pool's first server, or its scheme's.
+    pub(crate) fn port(&self, pool: usize) -> u16 {
+        let pool = self.all.get(pool);
+        match pool.and_then(|p| p.servers.first()).map(|s| &s.address) {
+            Some(Address::Ip(address)) => address.port(),
+            Some(Address::Name(_, port)) => *port,
+            _ if pool.is_some_and(|p| p.tls.is_some()) => 443,
+            _ => 80,
+        }
+    }
+
     /// The pool that `to` means: a name, or an address, which has a port, a scheme or `unix:`.
     pub(crate) fn target(
         &mut self,

@@ -5,6 +5,7 @@ use super::pools::Pools;
 use super::read::{Fields, Reader, Shape};
 use super::rooms::Names;
 use super::tree::{Node, Value};
+use crate::address;
 use crate::model::{
     Content, Matcher, Op, Part, Pattern, Proxy, ProxyUri, RewriteFlag, Route, Template,
 };
@@ -265,6 +266,8 @@ fn proxy(
         at: node.at,
         pool,
         host,
+        proxy_host: address::origin(text, None).map_or_else(|_| text.to_owned(), |o| o.authority),
+        proxy_port: context.pools.port(pool),
         uri: rewrite.unwrap_or(ProxyUri::AsReceived),
         set_headers,
         forwarded: true,

@@ -90,9 +90,7 @@ pub(crate) fn parse(
     for event in Parser::new_from_str(text) {
         match event {
             Ok((event, span)) => {
-                if builder.event(event, &span).is_none() {
-                    return None;
-                }
+                builder.event(event, &span)?;
             }
             Err(error) => {
                 let start = error.marker().byte_offset().unwrap_or(0);

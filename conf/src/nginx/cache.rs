@@ -1,0 +1,115 @@
+//! `proxy_cache_path` and `proxy_cache_valid`.
+
+use super::read::Reader;
+use super::tree::Directive;
+use crate::model::Cache;
+use seawall_diag::Diagnostic;
+use std::time::Duration;
+
+/// Entries unused for so long are dropped unless `inactive=` says otherwise.
+const INACTIVE: Duration = Duration::from_secs(600);
+
+/// Memory of a cache without `max_size=`.
+const MEMORY: u64 = 256 << 20;
+
+/// The most memory taken for `max_size=`, which was meant for a disk.
+const MEMORY_MAX: u64 = 1 << 30;
+
+/// Parameters that steer the disk, which is not there.
+const DISK: &[&str] = &[
+    "levels=",
+    "use_temp_path=",
+    "manager_files=",
+    "manager_sleep=",
+    "manager_threshold=",
+    "loader_files=",
+    "loader_sleep=",
+    "loader_threshold=",
+    "min_free=",
+];
+
+/// Reads every `proxy_cache_path`.
+pub(crate) fn caches<'d>(
+    reader: &mut Reader<'_>,
+    directives: impl Iterator<Item = &'d Directive>,
+) -> Vec<Cache> {
+    let mut all: Vec<Cache> = Vec::new();
+    for d in directives {
+        let Some(cache) = cache(reader, d) else {
+            continue;
+        };
+        if let Some(first) = all.iter().find(|c| c.name == cache.name) {
+            let message = format!("duplicate zone \"{}\"", cache.name);
+            reader.found.push(
+                Diagnostic::error("nginx-duplicate", d.at(), message)
+                    .related(first.at, "first written here"),
+            );
+            continue;
+        }
+        all.push(cache);
+    }
+    all
+}
+
+fn cache(reader: &mut Reader<'_>, d: &Directive) -> Option<Cache> {
+    let mut cache = Cache {
+        at: d.at(),
+        name: String::new(),
+        memory: MEMORY,
+        inactive: Some(INACTIVE),
+    };
+    for word in d.args.iter().skip(1) {
+        let text = word.text.as_str();
+        if let Some(zone) = text.strip_prefix("keys_zone=") {
+            match zone.split_once(':') {
+                Some((name, size)) if !name.is_empty() => {
+                    cache.name = name.to_owned();
+                    if reader.size_word(word, size).is_some_and(|s| s < 8192) {
+                        reader.error(word.at, format!("zone \"{name}\" is too small"));
+                    }
+                }
+                _ => reader.error(word.at, format!("invalid keys zone size \"{text}\"")),
+            }
+        } else if let Some(time) = text.strip_prefix("inactive=") {
+            cache.inactive = reader.duration_word(word, time);
+        } else if let Some(size) = text.strip_prefix("max_size=") {
+            cache.memory = reader
+                .size_word(word, size)
+                .unwrap_or(MEMORY)
+                .min(MEMORY_MAX);
+        } else if !DISK.iter().any(|p| text.starts_with(p)) {
+            reader.invalid_parameter(word);
+        }
+    }
+    if cache.name.is_empty() {
+        reader.error(
+            d.at(),
+            "\"proxy_cache_path\" must have \"keys_zone\" parameter",
+        );
+        return None;
+    }
+    Some(cache)
+}
+
+/// `[code ...] time`: without codes 200, 301 and 302; `any` is an empty list.
+pub(crate) fn valid(reader: &mut Reader<'_>, d: &Directive) -> Option<(Vec<u16>, Duration)> {
+    let (time, codes) = d.args.split_last()?;
+    let Some(lifetime) = crate::quantity::duration(&time.text, true).ok() else {
+        reader.error(time.at, format!("invalid time value \"{}\"", time.text));
+        return None;
+    };
+    if codes.is_empty() {
+        return Some((vec![200, 301, 302], lifetime));
+    }
+    if codes.iter().any(|w| w.text == "any") {
+        return Some((Vec::new(), lifetime));
+    }
+    let mut statuses = Vec::new();
+    for word in codes {
+        match word.text.parse().ok().filter(|s| (100..=599).contains(s)) {
+            Some(status) => statuses.push(status),
+            None => reader.error(word.at, format!("invalid status \"{}\"", word.text)),
+        }
+    }
+    Some((statuses, lifetime))
+}

@@ -1,0 +1,370 @@
+//! The directive table: every directive of nginx that is known, where it may stand, what it takes, and what becomes
+//! of it. The check, the documentation and `convert`'s report come from here.
+
+/// What becomes of a directive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It does what it does in nginx.
+    Native,
+    /// It changes nothing that a client could see: tuning of machinery that is not ours.
+    NoEffect,
+    /// It does nearly what it does in nginx; the note says what differs.
+    Approximated(&'static str),
+    /// Its room is not built: an error, unless it says `off`.
+    NotYet,
+}
+
+/// Where directives may stand, as a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contexts(u16);
+
+/// Contexts of `http` directives that nest, in nginx's words.
+const HSL: Contexts = Contexts(Contexts::HTTP.0 | Contexts::SERVER.0 | Contexts::LOCATION.0);
+const HSLI: Contexts = Contexts(HSL.0 | Contexts::IF_LOCATION.0);
+const HS: Contexts = Contexts(Contexts::HTTP.0 | Contexts::SERVER.0);
+const REWRITE: Contexts = Contexts(
+    Contexts::SERVER.0 | Contexts::IF_SERVER.0 | Contexts::LOCATION.0 | Contexts::IF_LOCATION.0,
+);
+
+impl Contexts {
+    /// The file itself.
+    pub const MAIN: Self = Self(1);
+    /// `events`
+    pub const EVENTS: Self = Self(2);
+    /// `http`
+    pub const HTTP: Self = Self(4);
+    /// `server` in `http`
+    pub const SERVER: Self = Self(8);
+    /// `location`
+    pub const LOCATION: Self = Self(16);
+    /// `if` in `server`
+    pub const IF_SERVER: Self = Self(32);
+    /// `if` in `location`
+    pub const IF_LOCATION: Self = Self(64);
+    /// `upstream`
+    pub const UPSTREAM: Self = Self(128);
+    /// Everywhere.
+    pub const ANY: Self = Self(255);
+
+    /// Whether one of the other set is in this one.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+/// How many arguments a directive takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arity {
+    /// From, to (both included).
+    Range(u8, u8),
+    /// `on` or `off`.
+    Flag,
+}
+
+/// One row.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// Its name.
+    pub name: &'static str,
+    /// Where it may stand.
+    pub contexts: Contexts,
+    /// What it takes.
+    pub arity: Arity,
+    /// Whether it has a block.
+    pub block: bool,
+    /// Whether it may stand more than once in a block.
+    pub repeats: bool,
+    /// What becomes of it.
+    pub status: Status,
+}
+
+const fn row(name: &'static str, contexts: Contexts, from: u8, to: u8, status: Status) -> Row {
+    Row {
+        name,
+        contexts,
+        arity: Arity::Range(from, to),
+        block: false,
+        repeats: false,
+        status,
+    }
+}
+
+const fn flag(name: &'static str, contexts: Contexts, status: Status) -> Row {
+    Row {
+        name,
+        contexts,
+        arity: Arity::Flag,
+        block: false,
+        repeats: false,
+        status,
+    }
+}
+
+/// May stand more than once.
+const fn many(name: &'static str, contexts: Contexts, from: u8, to: u8, status: Status) -> Row {
+    Row {
+        repeats: true,
+        ..row(name, contexts, from, to, status)
+    }
+}
+
+const fn block(name: &'static str, contexts: Contexts, from: u8, to: u8) -> Row {
+    Row {
+        block: true,
+        repeats: true,
+        ..row(name, contexts, from, to, Status::Native)
+    }
+}
+
+const fn block_once(name: &'static str, contexts: Contexts) -> Row {
+    Row {
+        block: true,
+        ..row(name, contexts, 0, 0, Status::Native)
+    }
+}
+
+const N: Status = Status::Native;
+const X: Status = Status::NoEffect;
+const M: Contexts = Contexts::MAIN;
+const U: Contexts = Contexts::UPSTREAM;
+const ANY_NUMBER: u8 = u8::MAX;
+
+/// Directives that mean something here.
+pub const TABLE: &[Row] = &[
+    // ngx_core_module
+    flag("daemon", M, N),
+    flag("master_process", M, X),
+    row("worker_processes", M, 1, 1, N),
+    row("user", M, 1, 2, N),
+    row("pid", M, 1, 1, N),
+    row("worker_shutdown_timeout", M, 1, 1, N),
+    row("worker_rlimit_nofile", M, 1, 1, X),
+    row("worker_rlimit_core", M, 1, 1, X),
+    row("worker_priority", M, 1, 1, X),
+    row("worker_cpu_affinity", M, 1, ANY_NUMBER, X),
+    row("working_directory", M, 1, 1, X),
+    row("timer_resolution", M, 1, 1, X),
+    row("lock_file", M, 1, 1, X),
+    flag("pcre_jit", M, X),
+    many("thread_pool", M, 2, 3, X),
+    many("debug_points", M, 1, 1, X),
+    many(
+        "load_module",
+        M,
+        1,
+        1,
+        Status::Approximated("what is built in needs no module"),
+    ),
+    many(
+        "error_log",
+        Contexts(M.0 | HSL.0),
+        1,
+        2,
+        Status::Approximated("one error log: the one of the outermost level"),
+    ),
+    many("include", Contexts::ANY, 1, 1, N),
+    block_once("events", M),
+    row("worker_connections", Contexts::EVENTS, 1, 1, N),
+    row("use", Contexts::EVENTS, 1, 1, X),
+    flag("multi_accept", Contexts::EVENTS, X),
+    flag("accept_mutex", Contexts::EVENTS, X),
+    row("accept_mutex_delay", Contexts::EVENTS, 1, 1, X),
+    row("worker_aio_requests", Contexts::EVENTS, 1, 1, X),
+    many("debug_connection", Contexts::EVENTS, 1, 1, X),
+    // ngx_http_core_module
+    block_once("http", M),
+    block("server", Contexts::HTTP, 0, 0),
+    block(
+        "location",
+        Contexts(Contexts::SERVER.0 | Contexts::LOCATION.0),
+        1,
+        2,
+    ),
+    Row {
+        repeats: false,
+        ..block("types", HSL, 0, 0)
+    },
+    row("default_type", HSL, 1, 1, N),
+    many("listen", Contexts::SERVER, 1, ANY_NUMBER, N),
+    many("server_name", Contexts::SERVER, 1, ANY_NUMBER, N),
+    row("root", HSLI, 1, 1, N),
+    row("client_max_body_size", HSL, 1, 1, N),
+    row("client_header_timeout", HS, 1, 1, N),
+    row("client_body_timeout", HSL, 1, 1, N),
+    row(
+        "send_timeout",
+        HSL,
+        1,
+        1,
+        Status::Approximated("one timeout for reading a body and writing a response"),
+    ),
+    row("client_header_buffer_size", HS, 1, 1, X),
+    row(
+        "large_client_header_buffers",
+        HS,
+        2,
+        2,
+        Status::Approximated("the sum of the buffers bounds a head"),
+    ),
+    row("max_headers", HS, 1, 1, N),
+    row("keepalive_timeout", Contexts(HSL.0 | U.0), 1, 2, N),
+    row("keepalive_requests", Contexts(HSL.0 | U.0), 1, 1, N),
+    row("keepalive_time", Contexts(HSL.0 | U.0), 1, 1, X),
+    row("keepalive_disable", HSL, 1, ANY_NUMBER, X),
+    row("client_body_buffer_size", HSL, 1, 1, X),
+    row("client_body_temp_path", HSL, 1, 4, X),
+    row("client_body_in_single_buffer", HSL, 1, 1, X),
+    row("connection_pool_size", HS, 1, 1, X),
+    row("request_pool_size", HS, 1, 1, X),
+    flag("sendfile", HSLI, X),
+    row("sendfile_max_chunk", HSL, 1, 1, X),
+    row("aio", HSL, 1, 1, X),
+    flag("aio_write", HSL, X),
+    row("directio", HSL, 1, 1, X),
+    row("directio_alignment", HSL, 1, 1, X),
+    row("read_ahead", HSL, 1, 1, X),
+    row("output_buffers", HSL, 2, 2, X),
+    row("postpone_output", HSL, 1, 1, X),
+    row("send_lowat", HSL, 1, 1, X),
+    flag("tcp_nopush", HSL, X),
+    flag("tcp_nodelay", HSL, X),
+    flag("reset_timedout_connection", HSL, X),
+    row("lingering_close", HSL, 1, 1, X),
+    row("lingering_time", HSL, 1, 1, X),
+    row("lingering_timeout", HSL, 1, 1, X),
+    row("server_tokens", HSL, 1, 1, X),
+    row("server_names_hash_max_size", Contexts::HTTP, 1, 1, X),
+    row("server_names_hash_bucket_size", Contexts::HTTP, 1, 1, X),
+    row("types_hash_max_size", HSL, 1, 1, X),
+    row("types_hash_bucket_size", HSL, 1, 1, X),
+    row("variables_hash_max_size", Contexts::HTTP, 1, 1, X),
+    row("variables_hash_bucket_size", Contexts::HTTP, 1, 1, X),
+    row("map_hash_max_size", Contexts::HTTP, 1, 1, X),
+    row("map_hash_bucket_size", Contexts::HTTP, 1, 1, X),
+    row("subrequest_output_buffer_size", HSL, 1, 1, X),
+    row("open_file_cache", HSL, 1, 2, X),
+    row("open_file_cache_valid", HSL, 1, 1, X),
+    row("open_file_cache_min_uses", HSL, 1, 1, X),
+    flag("open_file_cache_errors", HSL, X),
+    flag("log_not_found", HSL, X),
+    flag("log_subrequest", HSL, X),
+    // ngx_http_index_module, ngx_http_headers_module
+    many("index", HSL, 1, ANY_NUMBER, N),
+    many("add_header", HSLI, 2, 3, N),
+    // ngx_http_rewrite_module
+    many("return", REWRITE, 1, 2, N),
+    many("rewrite", REWRITE, 2, 3, N),
+    many("set", REWRITE, 2, 2, N),
+    many("break", REWRITE, 0, 0, N),
+    block(
+        "if",
+        Contexts(Contexts::SERVER.0 | Contexts::LOCATION.0),
+        1,
+        ANY_NUMBER,
+    ),
+    flag("rewrite_log", Contexts(HSL.0 | REWRITE.0), X),
+    flag(
+        "uninitialized_variable_warn",
+        Contexts(HSL.0 | REWRITE.0),
+        X,
+    ),
+    // ngx_http_log_module
+    many("access_log", HSLI, 1, ANY_NUMBER, N),
+    many("log_format", Contexts::HTTP, 2, ANY_NUMBER, N),
+    row("open_log_file_cache", HSL, 1, 4, X),
+    // ngx_http_proxy_module
+    row(
+        "proxy_pass",
+        Contexts(Contexts::LOCATION.0 | Contexts::IF_LOCATION.0),
+        1,
+        1,
+        N,
+    ),
+    many("proxy_set_header", HSL, 2, 2, N),
+    row("proxy_http_version", HSL, 1, 1, N),
+    row("proxy_connect_timeout", HSL, 1, 1, N),
+    row("proxy_read_timeout", HSL, 1, 1, N),
+    row(
+        "proxy_send_timeout",
+        HSL,
+        1,
+        1,
+        Status::Approximated("the longer of this and proxy_read_timeout"),
+    ),
+    row("proxy_buffer_size", HSL, 1, 1, X),
+    row("proxy_buffers", HSL, 2, 2, X),
+    row("proxy_busy_buffers_size", HSL, 1, 1, X),
+    row("proxy_temp_path", HSL, 1, 4, X),
+    row("proxy_temp_file_write_size", HSL, 1, 1, X),
+    row("proxy_max_temp_file_size", HSL, 1, 1, X),
+    row("proxy_headers_hash_max_size", HSL, 1, 1, X),
+    row("proxy_headers_hash_bucket_size", HSL, 1, 1, X),
+    flag("proxy_socket_keepalive", HSL, X),
+    flag("proxy_ssl_session_reuse", HSL, X),
+    many(
+        "proxy_cache_path",
+        Contexts::HTTP,
+        2,
+        ANY_NUMBER,
+        Status::Approximated("kept in memory, up to max_size and at most 1 GiB"),
+    ),
+    row("proxy_cache", HSL, 1, 1, N),
+    row("proxy_cache_key", HSL, 1, 1, N),
+    many("proxy_cache_valid", HSL, 1, ANY_NUMBER, N),
+    row("fastcgi_temp_path", HSL, 1, 4, X),
+    row("uwsgi_temp_path", HSL, 1, 4, X),
+    row("scgi_temp_path", HSL, 1, 4, X),
+    // ngx_http_upstream_module
+    block("upstream", Contexts::HTTP, 1, 1),
+    many("server", U, 1, ANY_NUMBER, N),
+    row("keepalive", U, 1, 2, N),
+    row("random", U, 0, 2, N),
+    row("zone", U, 1, 2, X),
+    // ngx_http_ssl_module
+    many("ssl_certificate", HS, 1, 1, N),
+    many("ssl_certificate_key", HS, 1, 1, N),
+    row("ssl_session_cache", HS, 1, 2, X),
+    row("ssl_session_timeout", HS, 1, 1, X),
+    row("ssl_buffer_size", HS, 1, 1, X),
+    row("ssl_dhparam", HS, 1, 1, X),
+    row("ssl_protocols", HS, 1, ANY_NUMBER, N),
+    flag("ssl_prefer_server_ciphers", HS, X),
+];
+
+/// The row of a directive in a context; the second is one of the same name elsewhere.
+pub(crate) fn find(name: &str, context: Contexts) -> (Option<&'static Row>, Option<&'static Row>) {
+    let mut elsewhere = None;
+    for row in TABLE.iter().filter(|r| r.name == name) {
+        if row.contexts.has(context) {
+            return (Some(row), None);
+        }
+        elsewhere = Some(row);
+    }
+    (None, elsewhere)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nginx::not_yet::NOT_YET;
+
+    #[test]
+    fn no_directive_is_both_built_and_not() {
+        for name in NOT_YET {
+            assert!(!TABLE.iter().any(|r| r.name == *name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_has_one_row_a_context() {
+        for (i, a) in TABLE.iter().enumerate() {
+            for b in TABLE.iter().skip(i + 1) {
+                assert!(
+                    a.name != b.name || !a.contexts.has(b.contexts),
+                    "{}",
+                    a.name
+                );
+            }
+        }
+    }
+}
