@@ -1,1 +1,39 @@
 //! The pipeline: clients, steps, content, filters, origins.
+//!
+//! A connection belongs to one worker thread for its life. A request runs through the steps listed in [`Step`], on one
+//! future, over one reused transaction, under one plan that it pins. What answers is a value chosen on the way; the
+//! cache wraps the exchange with the origin. Nothing is looked up by name while a request runs: templates, routers,
+//! header sets and metric handles are resolved when the plan is compiled.
+//!
+//! Limits: `seawall_conf::model::Limits` and `Timeouts`, and the named constants of each module. Tested by unit tests
+//! beside the code and end to end by the crate `seawall-tests`.
+#![forbid(unsafe_code)]
+
+mod caching;
+mod client;
+mod clock;
+mod content;
+mod edge;
+mod filter;
+mod health;
+mod io;
+mod local;
+pub mod log;
+mod metrics;
+mod origin;
+mod pipeline;
+pub mod plan;
+mod shared;
+mod spool;
+mod step;
+mod template;
+mod thread;
+mod timer;
+mod tx;
+mod waf_step;
+
+pub use caching::PurgeError;
+pub use edge::{Edge, Host, LoadError};
+pub use metrics::Metrics;
+pub use shared::Shared;
+pub use step::Step;

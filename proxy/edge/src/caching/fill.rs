@@ -1,0 +1,460 @@
+//! Fills: one request to the origin for everybody who asks for the same.
+//!
+//! The leader's exchange runs in its own connection's task until the head has come. From there a body that is not whole
+//! yet is pumped into the fill by a task of its own, so that neither a slow nor a leaving first client holds up the
+//! others, and the leader reads along like everybody else.
+
+use super::hit::{self, Told};
+use crate::{
+    client::{ClientError, Length, Reply},
+    content::{self, Outcome},
+    local::Local,
+    log_error,
+    origin::{self, Answer, Built, Conditional, FetchError, OutBody},
+    pipeline::Cx,
+    plan::{CacheUse, ContentPlan, ProxyPlan, RoutePlan},
+    step::Step,
+    timer::Timer,
+    tx::{OriginScratch, Tx},
+};
+use bytes::Bytes;
+use seawall_cache::{
+    CacheStatus, Fill, FillChunk, FillReader, FillStart, Request, Responded, ResponseMeta,
+};
+use seawall_http::Method;
+use smallvec::SmallVec;
+use std::{rc::Rc, sync::Arc};
+
+/// What leading a fill came to.
+pub enum Led {
+    /// Fetched.
+    Miss,
+    /// The origin said that what is stored still holds.
+    Revalidated,
+    /// The origin failed, and what is stored stood in.
+    Stale,
+    /// No response.
+    Error,
+}
+
+/// Fetches for everybody, and serves the client that asked first.
+pub async fn lead(
+    cx: &mut Cx<'_>,
+    route: &Arc<RoutePlan>,
+    proxy: &ProxyPlan,
+    cache: &CacheUse,
+    mut fill: Fill,
+    why: &'static str,
+) -> Result<Led, ClientError> {
+    let mut scratch = std::mem::take(&mut cx.tx.origin);
+    cx.tx.step = Step::SelectServer;
+    if !build(cx, proxy, &fill, &mut scratch.out) {
+        cx.tx.origin = scratch;
+        return cx
+            .reply(Some(route), Reply::error(400))
+            .await
+            .map(|()| Led::Error);
+    }
+    let mut tries = std::mem::take(&mut cx.tx.tries);
+    cx.tx.step = Step::Exchange;
+    let asked_ms = crate::clock::now_ms();
+    let timer = cx.client.timer.clone();
+    let fetched = origin::fetch(
+        cx.local,
+        &timer,
+        &proxy.pool,
+        Method::Get,
+        &route.timeouts,
+        &mut scratch,
+        OutBody::None,
+        &mut tries,
+    )
+    .await;
+    cx.tx.tries = tries;
+    let answer = match fetched {
+        Ok(answer) => answer,
+        Err(e) => {
+            cx.tx.origin = scratch;
+            if let Some(stale) = fill.failed(crate::clock::now_ms()) {
+                let serial = cx.client.info.serial;
+                log_error!(cx.local.shared, Warn, serial, "{e}, served stale");
+                return hit::send(cx, route, cache, &stale, &Told::stale(&stale))
+                    .await
+                    .map(|()| Led::Stale);
+            }
+            return content::exchange_error(cx, route, &e)
+                .await
+                .map(|_| Led::Error);
+        }
+    };
+    cx.tx.step = Step::CacheStore;
+    let responded = respond(&mut fill, cx.tx, cache, &scratch, asked_ms);
+    match responded {
+        Responded::Store(decision) => {
+            let request = Request {
+                method: Method::Get,
+                fields: cx.tx.fields(),
+                now_ms: cx.tx.now_ms,
+            };
+            let reader = fill.reader(&request);
+            pump_or_spawn(cx.local, route, answer, &mut scratch, fill).await;
+            cx.tx.origin = scratch;
+            let told = Told(CacheStatus {
+                fwd: Some(why),
+                ttl_s: Some(decision.ttl_s),
+                stored: true,
+                ..CacheStatus::default()
+            });
+            match read_along(cx, route, cache, reader, told).await? {
+                Some(_) => Ok(Led::Miss),
+                None => Err(ClientError::Truncated),
+            }
+        }
+        Responded::Pass(decision) => {
+            let told = Told(CacheStatus {
+                fwd: Some(why),
+                detail: Some(decision.reason),
+                ..CacheStatus::default()
+            });
+            let told = cache.reports.then_some(&told);
+            let sent = content::pass_through(cx, route, answer, &mut scratch, told).await;
+            cx.tx.origin = scratch;
+            match sent {
+                Ok(()) => Ok(Led::Miss),
+                Err(FetchError::Client(e)) => Err(e),
+                Err(e) => content::exchange_error(cx, route, &e)
+                    .await
+                    .map(|_| Led::Error),
+            }
+        }
+        Responded::NotModified(hit) => {
+            drain(cx.local, &timer, answer, &mut scratch).await;
+            cx.tx.origin = scratch;
+            let told = Told(CacheStatus {
+                hit: true,
+                ttl_s: Some(hit.ttl_s),
+                fwd_status: Some(304),
+                detail: Some("revalidated"),
+                ..CacheStatus::default()
+            });
+            hit::send(cx, route, cache, &hit, &told)
+                .await
+                .map(|()| Led::Revalidated)
+        }
+        Responded::StaleIfError(hit) => {
+            drop(answer);
+            cx.tx.origin = scratch;
+            hit::send(cx, route, cache, &hit, &Told::stale(&hit))
+                .await
+                .map(|()| Led::Stale)
+        }
+    }
+}
+
+fn build(cx: &mut Cx<'_>, proxy: &ProxyPlan, fill: &Fill, out: &mut Vec<u8>) -> bool {
+    let (etag, modified) = fill.validators().unwrap_or_default();
+    matches!(
+        origin::build(
+            cx,
+            proxy,
+            &Conditional::Validators(etag, modified),
+            None,
+            out
+        ),
+        Built::Ready
+    )
+}
+
+fn respond(
+    fill: &mut Fill,
+    tx: &Tx,
+    cache: &CacheUse,
+    scratch: &OriginScratch,
+    asked_ms: u64,
+) -> Responded {
+    let now_ms = crate::clock::now_ms();
+    let request = Request {
+        method: Method::Get,
+        fields: tx.fields(),
+        now_ms,
+    };
+    match &scratch.head {
+        Some(head) => {
+            let meta = ResponseMeta {
+                status: head.status,
+                fields: head.fields(scratch.rb.bytes()),
+                request_time_ms: asked_ms,
+                response_time_ms: now_ms,
+            };
+            fill.respond(&request, &cache.rules, meta)
+        }
+        None => unreachable_response(fill, &request, cache, now_ms),
+    }
+}
+
+/// An exchange that succeeded has a head; should it not, nothing is stored.
+fn unreachable_response(
+    fill: &mut Fill,
+    request: &Request<'_>,
+    cache: &CacheUse,
+    now_ms: u64,
+) -> Responded {
+    let fields = seawall_http::Fields {
+        fields: &[],
+        buf: &[],
+        present: 0,
+    };
+    let meta = ResponseMeta {
+        status: 502,
+        fields,
+        request_time_ms: now_ms,
+        response_time_ms: now_ms,
+    };
+    fill.respond(request, &cache.rules, meta)
+}
+
+/// Puts what has been read already into the fill; if that is not all, a task of its own fetches the rest.
+async fn pump_or_spawn(
+    local: &Rc<Local>,
+    route: &Arc<RoutePlan>,
+    mut answer: Answer,
+    scratch: &mut OriginScratch,
+    mut fill: Fill,
+) {
+    match answer.take_buffered(&mut scratch.rb, &mut |data| {
+        // Over a limit the fill goes on for its readers and is not stored; there is nothing to do about it here.
+        let _ = fill.push(Bytes::copy_from_slice(data));
+    }) {
+        Ok(true) => {
+            answer.finish(local, &scratch.rb);
+            fill.finish();
+        }
+        Ok(false) => {
+            let rb = std::mem::take(&mut scratch.rb);
+            let (local, route) = (local.clone(), route.clone());
+            tokio::task::spawn_local(async move {
+                let guard = Background::new(&local);
+                pump(&local, &route, answer, rb, fill).await;
+                drop(guard);
+            });
+        }
+        Err(e) => {
+            log_error!(local.shared, Error, 0, "{e} while filling the cache");
+            fill.abort();
+        }
+    }
+}
+
+async fn pump(
+    local: &Rc<Local>,
+    route: &Arc<RoutePlan>,
+    mut answer: Answer,
+    mut rb: crate::io::ReadBuffer,
+    mut fill: Fill,
+) {
+    let timer = local.timers.timer();
+    let mut stored = true;
+    loop {
+        match answer.next(&timer, &mut rb).await {
+            Ok(Some(range)) => {
+                let data = rb.bytes().get(range).unwrap_or_default();
+                if fill.push(Bytes::copy_from_slice(data)).is_err() {
+                    stored = false;
+                }
+                // What is not stored has only its readers: without any there is nothing to fetch for.
+                if !stored {
+                    if !fill.has_readers() {
+                        return fill.abort();
+                    }
+                    timer.set(route.timeouts.client);
+                    if timer.guard(fill.room()).await.is_err() {
+                        return fill.abort();
+                    }
+                }
+            }
+            Ok(None) => {
+                answer.finish(local, &rb);
+                fill.finish();
+                return;
+            }
+            Err(e) => {
+                log_error!(local.shared, Error, 0, "{e} while filling the cache");
+                return fill.abort();
+            }
+        }
+    }
+}
+
+/// Counts a task that outlives its client, so that a drain waits for it.
+struct Background(Rc<Local>);
+
+impl Background {
+    fn new(local: &Rc<Local>) -> Self {
+        local.background.set(local.background.get() + 1);
+        Self(local.clone())
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.0
+            .background
+            .set(self.0.background.get().saturating_sub(1));
+    }
+}
+
+/// Reads along with another client's fill. `None`: go to the origin yourself.
+pub async fn join(
+    cx: &mut Cx<'_>,
+    route: &Arc<RoutePlan>,
+    cache: &CacheUse,
+    reader: FillReader,
+) -> Result<Option<Outcome>, ClientError> {
+    let told = Told(CacheStatus {
+        fwd: Some("miss"),
+        collapsed: true,
+        ..CacheStatus::default()
+    });
+    read_along(cx, route, cache, reader, told).await
+}
+
+async fn read_along(
+    cx: &mut Cx<'_>,
+    route: &Arc<RoutePlan>,
+    cache: &CacheUse,
+    mut reader: FillReader,
+    told: Told,
+) -> Result<Option<Outcome>, ClientError> {
+    let timer = cx.client.timer.clone();
+    timer.set(route.timeouts.first_byte);
+    // A fill that takes longer than an origin may is no reason to wait longer (nginx: proxy_cache_lock_timeout).
+    let head = match timer.guard(reader.head()).await {
+        Ok(FillStart::Head(head)) => head,
+        Ok(FillStart::Pass | FillStart::Aborted) | Err(_) => return Ok(None),
+    };
+    cx.tx.lines.clear();
+    let lines = head.head();
+    let after = memchr::memchr(b'\n', lines).map_or(0, |n| n + 1);
+    cx.tx
+        .lines
+        .extend_from_slice(lines.get(after..).unwrap_or_default());
+    if cache.reports {
+        seawall_http::encode::field(
+            &mut cx.tx.lines,
+            b"Age",
+            itoa::Buffer::new().format(head.age_s()).as_bytes(),
+        );
+        told.line(&mut cx.tx.lines);
+    }
+    let length = if head.content_length().is_some() {
+        Length::Stated
+    } else {
+        Length::Unknown
+    };
+    cx.client.head(
+        cx.local,
+        cx.tx,
+        Some(cx.site),
+        Some(route),
+        head.status(),
+        length,
+    );
+    let mut held: Option<Bytes> = None;
+    loop {
+        // Without readers' pace there is the origin's: between two pieces at most its own timeout.
+        timer.set(route.timeouts.between_bytes + route.timeouts.client);
+        match timer.guard(reader.chunk()).await {
+            Ok(FillChunk::Data(data)) => {
+                if let Some(before) = held.replace(data) {
+                    cx.client.send(cx.tx, &before).await?;
+                }
+            }
+            Ok(FillChunk::End) => {
+                cx.client
+                    .last(cx.tx, held.as_deref().unwrap_or_default())
+                    .await?;
+                return Ok(Some(Outcome::Done));
+            }
+            Ok(FillChunk::Aborted) | Err(_) => {
+                if let Some(before) = held {
+                    cx.client.send(cx.tx, &before).await?;
+                }
+                cx.client.keep_alive = false;
+                return Err(ClientError::Truncated);
+            }
+        }
+    }
+}
+
+/// Reads a body that is not passed on, so that the connection can be kept.
+async fn drain(local: &Local, timer: &Timer, mut answer: Answer, scratch: &mut OriginScratch) {
+    while let Ok(Some(_)) = answer.next(timer, &mut scratch.rb).await {}
+    if answer.is_done() {
+        answer.finish(local, &scratch.rb);
+    }
+}
+
+/// Renews a stale object while its client is served: exactly one of these runs at a time for an object.
+pub fn renew_in_background(
+    cx: &mut Cx<'_>,
+    route: &Arc<RoutePlan>,
+    proxy: &ProxyPlan,
+    mut fill: Fill,
+) {
+    let mut scratch = OriginScratch::default();
+    if !build(cx, proxy, &fill, &mut scratch.out) {
+        return;
+    }
+    // The request's fields are needed when the answer comes, for its Vary; the client's buffers are not theirs.
+    let mut copy = Tx::default();
+    let bytes = cx.tx.rb.bytes().get(..cx.tx.head.len).unwrap_or_default();
+    copy.rb.reserve(bytes.len());
+    if let Some(free) = copy.rb.free().get_mut(..bytes.len()) {
+        free.copy_from_slice(bytes);
+    }
+    copy.rb.filled(bytes.len());
+    copy.head.fields = cx.tx.head.fields.clone();
+    copy.head.present = cx.tx.head.present;
+    copy.now_ms = cx.tx.now_ms;
+    let (local, route) = (cx.local.clone(), route.clone());
+    tokio::task::spawn_local(async move {
+        let guard = Background::new(&local);
+        let (ContentPlan::Proxy(proxy), Some(cache)) = (&route.content, &route.cache) else {
+            return;
+        };
+        let timer = local.timers.timer();
+        let mut tries = SmallVec::new();
+        let asked_ms = crate::clock::now_ms();
+        let body = OutBody::None;
+        let fetched = origin::fetch(
+            &local,
+            &timer,
+            &proxy.pool,
+            Method::Get,
+            &route.timeouts,
+            &mut scratch,
+            body,
+            &mut tries,
+        )
+        .await;
+        match fetched {
+            Err(e) => {
+                log_error!(
+                    local.shared,
+                    Warn,
+                    0,
+                    "{e} while renewing the cache in the background"
+                );
+                drop(fill.failed(crate::clock::now_ms()));
+            }
+            Ok(answer) => match respond(&mut fill, &copy, cache, &scratch, asked_ms) {
+                Responded::Store(_) => {
+                    pump_or_spawn(&local, &route, answer, &mut scratch, fill).await
+                }
+                Responded::NotModified(_) => drain(&local, &timer, answer, &mut scratch).await,
+                Responded::Pass(_) | Responded::StaleIfError(_) => drop(answer),
+            },
+        }
+        drop(guard);
+    });
+}

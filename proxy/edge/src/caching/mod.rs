@@ -1,0 +1,145 @@
+//! The cache around an exchange: a hit is answered from memory, a miss is fetched once for everybody who asks.
+
+mod fill;
+mod hit;
+mod key;
+
+pub use hit::Told;
+pub use key::{PurgeError, cache_key, purge};
+
+use crate::{
+    client::{ClientError, Reply},
+    content::{self, Outcome},
+    metrics::CACHE_RESULTS,
+    pipeline::Cx,
+    plan::{CacheUse, ProxyPlan, RoutePlan},
+    spool::Spool,
+    step::Step,
+};
+use fill::Led;
+use seawall_cache::{Lookup, Request};
+use std::sync::Arc;
+
+/// What became of a request, for `$upstream_cache_status` and the counters.
+#[derive(Clone, Copy)]
+enum Result {
+    Hit,
+    Stale,
+    Revalidated,
+    Miss,
+    Join,
+    Pass,
+    Error,
+}
+
+fn note(cx: &mut Cx<'_>, result: Result) {
+    if let Some(counter) = cx.site.metrics.cache.get(result as usize) {
+        counter.inc();
+    }
+    cx.tx.cache = match result {
+        Result::Hit | Result::Join => "HIT",
+        Result::Stale => "STALE",
+        Result::Revalidated => "REVALIDATED",
+        Result::Miss => "MISS",
+        Result::Pass => "BYPASS",
+        Result::Error => "",
+    };
+}
+
+// The order of `Result` is the order of the metric's labels.
+const _: () = assert!(CACHE_RESULTS.len() == Result::Error as usize + 1);
+
+/// Serves a proxied request through a cache.
+pub async fn serve(
+    cx: &mut Cx<'_>,
+    route: &Arc<RoutePlan>,
+    proxy: &ProxyPlan,
+    cache: &CacheUse,
+    spool: Option<Spool>,
+) -> std::result::Result<Outcome, ClientError> {
+    cx.tx.step = Step::CacheLookup;
+    let found = {
+        let mut key = cx.local.take_key();
+        cache_key(cx, proxy, cache, &mut key);
+        let request = Request {
+            method: cx.tx.head.method,
+            fields: cx.tx.fields(),
+            now_ms: cx.tx.now_ms,
+        };
+        let found = cache.cache.lookup(key.finish(), &request, &cache.rules);
+        cx.local.give_key(key);
+        found
+    };
+    match found {
+        Lookup::Hit(hit) => {
+            note(cx, Result::Hit);
+            hit::send(cx, route, cache, &hit, &Told::hit(&hit))
+                .await
+                .map(|()| Outcome::Done)
+        }
+        Lookup::Stale(hit, renew) => {
+            note(cx, Result::Stale);
+            if let Some(fill) = renew {
+                fill::renew_in_background(cx, route, proxy, fill);
+            }
+            hit::send(cx, route, cache, &hit, &Told::stale(&hit))
+                .await
+                .map(|()| Outcome::Done)
+        }
+        Lookup::Miss(fill) => lead(cx, route, proxy, cache, fill, "miss").await,
+        Lookup::Revalidate(_, fill) => lead(cx, route, proxy, cache, fill, "stale").await,
+        Lookup::Join(reader) => {
+            if let Some(outcome) = fill::join(cx, route, cache, reader).await? {
+                note(cx, Result::Join);
+                return Ok(outcome);
+            }
+            pass(cx, route, proxy, cache, spool, "miss").await
+        }
+        Lookup::Pass(why) => pass(cx, route, proxy, cache, spool, why).await,
+        Lookup::OnlyIfCached => {
+            note(cx, Result::Error);
+            cx.reply(Some(route), Reply::error(504))
+                .await
+                .map(|()| Outcome::Done)
+        }
+    }
+}
+
+/// Goes to the origin without the cache; what an unsafe method changed there is dropped here (RFC 9111 §4.4).
+async fn pass(
+    cx: &mut Cx<'_>,
+    route: &Arc<RoutePlan>,
+    proxy: &ProxyPlan,
+    cache: &CacheUse,
+    spool: Option<Spool>,
+    why: &'static str,
+) -> std::result::Result<Outcome, ClientError> {
+    note(cx, Result::Pass);
+    let told = Told::forwarded(why);
+    let status = cache.reports.then_some(&told);
+    let outcome = content::proxy_told(cx, route, proxy, spool, status).await;
+    if !cx.tx.head.method.is_safe() && (200..400).contains(&cx.tx.status) {
+        let mut key = cx.local.take_key();
+        cache_key(cx, proxy, cache, &mut key);
+        cache.cache.invalidate(key.finish());
+        cx.local.give_key(key);
+    }
+    outcome
+}
+
+async fn lead(
+    cx: &mut Cx<'_>,
+    route: &Arc<RoutePlan>,
+    proxy: &ProxyPlan,
+    cache: &CacheUse,
+    fill: seawall_cache::Fill,
+    why: &'static str,
+) -> std::result::Result<Outcome, ClientError> {
+    match fill::lead(cx, route, proxy, cache, fill, why).await? {
+        Led::Miss => note(cx, Result::Miss),
+        Led::Revalidated => note(cx, Result::Revalidated),
+        Led::Stale => note(cx, Result::Stale),
+        Led::Error => note(cx, Result::Error),
+    }
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,121 @@
+//! The body of a request as it is read: framing undone, `100 Continue` said once, what is left over drained.
+
+use super::{Client, ClientError};
+use crate::tx::Tx;
+use seawall_http::{BodyDecoder, Framing};
+
+/// How far a request's body has been read.
+pub struct BodyState {
+    decoder: BodyDecoder,
+    expect: bool,
+    present: bool,
+}
+
+/// An unread body of at most this size is read and dropped so that the connection can go on; a larger one closes it.
+const DRAIN_BYTES: u64 = 64 * 1024;
+/// Read size of bodies.
+const READ_BYTES: usize = 16 * 1024;
+
+impl Default for BodyState {
+    fn default() -> Self {
+        Self {
+            decoder: BodyDecoder::new(Framing::None),
+            expect: false,
+            present: false,
+        }
+    }
+}
+
+impl BodyState {
+    /// Starts with a request's framing.
+    pub fn begin(&mut self, framing: Framing, expect: bool) {
+        self.present = super::h1::has_body(framing);
+        self.expect = expect && self.present;
+        if self.present {
+            self.decoder = BodyDecoder::new(framing);
+        }
+    }
+
+    /// Whether the request has a body.
+    pub fn is_present(&self) -> bool {
+        self.present
+    }
+
+    /// Whether all of it has been read.
+    pub fn is_done(&self) -> bool {
+        !self.present || self.decoder.is_done()
+    }
+}
+
+impl Client {
+    /// The next piece of the body as a range of `tx.rb`; `None` at its end.
+    pub async fn next_chunk(
+        &mut self,
+        tx: &mut Tx,
+    ) -> Result<Option<std::ops::Range<usize>>, ClientError> {
+        if !self.body.present {
+            return Ok(None);
+        }
+        loop {
+            let unread = tx.rb.bytes().get(tx.body_at..).unwrap_or_default();
+            if !unread.is_empty() || self.body.decoder.is_done() {
+                let decoded = self
+                    .body
+                    .decoder
+                    .decode(unread)
+                    .map_err(ClientError::Body)?;
+                let start = tx.body_at + decoded.data.start;
+                let data = start..start + decoded.data.len();
+                tx.body_at += decoded.consumed;
+                if !data.is_empty() {
+                    tx.body_read += data.len() as u64;
+                    return Ok(Some(data));
+                }
+                if self.body.decoder.is_done() {
+                    return Ok(None);
+                }
+                if decoded.consumed > 0 {
+                    continue;
+                }
+            }
+            if std::mem::take(&mut self.body.expect) {
+                self.write(b"HTTP/1.1 100 Continue\r\n\r\n", b"").await?;
+            }
+            // Everything behind the head has been handed on: the space is free again.
+            if tx.body_at == tx.rb.len() {
+                let head = tx.head.len;
+                tx.rb.truncate(head);
+                tx.body_at = head;
+            }
+            tx.rb.reserve(READ_BYTES);
+            self.read_more(tx).await?;
+        }
+    }
+
+    /// Reads what is left of the body. False if the connection cannot go on.
+    pub(super) async fn finish_body(&mut self, tx: &mut Tx) -> bool {
+        if !self.keep_alive {
+            return false;
+        }
+        if self.body.is_done() {
+            return true;
+        }
+        // A client that still waits for 100 will not send the body now.
+        if self.body.expect
+            || self
+                .body
+                .decoder
+                .remaining_hint()
+                .is_none_or(|n| n > DRAIN_BYTES)
+        {
+            return false;
+        }
+        loop {
+            match self.next_chunk(tx).await {
+                Ok(Some(_)) => {}
+                Ok(None) => return true,
+                Err(_) => return false,
+            }
+        }
+    }
+}

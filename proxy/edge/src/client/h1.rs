@@ -1,0 +1,430 @@
+//! A client's HTTP/1 connection: parked without a buffer between requests, one boxed future while requests run.
+
+use super::{BodyState, Length, Reply};
+use crate::{
+    io::Io,
+    local::Local,
+    log_error, pipeline,
+    step::Step,
+    timer::Timer,
+    tx::{ConnInfo, Tx},
+};
+use seawall_http::{Framing, Refusal, parse_request};
+use std::{future::poll_fn, io, net::IpAddr, rc::Rc, task::Poll, time::Duration};
+
+/// A connection could not go on; nothing more can be said to the client.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// It closed.
+    #[error("client closed the connection")]
+    Closed,
+    /// A deadline passed.
+    #[error("client timed out")]
+    Timeout,
+    /// The socket failed.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// The body was not HTTP.
+    #[error("invalid request body: {0}")]
+    Body(seawall_http::BodyError),
+    /// The origin broke off when part of the response had been sent.
+    #[error("upstream prematurely closed connection")]
+    Truncated,
+    /// nginx's 444.
+    #[error("closed by configuration")]
+    Dropped,
+}
+
+/// A client's connection.
+pub struct Client {
+    /// The socket.
+    pub io: Io,
+    /// Its deadline.
+    pub timer: Rc<Timer>,
+    /// What is known of it.
+    pub info: ConnInfo,
+    /// The body of the request being served.
+    pub body: BodyState,
+    /// Whether it goes on after this response.
+    pub keep_alive: bool,
+    /// Whether the response is sent in chunks.
+    pub chunked: bool,
+    /// Whether the response body is left out (HEAD, 204, 304).
+    pub bodiless: bool,
+    /// The longest a write or a read of the body may take.
+    pub timeout: Duration,
+    /// How long it may idle after this request.
+    pub idle: Duration,
+}
+
+enum Next {
+    Park,
+    Close,
+}
+
+/// Bytes read and dropped before a connection with an unread body is closed, so that the response is not lost to a
+/// reset (nginx: `lingering_close`).
+const LINGER_BYTES: usize = 256 * 1024;
+const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Serves a connection until it ends.
+pub async fn serve(local: Rc<Local>, io: Io, info: ConnInfo) {
+    let mut client = Client::new(&local, io, info);
+    loop {
+        if !client.park().await {
+            break;
+        }
+        // The state of running requests lives only as long as they do: a parked connection is a few hundred bytes.
+        match Box::pin(active(&local, &mut client)).await {
+            Next::Park => {}
+            Next::Close => break,
+        }
+    }
+    client.timer.set(Duration::from_secs(1));
+    let Client { io, timer, .. } = &mut client;
+    let _ = timer.guard(poll_fn(|cx| io.poll_shutdown(cx))).await;
+}
+
+async fn active(local: &Rc<Local>, client: &mut Client) -> Next {
+    let mut tx = local.take_tx();
+    let next = requests(local, client, &mut tx).await;
+    local.give_tx(tx);
+    next
+}
+
+/// Serves requests while there are bytes.
+async fn requests(local: &Rc<Local>, client: &mut Client, tx: &mut Tx) -> Next {
+    loop {
+        tx.step = Step::Head;
+        let plan = local.plan();
+        match client.read_head(local, tx, &plan).await {
+            HeadRead::Complete => {}
+            HeadRead::Idle => return Next::Park,
+            HeadRead::Gone => return Next::Close,
+            HeadRead::Refused(refusal) => {
+                client.refuse(local, tx, &plan, refusal).await;
+                return Next::Close;
+            }
+            HeadRead::Late => {
+                local.shared.metrics.timeouts.head.inc();
+                log_error!(
+                    local.shared,
+                    Info,
+                    client.info.serial,
+                    "client timed out while reading client request head, client: {}",
+                    client.info.peer_text
+                );
+                client.keep_alive = false;
+                let reply = Reply::error(408);
+                let _ = client.reply(local, tx, None, None, reply).await;
+                return Next::Close;
+            }
+        }
+        client.prepare(local, tx, &plan);
+        let served = pipeline::run(local, client, tx, &plan).await;
+        if let Err(e) = &served {
+            note_failure(local, client, tx, e);
+        }
+        let keep = served.is_ok() && client.finish_body(tx).await;
+        drop(plan);
+        if !keep {
+            if served.is_ok() {
+                client.linger(tx).await;
+            }
+            return Next::Close;
+        }
+        let taken = tx.body_at;
+        tx.rb.consume(taken);
+        tx.reset();
+        if local.timers.is_draining() {
+            return Next::Close;
+        }
+    }
+}
+
+fn note_failure(local: &Local, client: &Client, tx: &Tx, error: &ClientError) {
+    let metrics = &local.shared.metrics;
+    if matches!(error, ClientError::Timeout) {
+        if tx.status == 0 {
+            metrics.timeouts.body.inc()
+        } else {
+            metrics.timeouts.write.inc()
+        }
+    }
+    log_error!(
+        local.shared,
+        Info,
+        client.info.serial,
+        "{error} at step {}, client: {}, request: \"{} {}\"",
+        tx.step.as_str(),
+        client.info.peer_text,
+        String::from_utf8_lossy(tx.method_text()),
+        String::from_utf8_lossy(tx.request_uri())
+    );
+}
+
+enum HeadRead {
+    Complete,
+    Idle,
+    Gone,
+    Late,
+    Refused(Refusal),
+}
+
+impl Client {
+    /// A client on `io` that came through a listener.
+    pub fn new(local: &Local, io: Io, info: ConnInfo) -> Self {
+        Self {
+            io,
+            timer: local.timers.timer(),
+            info,
+            body: BodyState::default(),
+            keep_alive: true,
+            chunked: false,
+            bodiless: false,
+            timeout: Duration::from_secs(60),
+            idle: local.plan().head_timeout,
+        }
+    }
+
+    /// A client that is nobody: to route a request that was never sent.
+    pub fn nobody(local: &Local, listener: u32, tls: bool) -> io::Result<Self> {
+        let (nowhere, _) = tokio::net::UnixStream::pair()?;
+        let info = ConnInfo {
+            serial: 0,
+            requests: 0,
+            peer: None,
+            peer_text: String::new(),
+            local: None,
+            tls,
+            listener,
+        };
+        Ok(Self::new(local, Io::Unix(nowhere), info))
+    }
+
+    /// Waits for the next request without a buffer. False when the connection is over.
+    async fn park(&mut self) -> bool {
+        self.timer.set(self.idle);
+        self.timer.set_parked(true);
+        let Client { io, timer, .. } = self;
+        let ready = poll_fn(|cx| {
+            if timer.is_draining() {
+                return Poll::Ready(false);
+            }
+            match io.poll_readable(cx) {
+                Poll::Ready(r) => Poll::Ready(r.is_ok()),
+                Poll::Pending => timer.poll_elapsed(cx).map(|_| false),
+            }
+        })
+        .await;
+        self.timer.set_parked(false);
+        ready
+    }
+
+    /// Reads until a head is whole. One deadline runs from its first byte to its last.
+    async fn read_head(
+        &mut self,
+        local: &Local,
+        tx: &mut Tx,
+        plan: &crate::plan::Plan,
+    ) -> HeadRead {
+        let mut timed = false;
+        loop {
+            if !tx.rb.is_empty() {
+                if !timed {
+                    timed = true;
+                    tx.started_ms = crate::clock::now_ms();
+                    self.timer.set(plan.head_timeout);
+                }
+                let Tx { rb, head, .. } = tx;
+                match parse_request(rb.bytes(), plan.policy, &plan.head_limits, head) {
+                    Ok(true) => return HeadRead::Complete,
+                    Ok(false) => {}
+                    Err(refusal) => return HeadRead::Refused(refusal),
+                }
+            }
+            let _ = local;
+            tx.rb
+                .reserve(if tx.rb.is_empty() { 1 } else { tx.rb.len() });
+            let first = tx.rb.is_empty();
+            let Client { io, timer, .. } = self;
+            let read = poll_fn(|cx| match io.poll_read(cx, &mut tx.rb) {
+                Poll::Ready(r) => Poll::Ready(Some(r)),
+                // Nothing there at all: the connection goes back to its parking place.
+                Poll::Pending if first => Poll::Ready(None),
+                Poll::Pending => timer
+                    .poll_elapsed(cx)
+                    .map(|_| Some(Err(io::ErrorKind::TimedOut.into()))),
+            })
+            .await;
+            match read {
+                None => return HeadRead::Idle,
+                Some(Ok(0)) => return HeadRead::Gone,
+                Some(Ok(_)) => {}
+                Some(Err(e)) if e.kind() == io::ErrorKind::TimedOut => return HeadRead::Late,
+                Some(Err(_)) => return HeadRead::Gone,
+            }
+        }
+    }
+
+    /// Sets up what a request starts with.
+    pub fn prepare(&mut self, local: &Local, tx: &mut Tx, plan: &crate::plan::Plan) {
+        tx.step = Step::Client;
+        tx.now_ms = crate::clock::now_ms();
+        tx.body_at = tx.head.len;
+        tx.user.resize(plan.user_slots, None);
+        self.info.requests += 1;
+        self.keep_alive = tx.head.keep_alive && !local.timers.is_draining();
+        self.chunked = false;
+        self.bodiless = tx.is_head();
+        self.body.begin(tx.head.framing, tx.head.expect_continue);
+        let bytes = tx.rb.bytes();
+        let host = tx.head.host.of(bytes);
+        let name = seawall_http::uri::split_host_port(host).map_or(host, |(name, _)| name);
+        tx.host
+            .extend_from_slice(name.strip_suffix(b".").unwrap_or(name));
+        tx.host.make_ascii_lowercase();
+        if let Some(peer) = self.info.peer {
+            tx.client = Some(peer.ip());
+            if plan.trusts(peer.ip()) {
+                trusted_client(tx, plan);
+            }
+        }
+    }
+
+    /// Answers a refused head: its status, one line, one counter, and the connection is over.
+    async fn refuse(
+        &mut self,
+        local: &Rc<Local>,
+        tx: &mut Tx,
+        _plan: &crate::plan::Plan,
+        refusal: Refusal,
+    ) {
+        local.shared.metrics.refused(refusal);
+        tx.now_ms = crate::clock::now_ms();
+        log_error!(
+            local.shared,
+            Info,
+            self.info.serial,
+            "client sent invalid request head: {}, client: {}, server: {}",
+            refusal.as_str(),
+            self.info.peer_text,
+            self.info.local.map_or_else(String::new, |a| a.to_string())
+        );
+        self.keep_alive = false;
+        self.info.requests += 1;
+        // What could not be parsed is not looked at again: no templates over it, no access log line of it.
+        let reply = Reply::error(refusal.status());
+        if self.reply(local, tx, None, None, reply).await.is_ok() {
+            self.linger(tx).await;
+        }
+    }
+
+    /// Reads and drops a little, so that the response reaches the client before a reset does.
+    async fn linger(&mut self, tx: &mut Tx) {
+        let Client { io, timer, .. } = self;
+        if poll_fn(|cx| match io.poll_shutdown(cx) {
+            Poll::Ready(r) => Poll::Ready(r.is_ok()),
+            Poll::Pending => Poll::Ready(true),
+        })
+        .await
+        {
+            timer.set(LINGER_TIMEOUT);
+            let mut left = LINGER_BYTES;
+            while left > 0 {
+                tx.rb.clear();
+                tx.rb.reserve(4096);
+                match timer
+                    .guard(poll_fn(|cx| io.poll_read(cx, &mut tx.rb)))
+                    .await
+                {
+                    Ok(Ok(n)) if n > 0 => left = left.saturating_sub(n),
+                    _ => break,
+                }
+            }
+        }
+    }
+
+    /// Writes two parts, together where they fit.
+    pub async fn write(&mut self, a: &[u8], b: &[u8]) -> Result<(), ClientError> {
+        self.timer.set(self.timeout);
+        let mut cursor = 0;
+        let Client { io, timer, .. } = self;
+        match timer
+            .guard(poll_fn(|cx| io.poll_write_all(cx, &mut cursor, a, b)))
+            .await
+        {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(e)) => Err(e.into()),
+            Err(_) => Err(ClientError::Timeout),
+        }
+    }
+
+    /// Reads more of the body into the buffer.
+    pub async fn read_more(&mut self, tx: &mut Tx) -> Result<(), ClientError> {
+        self.timer.set(self.timeout);
+        let Client { io, timer, .. } = self;
+        match timer
+            .guard(poll_fn(|cx| io.poll_read(cx, &mut tx.rb)))
+            .await
+        {
+            Ok(Ok(0)) => Err(ClientError::Closed),
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(e)) => Err(e.into()),
+            Err(_) => Err(ClientError::Timeout),
+        }
+    }
+
+    /// Answers in one go.
+    pub async fn reply(
+        &mut self,
+        local: &Local,
+        tx: &mut Tx,
+        site: Option<&crate::plan::SitePlan>,
+        route: Option<&crate::plan::RoutePlan>,
+        reply: Reply<'_>,
+    ) -> Result<(), ClientError> {
+        let body = super::respond::compose(tx, site, &reply);
+        self.head(
+            local,
+            tx,
+            site,
+            route,
+            reply.status,
+            Length::Known(body.len() as u64),
+        );
+        self.last(tx, &body).await
+    }
+}
+
+/// The client behind trusted proxies: the last address of X-Forwarded-For that is not trusted itself.
+fn trusted_client(tx: &mut Tx, plan: &crate::plan::Plan) {
+    let mut found = None;
+    {
+        let values: smallvec::SmallVec<[&[u8]; 8]> = tx
+            .fields()
+            .list(seawall_http::Name::XForwardedFor)
+            .collect();
+        for value in values.iter().rev() {
+            let Some(ip) = std::str::from_utf8(value)
+                .ok()
+                .and_then(|t| t.trim().parse::<IpAddr>().ok())
+            else {
+                break;
+            };
+            found = Some(ip);
+            if !plan.trusts(ip) {
+                break;
+            }
+        }
+    }
+    if let Some(ip) = found {
+        tx.client = Some(ip);
+        tx.client_text = ip.to_string();
+    }
+}
+
+/// Whether a framing carries a body.
+pub fn has_body(framing: Framing) -> bool {
+    !matches!(framing, Framing::None | Framing::Length(0))
+}

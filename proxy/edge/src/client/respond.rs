@@ -1,0 +1,366 @@
+//! Responses to a client: head in one piece with the first of the body, framing, pages for errors.
+
+use super::{Client, ClientError};
+use crate::{
+    local::Local,
+    plan::{RoutePlan, SitePlan},
+    step::Step,
+    template::Scope,
+    tx::Tx,
+};
+use seawall_http::{Version, encode};
+use std::io::Write;
+
+/// Length of a response body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// So many bytes.
+    Known(u64),
+    /// Not known: chunked, or until the end for HTTP/1.0.
+    Unknown,
+    /// The header lines say it already.
+    Stated,
+    /// The origin's answer to HEAD or a 304: the length is said, if known, but no body follows.
+    Said(Option<u64>),
+}
+
+/// An answer made here.
+#[derive(Clone, Copy)]
+pub struct Reply<'a> {
+    /// Status.
+    pub status: u16,
+    /// Body; `None` makes a page for the status.
+    pub body: Option<&'a [u8]>,
+    /// Location, for redirects.
+    pub location: Option<&'a [u8]>,
+    /// Content type of `body`.
+    pub content_type: &'a [u8],
+    /// One more sentence for the page.
+    pub note: &'a str,
+}
+
+impl<'a> Reply<'a> {
+    /// A page for a status.
+    pub fn error(status: u16) -> Self {
+        Self {
+            status,
+            body: None,
+            location: None,
+            content_type: b"",
+            note: "",
+        }
+    }
+
+    /// A redirect.
+    pub fn redirect(status: u16, location: &'a [u8]) -> Self {
+        Self {
+            location: Some(location),
+            ..Self::error(status)
+        }
+    }
+}
+
+/// Bodies up to this size are copied behind their head and leave in one write; larger ones are written beside it.
+const TOGETHER_BYTES: usize = 16 * 1024;
+
+/// Puts header lines of a reply into `tx.lines` and gives its body.
+pub(super) fn compose(tx: &mut Tx, site: Option<&SitePlan>, reply: &Reply<'_>) -> Vec<u8> {
+    tx.lines.clear();
+    if let Some(location) = reply.location {
+        encode::field(&mut tx.lines, b"Location", location);
+    }
+    match reply.body {
+        Some(body) => {
+            if !reply.content_type.is_empty() {
+                encode::field(&mut tx.lines, b"Content-Type", reply.content_type);
+            }
+            body.to_vec()
+        }
+        None if matches!(reply.status, 204 | 304) => Vec::new(),
+        None => {
+            encode::field(&mut tx.lines, b"Content-Type", b"text/html");
+            page(tx, site.is_some_and(|s| s.yaml), reply)
+        }
+    }
+}
+
+/// The page of a status. Nothing of the request is repeated in it but the id.
+fn page(tx: &Tx, with_id: bool, reply: &Reply<'_>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(512);
+    let reason = encode::reason(reply.status);
+    let status = reply.status;
+    let _ = write!(
+        out,
+        "<html>\r\n<head><title>{status} {reason}</title></head>\r\n<body>\r\n<center><h1>{status} {reason}</h1></center>\r\n"
+    );
+    if !reply.note.is_empty() {
+        let _ = write!(out, "<center><p>{}</p></center>\r\n", reply.note);
+    }
+    if with_id && tx.has_id && status >= 400 {
+        let _ = write!(
+            out,
+            "<center><p>Request id: {}</p></center>\r\n",
+            String::from_utf8_lossy(&tx.id)
+        );
+    }
+    out.extend_from_slice(b"<hr><center>seawall</center>\r\n</body>\r\n</html>\r\n");
+    out
+}
+
+impl Client {
+    /// Composes the head of a response from `tx.lines` into `tx.out`; it leaves with the first of the body.
+    pub fn head(
+        &mut self,
+        local: &Local,
+        tx: &mut Tx,
+        site: Option<&SitePlan>,
+        route: Option<&RoutePlan>,
+        status: u16,
+        length: Length,
+    ) {
+        self.apply_policy(local, tx, site, route, status);
+        tx.out.clear();
+        encode::status_line(&mut tx.out, status);
+        let lines = std::mem::take(&mut tx.lines);
+        tx.out.extend_from_slice(&lines);
+        tx.lines = lines;
+        if !has_line(&tx.lines, b"server") {
+            tx.out.extend_from_slice(b"Server: seawall\r\n");
+        }
+        if !has_line(&tx.lines, b"date") {
+            tx.out.extend_from_slice(b"Date: ");
+            local.clock.http_date(tx.now_ms, &mut tx.out);
+            tx.out.extend_from_slice(b"\r\n");
+        }
+        if let Some((name, ids)) = tx.waf_report.take() {
+            encode::field(&mut tx.out, name.as_bytes(), ids.as_bytes());
+        }
+        self.frame(tx, site, status, length);
+    }
+
+    /// Composes the head of a response whose status line and header lines stand in `tx.out` already.
+    fn frame(&mut self, tx: &mut Tx, site: Option<&SitePlan>, status: u16, length: Length) {
+        tx.step = Step::Deliver;
+        tx.status = status;
+        self.bodiless |= matches!(status, 204 | 304) || matches!(length, Length::Said(_));
+        match length {
+            Length::Known(n) if !matches!(status, 204 | 304) => {
+                encode::content_length(&mut tx.out, n)
+            }
+            Length::Said(Some(n)) if status != 204 => encode::content_length(&mut tx.out, n),
+            Length::Unknown if self.bodiless => {}
+            Length::Unknown if tx.head.version == Version::Http11 => {
+                self.chunked = true;
+                tx.out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+            }
+            Length::Unknown => self.keep_alive = false,
+            _ => {}
+        }
+        self.finish_head(tx, site);
+    }
+
+    /// Ends a head in `tx.out` that says its own length.
+    pub fn stated(&mut self, tx: &mut Tx, site: Option<&SitePlan>, status: u16) {
+        tx.step = Step::Deliver;
+        tx.status = status;
+        self.finish_head(tx, site);
+    }
+
+    /// Ends a head that says its own length.
+    fn finish_head(&mut self, tx: &mut Tx, site: Option<&SitePlan>) {
+        if !self.keep_alive {
+            tx.out.extend_from_slice(b"Connection: close\r\n");
+        } else if tx.head.version == Version::Http10 || site.is_some_and(|s| !s.yaml) {
+            tx.out.extend_from_slice(b"Connection: keep-alive\r\n");
+        }
+        tx.out.extend_from_slice(b"\r\n");
+        tx.out_head = tx.out.len();
+    }
+
+    fn apply_policy(
+        &self,
+        local: &Local,
+        tx: &mut Tx,
+        site: Option<&SitePlan>,
+        route: Option<&RoutePlan>,
+        status: u16,
+    ) {
+        let Some(route) = route else { return };
+        if route.response_set.is_empty() && route.response_remove.is_empty() {
+            return;
+        }
+        tx.status = status;
+        // nginx's add_header adds to these only (ngx_http_headers_module); YAML sets on every response.
+        let listed = matches!(
+            status,
+            200 | 201 | 204 | 206 | 301 | 302 | 303 | 304 | 307 | 308
+        );
+        let yaml = site.is_some_and(|s| s.yaml);
+        let mut lines = std::mem::take(&mut tx.lines);
+        for name in &route.response_remove {
+            remove_lines(&mut lines, name);
+        }
+        let mut value = std::mem::take(&mut tx.scratch);
+        for header in route.response_set.iter().filter(|_| yaml || listed) {
+            value.clear();
+            let scope = Scope {
+                tx,
+                conn: &self.info,
+                site,
+                clock: &local.clock,
+                process: &local.process,
+            };
+            header.value.render(&scope, &mut value);
+            if yaml {
+                remove_lines(&mut lines, &header.name);
+            }
+            if !value.is_empty() && encode::is_field_value(&value) {
+                encode::field(&mut lines, &header.name, &value);
+            }
+        }
+        tx.scratch = value;
+        tx.lines = lines;
+    }
+
+    /// Sends a piece of the body, with the head if that is still waiting.
+    pub async fn send(&mut self, tx: &mut Tx, data: &[u8]) -> Result<(), ClientError> {
+        if data.is_empty() && tx.sent > 0 {
+            return Ok(());
+        }
+        self.put(tx, data, false).await
+    }
+
+    /// Sends the last piece of the body and ends the response.
+    pub async fn last(&mut self, tx: &mut Tx, data: &[u8]) -> Result<(), ClientError> {
+        self.put(tx, data, true).await
+    }
+
+    async fn put(&mut self, tx: &mut Tx, data: &[u8], last: bool) -> Result<(), ClientError> {
+        let data = if self.bodiless { &[] } else { data };
+        let first = tx.sent == 0;
+        // The head stays in `tx.out` for the log; later frames use the scratch buffer.
+        let mut out = std::mem::take(if first { &mut tx.out } else { &mut tx.scratch });
+        if !first {
+            out.clear();
+        }
+        let chunked = self.chunked && !self.bodiless;
+        if chunked && !data.is_empty() {
+            encode::chunk_head(&mut out, data.len());
+        }
+        let result = if data.len() + out.len() <= TOGETHER_BYTES {
+            out.extend_from_slice(data);
+            end_chunk(&mut out, chunked, !data.is_empty(), last);
+            self.write_if_any(&out, b"").await.map(|()| out.len())
+        } else {
+            let mut written = self
+                .write(&out, data)
+                .await
+                .map(|()| out.len() + data.len());
+            if chunked && written.is_ok() {
+                let mut end = Vec::with_capacity(8);
+                end_chunk(&mut end, chunked, true, last);
+                written = match (self.write(&end, b"").await, written) {
+                    (Ok(()), Ok(n)) => Ok(n + end.len()),
+                    (Err(e), _) | (_, Err(e)) => Err(e),
+                };
+            }
+            written
+        };
+        if first {
+            out.truncate(tx.out_head);
+            tx.out = out;
+        } else {
+            tx.scratch = out;
+        }
+        tx.sent += result? as u64;
+        tx.body_sent += data.len() as u64;
+        Ok(())
+    }
+
+    async fn write_if_any(&mut self, a: &[u8], b: &[u8]) -> Result<(), ClientError> {
+        if a.is_empty() && b.is_empty() {
+            Ok(())
+        } else {
+            self.write(a, b).await
+        }
+    }
+}
+
+fn end_chunk(out: &mut Vec<u8>, chunked: bool, had_data: bool, last: bool) {
+    if chunked {
+        if had_data {
+            out.extend_from_slice(encode::CHUNK_END);
+        }
+        if last {
+            out.extend_from_slice(encode::LAST_CHUNK);
+        }
+    }
+}
+
+fn has_line(lines: &[u8], name: &[u8]) -> bool {
+    let mut at = 0;
+    while let Some(line) = lines.get(at..).filter(|l| !l.is_empty()) {
+        if let Some((key, rest)) = line.split_at_checked(name.len())
+            && rest.first() == Some(&b':')
+            && key.eq_ignore_ascii_case(name)
+        {
+            return true;
+        }
+        at += memchr::memchr(b'\n', line).map_or(line.len(), |n| n + 1);
+    }
+    false
+}
+
+/// Removes the lines of a field from a block of header lines.
+pub fn remove_lines(lines: &mut Vec<u8>, name: &[u8]) {
+    if !has_line(lines, name) {
+        return;
+    }
+    let kept: Vec<u8> = lines
+        .split_inclusive(|b| *b == b'\n')
+        .filter(|line| {
+            !line
+                .split_at_checked(name.len())
+                .is_some_and(|(key, rest)| {
+                    rest.first() == Some(&b':') && key.eq_ignore_ascii_case(name)
+                })
+        })
+        .flatten()
+        .copied()
+        .collect();
+    *lines = kept;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_found_and_removed_by_whole_name() {
+        let mut lines = b"A: 1\r\nAB: 2\r\na: 3\r\n".to_vec();
+        assert!(has_line(&lines, b"ab"));
+        assert!(!has_line(&lines, b"b"));
+        remove_lines(&mut lines, b"a");
+        assert_eq!(lines, b"AB: 2\r\n");
+    }
+
+    #[test]
+    fn an_error_page_repeats_nothing_of_the_request() {
+        let mut tx = Tx::default();
+        tx.ensure_id(|| 7);
+        let body = page(
+            &tx,
+            true,
+            &Reply {
+                note: "Blocked.",
+                ..Reply::error(403)
+            },
+        );
+        let text = String::from_utf8(body).unwrap();
+        assert!(
+            text.contains("403 Forbidden")
+                && text.contains("Blocked.")
+                && text.contains("Request id: 7000")
+        );
+    }
+}

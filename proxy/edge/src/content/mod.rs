@@ -1,0 +1,17 @@
+//! What answers: a value chosen by the steps.
+
+mod files;
+mod fixed;
+mod proxy;
+
+pub use files::{files, type_of};
+pub use fixed::{absolute_location, fixed};
+pub use proxy::{exchange_error, pass_through, proxy, proxy_told};
+
+/// What an answer came to.
+pub enum Outcome {
+    /// The response was sent.
+    Done,
+    /// An internal redirect: the route is searched again for this path.
+    Reenter(Vec<u8>),
+}

@@ -1,0 +1,215 @@
+//! A pool answers.
+
+use super::Outcome;
+use crate::{
+    caching::Told,
+    client::{ClientError, Length, Reply},
+    filter::Chain,
+    log_error,
+    origin::{self, Answer, Built, Conditional, FetchError, OutBody},
+    pipeline::Cx,
+    plan::{ProxyPlan, RoutePlan},
+    spool::Spool,
+    step::Step,
+    tx::OriginScratch,
+};
+use seawall_http::Framing;
+
+/// Passes the request on and the response back.
+pub async fn proxy(
+    cx: &mut Cx<'_>,
+    route: &RoutePlan,
+    proxy: &ProxyPlan,
+    spool: Option<Spool>,
+) -> Result<Outcome, ClientError> {
+    proxy_told(cx, route, proxy, spool, None).await
+}
+
+/// As [`proxy`], and says what the cache had to do with it.
+pub async fn proxy_told(
+    cx: &mut Cx<'_>,
+    route: &RoutePlan,
+    proxy: &ProxyPlan,
+    spool: Option<Spool>,
+    told: Option<&Told>,
+) -> Result<Outcome, ClientError> {
+    let mut scratch = std::mem::take(&mut cx.tx.origin);
+    let result = exchange(cx, route, proxy, spool, &mut scratch, told).await;
+    cx.tx.origin = scratch;
+    match result {
+        Ok(()) => Ok(Outcome::Done),
+        Err(FetchError::Client(e)) if !matches!(e, ClientError::Body(_) | ClientError::Timeout) => {
+            Err(e)
+        }
+        Err(e) => exchange_error(cx, route, &e).await,
+    }
+}
+
+/// Says to the client that there is no response, if nothing was said yet.
+pub async fn exchange_error(
+    cx: &mut Cx<'_>,
+    route: &RoutePlan,
+    error: &FetchError,
+) -> Result<Outcome, ClientError> {
+    let (serial, local) = (cx.client.info.serial, cx.local);
+    log_error!(
+        local.shared,
+        Error,
+        serial,
+        "{error}, client: {}, server: {}, request: \"{} {}\"",
+        cx.client.info.peer_text,
+        cx.site.name,
+        String::from_utf8_lossy(cx.tx.method_text()),
+        String::from_utf8_lossy(cx.tx.request_uri())
+    );
+    if cx.tx.sent > 0 {
+        // The head is out: the only honest end is a broken connection.
+        cx.client.keep_alive = false;
+        return Err(ClientError::Truncated);
+    }
+    if !cx.client.body.is_done() {
+        cx.client.keep_alive = false;
+    }
+    cx.reply(Some(route), Reply::error(error.status()))
+        .await
+        .map(|()| Outcome::Done)
+}
+
+async fn exchange(
+    cx: &mut Cx<'_>,
+    route: &RoutePlan,
+    plan: &ProxyPlan,
+    spool: Option<Spool>,
+    scratch: &mut OriginScratch,
+    told: Option<&Told>,
+) -> Result<(), FetchError> {
+    cx.tx.step = Step::SelectServer;
+    let whole = spool
+        .as_ref()
+        .filter(|_| cx.client.body.is_done())
+        .map(Spool::len);
+    let mut out = std::mem::take(&mut scratch.out);
+    let built = origin::build(cx, plan, &Conditional::Client, whole, &mut out);
+    scratch.out = out;
+    if let Built::Ambiguous = built {
+        let reply = cx.reply(Some(route), Reply::error(400)).await;
+        return reply.map_err(FetchError::Client);
+    }
+    let method = cx.tx.head.method;
+    let chunked = cx.tx.head.framing == Framing::Chunked;
+    let limit = route.body_limit;
+    let mut tries = std::mem::take(&mut cx.tx.tries);
+    cx.tx.step = Step::Exchange;
+    let timer = cx.client.timer.clone();
+    let body = match (&spool, whole) {
+        _ if !cx.client.body.is_present() => OutBody::None,
+        (Some(spool), Some(_)) => OutBody::Spooled(spool),
+        _ => OutBody::Client {
+            client: cx.client,
+            tx: cx.tx,
+            spool,
+            chunked,
+            limit,
+        },
+    };
+    let answer = origin::fetch(
+        cx.local,
+        &timer,
+        &plan.pool,
+        method,
+        &route.timeouts,
+        scratch,
+        body,
+        &mut tries,
+    )
+    .await;
+    cx.tx.tries = tries;
+    let answer = answer?;
+    pass_through(cx, route, answer, scratch, told).await
+}
+
+/// Composes the client's head from the origin's.
+fn begin(cx: &mut Cx<'_>, route: &RoutePlan, scratch: &OriginScratch, told: Option<&Told>) {
+    let Some(head) = &scratch.head else { return };
+    cx.tx.step = Step::Filters;
+    cx.tx.lines.clear();
+    origin::pass_lines(
+        head.fields(scratch.rb.bytes()),
+        !cx.site.yaml,
+        &mut cx.tx.lines,
+    );
+    if let Some(told) = told {
+        told.line(&mut cx.tx.lines);
+    }
+    let length = match head.framing {
+        Framing::Length(n) => Length::Known(n),
+        Framing::Chunked | Framing::UntilClose => Length::Unknown,
+        // The answer to HEAD and a 304 may say a length that no body follows (RFC 9110 §8.6).
+        Framing::None if cx.tx.is_head() || head.status == 304 => {
+            let said = head
+                .fields(scratch.rb.bytes())
+                .get(seawall_http::Name::ContentLength);
+            Length::Said(said.and_then(|v| std::str::from_utf8(v).ok()?.parse().ok()))
+        }
+        Framing::None => Length::Known(0),
+    };
+    cx.client.head(
+        cx.local,
+        cx.tx,
+        Some(cx.site),
+        Some(route),
+        head.status,
+        length,
+    );
+}
+
+/// Sends the body of a response as it comes, through the filters.
+async fn stream_body(
+    cx: &mut Cx<'_>,
+    mut answer: Answer,
+    scratch: &mut OriginScratch,
+    filters: &mut Chain,
+) -> Result<(), FetchError> {
+    cx.tx.step = Step::Deliver;
+    let timer = cx.client.timer.clone();
+    loop {
+        let Some(range) = answer.next(&timer, &mut scratch.rb).await? else {
+            break;
+        };
+        let last = answer.is_done();
+        let data = scratch.rb.bytes().get(range).unwrap_or_default();
+        let replaced = if filters.is_empty() {
+            None
+        } else {
+            filters.run(data, last)
+        };
+        let data = replaced.as_deref().unwrap_or(data);
+        if last {
+            // The connection is free before the client has taken the last bytes: the next request can have it.
+            cx.client.last(cx.tx, data).await?;
+            answer.finish(cx.local, &scratch.rb);
+            return Ok(());
+        }
+        cx.client.send(cx.tx, data).await?;
+    }
+    if !filters.is_empty() {
+        let tail = filters.run(b"", true).unwrap_or_default();
+        cx.client.last(cx.tx, &tail).await?;
+    } else {
+        cx.client.last(cx.tx, b"").await?;
+    }
+    answer.finish(cx.local, &scratch.rb);
+    Ok(())
+}
+
+/// Sends an origin's response to the client as it comes.
+pub async fn pass_through(
+    cx: &mut Cx<'_>,
+    route: &RoutePlan,
+    answer: Answer,
+    scratch: &mut OriginScratch,
+    told: Option<&Told>,
+) -> Result<(), FetchError> {
+    begin(cx, route, scratch, told);
+    stream_body(cx, answer, scratch, &mut Chain::default()).await
+}

@@ -1,0 +1,371 @@
+//! The edge as the daemon handles it: start, reload, drain, purge, status.
+
+use crate::{
+    caching::PurgeError,
+    health,
+    log::{AccessLogs, ErrorLog},
+    log_error,
+    metrics::Metrics,
+    plan::{Environment, Plan},
+    shared::Shared,
+    thread::{self, Command, Socket},
+};
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use seawall_conf::model::{Address, Config};
+use seawall_diag::{Diagnostics, SourceMap};
+use std::{
+    collections::HashMap,
+    fs::File,
+    io,
+    os::fd::OwnedFd,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+};
+
+/// What the edge asks of whoever holds privileges: the keeper.
+pub trait Host: Send + Sync {
+    /// Opens a log for appending.
+    fn open_log(&self, path: &Path) -> io::Result<File>;
+    /// Reads a whole file: keys, certificates, rules.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// `count` listening sockets that share an address, the same ones each time it is asked for.
+    fn listen(&self, address: &Address, count: usize) -> io::Result<Vec<OwnedFd>>;
+    /// These addresses are listened on; sockets of others may be closed.
+    fn retain(&self, addresses: &[Address]);
+}
+
+/// Why a configuration is not live.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// It is wrong.
+    #[error("the configuration has errors")]
+    Invalid(SourceMap, Diagnostics),
+    /// An address cannot be listened on.
+    #[error("bind() to {address} failed ({error})")]
+    Bind {
+        /// The address.
+        address: String,
+        /// Why.
+        error: io::Error,
+    },
+    /// The process cannot run it.
+    #[error("{0}")]
+    System(String),
+}
+
+/// A running edge.
+pub struct Edge {
+    shared: Arc<Shared>,
+    host: Arc<dyn Host>,
+    threads: Vec<mpsc::UnboundedSender<Command>>,
+    joins: Mutex<Vec<JoinHandle<()>>>,
+    ids: Arc<Mutex<HashMap<Address, u32>>>,
+    live: Mutex<HashMap<u32, Address>>,
+    checks: Mutex<JoinSet<()>>,
+    control: tokio::runtime::Handle,
+    started: Instant,
+}
+
+/// How long starting waits for names of servers to resolve; those that do not are served without.
+const RESOLVE_WAIT: Duration = Duration::from_secs(2);
+
+fn listener_id(ids: &Mutex<HashMap<Address, u32>>, address: &Address) -> u32 {
+    let mut ids = ids.lock();
+    let next = ids.len() as u32 + 1;
+    *ids.entry(address.clone()).or_insert(next)
+}
+
+fn compile(
+    config: Config,
+    previous: Option<&Plan>,
+    metrics: &Metrics,
+    logs: &AccessLogs,
+    host: &dyn Host,
+    ids: &Mutex<HashMap<Address, u32>>,
+) -> Result<(Plan, Diagnostics), LoadError> {
+    let environment = Environment {
+        metrics,
+        logs,
+        open_log: &|path| host.open_log(path),
+        read: &|path| host.read(path),
+        dry_run: false,
+        listener_id: &|address| listener_id(ids, address),
+    };
+    Plan::compile(config, previous, &environment)
+        .map_err(|(sources, errors)| LoadError::Invalid(sources, errors))
+}
+
+impl Edge {
+    /// Compiles the configuration, binds its listeners and starts the worker threads.
+    pub fn start(
+        config: Config,
+        host: Arc<dyn Host>,
+        errors: Arc<dyn ErrorLog>,
+        control: tokio::runtime::Handle,
+    ) -> Result<(Arc<Self>, Diagnostics), LoadError> {
+        let system = |e: &dyn std::fmt::Display| LoadError::System(e.to_string());
+        let metrics = Metrics::new().map_err(|e| system(&e))?;
+        let logs = AccessLogs::default();
+        let ids = Arc::new(Mutex::new(HashMap::new()));
+        let threads = match config.process.threads {
+            0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
+            n => n,
+        };
+        let (plan, warnings) = compile(config, None, &metrics, &logs, &*host, &ids)?;
+        let certificates = plan.certificate_map.lock().take().unwrap_or_default();
+        let resolver = seawall_tls::Resolver::new(certificates);
+        let tls =
+            seawall_tls::server_config(resolver.clone(), &[b"http/1.1"]).map_err(|e| system(&e))?;
+        let shared = Arc::new(Shared {
+            generation: AtomicU64::new(plan.generation),
+            plan: ArcSwap::from_pointee(plan),
+            metrics,
+            logs,
+            errors,
+            connections: AtomicUsize::new(0),
+            serial: AtomicU64::new(0),
+            resolver,
+            tls,
+        });
+        let plan = shared.plan.load_full();
+        let checks = health::start(&shared, &plan, &control);
+        wait_for_names(&plan);
+        let (senders, joins) = start_threads(&shared, threads).map_err(|e| system(&e))?;
+        let edge = Arc::new(Self {
+            shared,
+            host,
+            threads: senders,
+            joins: Mutex::new(joins),
+            ids,
+            live: Mutex::default(),
+            checks: Mutex::new(checks),
+            control,
+            started: Instant::now(),
+        });
+        let wanted = edge.wanted(&plan.config);
+        let sockets = edge.bind(&wanted)?;
+        edge.hand_out(&wanted, sockets);
+        Ok((edge, warnings))
+    }
+
+    /// Makes another configuration live. If anything fails the old one serves on.
+    pub fn reload(&self, config: Config) -> Result<Diagnostics, LoadError> {
+        let previous = self.shared.plan.load_full();
+        let made = self.prepare(config, &previous);
+        match &made {
+            Ok(_) => self.shared.metrics.reloads.inc(),
+            Err(_) => self.shared.metrics.reload_failures.inc(),
+        }
+        let (plan, warnings, wanted, sockets) = made?;
+        let certificates = plan.certificate_map.lock().take();
+        let generation = plan.generation;
+        let plan = Arc::new(plan);
+        self.shared.plan.store(plan.clone());
+        self.shared.generation.store(generation, Ordering::Release);
+        if let Some(map) = certificates {
+            self.shared.resolver.store(map);
+        }
+        *self.checks.lock() = health::start(&self.shared, &plan, &self.control);
+        self.hand_out(&wanted, sockets);
+        Ok(warnings)
+    }
+
+    #[allow(clippy::type_complexity)]
+    fn prepare(
+        &self,
+        config: Config,
+        previous: &Plan,
+    ) -> Result<(Plan, Diagnostics, Vec<Wanted>, HashMap<u32, Vec<OwnedFd>>), LoadError> {
+        let shared = &self.shared;
+        let (plan, warnings) = compile(
+            config,
+            Some(previous),
+            &shared.metrics,
+            &shared.logs,
+            &*self.host,
+            &self.ids,
+        )?;
+        let wanted = self.wanted(&plan.config);
+        let sockets = self.bind(&wanted)?;
+        Ok((plan, warnings, wanted, sockets))
+    }
+
+    fn wanted(&self, config: &Config) -> Vec<Wanted> {
+        let one = |l: &seawall_conf::model::Listener| Wanted {
+            id: listener_id(&self.ids, &l.address),
+            address: l.address.clone(),
+            tls: l.tls,
+        };
+        config.listeners.iter().map(one).collect()
+    }
+
+    /// Binds what is not bound yet; nothing changes if one fails.
+    fn bind(&self, wanted: &[Wanted]) -> Result<HashMap<u32, Vec<OwnedFd>>, LoadError> {
+        let live = self.live.lock();
+        let mut sockets = HashMap::new();
+        for listener in wanted.iter().filter(|w| !live.contains_key(&w.id)) {
+            let count = match listener.address {
+                Address::Unix(_) => 1,
+                _ => self.threads.len(),
+            };
+            let bound = self
+                .host
+                .listen(&listener.address, count)
+                .map_err(|error| LoadError::Bind {
+                    address: crate::plan::pool::address_text(&listener.address),
+                    error,
+                })?;
+            sockets.insert(listener.id, bound);
+        }
+        Ok(sockets)
+    }
+
+    fn hand_out(&self, wanted: &[Wanted], mut sockets: HashMap<u32, Vec<OwnedFd>>) {
+        let mut live = self.live.lock();
+        for listener in wanted {
+            for (thread, fd) in self
+                .threads
+                .iter()
+                .zip(sockets.remove(&listener.id).unwrap_or_default())
+            {
+                let socket = match listener.address {
+                    Address::Unix(_) => Socket::unix(fd),
+                    _ => Socket::tcp(fd),
+                };
+                // A thread that has ended takes no commands; its sockets' siblings go on.
+                let _ = thread.send(Command::Listen {
+                    id: listener.id,
+                    socket,
+                    tls: listener.tls,
+                });
+            }
+            live.insert(listener.id, listener.address.clone());
+        }
+        let gone: Vec<u32> = live
+            .keys()
+            .copied()
+            .filter(|id| !wanted.iter().any(|w| w.id == *id))
+            .collect();
+        for id in gone {
+            self.threads
+                .iter()
+                .for_each(|t| drop(t.send(Command::Unlisten(id))));
+            live.remove(&id);
+        }
+        self.host
+            .retain(&live.values().cloned().collect::<Vec<_>>());
+    }
+
+    /// Purges a URL from the cache of its route. True if something was dropped.
+    pub async fn purge(&self, url: &str) -> Result<bool, PurgeError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self
+            .threads
+            .first()
+            .is_some_and(|t| t.send(Command::Purge(url.to_owned(), reply)).is_ok());
+        if !sent {
+            return Err(PurgeError::NoSite);
+        }
+        answer.await.unwrap_or(Err(PurgeError::NoSite))
+    }
+
+    /// Finishes what runs and ends the worker threads, at the deadline in any case. Blocks until they have ended.
+    pub fn drain(&self, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        self.threads
+            .iter()
+            .for_each(|t| drop(t.send(Command::Drain(deadline))));
+        let joins = std::mem::take(&mut *self.joins.lock());
+        for join in joins {
+            if join.join().is_err() {
+                log_error!(self.shared, Alert, 0, "a worker thread panicked");
+            }
+        }
+    }
+
+    /// Opens the access logs anew (USR1).
+    pub fn reopen_logs(&self) {
+        for (path, e) in self.shared.logs.reopen(&|path| self.host.open_log(path)) {
+            log_error!(
+                self.shared,
+                Alert,
+                0,
+                "open() \"{}\" failed ({e})",
+                path.display()
+            );
+        }
+    }
+
+    /// The live plan.
+    pub fn plan(&self) -> Arc<Plan> {
+        self.shared.plan.load_full()
+    }
+
+    /// What all threads share.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// How long it has run.
+    pub fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Worker threads.
+    pub fn threads(&self) -> usize {
+        self.threads.len()
+    }
+}
+
+struct Wanted {
+    id: u32,
+    address: Address,
+    tls: bool,
+}
+
+fn start_threads(
+    shared: &Arc<Shared>,
+    count: usize,
+) -> io::Result<(Vec<mpsc::UnboundedSender<Command>>, Vec<JoinHandle<()>>)> {
+    let mut senders = Vec::new();
+    let mut joins = Vec::new();
+    for n in 0..count {
+        let (sender, commands) = mpsc::unbounded_channel();
+        let shared = shared.clone();
+        joins.push(
+            std::thread::Builder::new()
+                .name(format!("worker-{n}"))
+                .spawn(move || {
+                    let errors = shared.clone();
+                    if let Err(e) = thread::run(shared, commands) {
+                        log_error!(errors, Alert, 0, "a worker thread ended: {e}");
+                    }
+                })?,
+        );
+        senders.push(sender);
+    }
+    Ok((senders, joins))
+}
+
+fn wait_for_names(plan: &Plan) {
+    let until = Instant::now() + RESOLVE_WAIT;
+    let missing = || {
+        plan.pools
+            .iter()
+            .flat_map(|p| &p.peers)
+            .any(|p| p.peer().is_none())
+    };
+    while missing() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

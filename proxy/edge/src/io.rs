@@ -1,0 +1,245 @@
+//! A client's connection: TCP, unix socket or TLS, behind one enum and no box.
+
+use seawall_http::Range32;
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf as TokioBuf},
+    net::{TcpStream, UnixStream},
+};
+use tokio_rustls::server::TlsStream;
+
+/// A client's connection.
+pub enum Io {
+    /// Plain TCP.
+    Tcp(TcpStream),
+    /// A unix socket.
+    Unix(UnixStream),
+    /// TLS over TCP.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Io {
+    /// Reads into the free part of `buf`. `Ok(0)` is the end.
+    pub fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuffer,
+    ) -> Poll<io::Result<usize>> {
+        let mut free = TokioBuf::new(buf.free());
+        ready!(match self {
+            Io::Tcp(s) => Pin::new(s).poll_read(cx, &mut free),
+            Io::Unix(s) => Pin::new(s).poll_read(cx, &mut free),
+            Io::Tls(s) => Pin::new(s).poll_read(cx, &mut free),
+        })?;
+        let n = free.filled().len();
+        buf.filled(n);
+        Poll::Ready(Ok(n))
+    }
+
+    fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Io::Tcp(s) => Pin::new(s).poll_write_vectored(cx, parts),
+            Io::Unix(s) => Pin::new(s).poll_write_vectored(cx, parts),
+            Io::Tls(s) => Pin::new(s.as_mut()).poll_write_vectored(cx, parts),
+        }
+    }
+
+    /// Writes two parts one after the other, together where they fit, and flushes.
+    pub fn poll_write_all(
+        &mut self,
+        cx: &mut Context<'_>,
+        cursor: &mut usize,
+        a: &[u8],
+        b: &[u8],
+    ) -> Poll<io::Result<()>> {
+        let total = a.len() + b.len();
+        while *cursor < total {
+            let n = if *cursor < a.len() {
+                let head = a.get(*cursor..).unwrap_or_default();
+                ready!(self.poll_write_vectored(cx, &[IoSlice::new(head), IoSlice::new(b)]))?
+            } else {
+                let rest = b.get(*cursor - a.len()..).unwrap_or_default();
+                ready!(self.poll_write_vectored(cx, &[IoSlice::new(rest)]))?
+            };
+            if n == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            *cursor += n;
+        }
+        match self {
+            Io::Tls(s) => Pin::new(s).poll_flush(cx),
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Ready when there is something to read (or the end): a parked connection waits here without a buffer.
+    pub fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Io::Tcp(s) => s.poll_read_ready(cx),
+            Io::Unix(s) => s.poll_read_ready(cx),
+            // What TLS has decrypted already is read before parking; only new bytes on the socket matter.
+            Io::Tls(s) => s.get_ref().0.poll_read_ready(cx),
+        }
+    }
+
+    /// Says goodbye: close_notify for TLS, FIN for all.
+    pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Io::Tcp(s) => Pin::new(s).poll_shutdown(cx),
+            Io::Unix(s) => Pin::new(s).poll_shutdown(cx),
+            Io::Tls(s) => Pin::new(s).poll_shutdown(cx),
+        }
+    }
+}
+
+/// A reused read buffer: bytes `start..end` of `data` are unread.
+pub struct ReadBuffer {
+    data: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Default for ReadBuffer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ReadBuffer {
+    /// First size: a browser's head fits.
+    pub const INITIAL_BYTES: usize = 2 * 1024;
+    /// The largest size kept for reuse. At 64 KiB bodies the read size is everything.
+    pub const KEPT_BYTES: usize = 64 * 1024;
+
+    /// An empty buffer that allocates when first read into.
+    pub fn new() -> Self {
+        Self {
+            data: Vec::new(),
+            start: 0,
+            end: 0,
+        }
+    }
+
+    /// The unread bytes.
+    pub fn bytes(&self) -> &[u8] {
+        self.data.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// How many are unread.
+    pub fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// Whether none are.
+    pub fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Takes `n` bytes from the front.
+    pub fn consume(&mut self, n: usize) {
+        self.start = (self.start + n).min(self.end);
+        if self.start == self.end {
+            self.start = 0;
+            self.end = 0;
+        }
+    }
+
+    /// Keeps the first `n` unread bytes only.
+    pub fn truncate(&mut self, n: usize) {
+        self.end = self.end.min(self.start + n);
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.start = 0;
+        self.end = 0;
+    }
+
+    /// Makes room for at least `n` more bytes, moving the unread ones to the front where that is enough.
+    pub fn reserve(&mut self, n: usize) {
+        if self.data.len() - self.end >= n {
+            return;
+        }
+        if self.start > 0 {
+            self.data.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        if self.data.len() - self.end < n {
+            let size = (self.end + n).next_power_of_two().max(Self::INITIAL_BYTES);
+            self.data.resize(size, 0);
+        }
+    }
+
+    /// Gives back memory beyond what is kept for reuse.
+    pub fn shrink(&mut self) {
+        if self.is_empty() && self.data.len() > Self::KEPT_BYTES {
+            self.data = Vec::new();
+        }
+    }
+
+    /// The writable part.
+    pub fn free(&mut self) -> &mut [u8] {
+        self.data.get_mut(self.end..).unwrap_or_default()
+    }
+
+    /// `n` bytes were written to the free part.
+    pub fn filled(&mut self, n: usize) {
+        self.end = (self.end + n).min(self.data.len());
+    }
+
+    /// The whole size.
+    pub fn capacity(&self) -> usize {
+        self.data.len()
+    }
+
+    /// The bytes of a range counted from the first unread byte.
+    pub fn slice(&self, range: Range32) -> &[u8] {
+        range.of(self.bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(buf: &mut ReadBuffer, bytes: &[u8]) {
+        buf.reserve(bytes.len());
+        buf.free()[..bytes.len()].copy_from_slice(bytes);
+        buf.filled(bytes.len());
+    }
+
+    #[test]
+    fn what_is_unread_survives_growth_and_moves() {
+        let mut buf = ReadBuffer::new();
+        put(&mut buf, b"abcdef");
+        buf.consume(4);
+        put(&mut buf, &vec![b'x'; ReadBuffer::INITIAL_BYTES]);
+        assert_eq!(&buf.bytes()[..3], b"efx");
+        assert_eq!(buf.len(), 2 + ReadBuffer::INITIAL_BYTES);
+        buf.consume(usize::MAX / 2);
+        assert!(buf.is_empty());
+    }
+
+    #[test]
+    fn a_large_buffer_is_given_back_once_empty() {
+        let mut buf = ReadBuffer::new();
+        put(&mut buf, &vec![0; ReadBuffer::KEPT_BYTES + 1]);
+        buf.shrink();
+        assert!(
+            buf.capacity() > ReadBuffer::KEPT_BYTES,
+            "unread bytes are kept"
+        );
+        buf.clear();
+        buf.shrink();
+        assert_eq!(buf.capacity(), 0);
+    }
+}

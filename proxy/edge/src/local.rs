@@ -1,0 +1,128 @@
+//! What belongs to one worker thread: nothing in here is shared, nothing is locked.
+
+use crate::{
+    clock::Clock, log::LogBuffers, origin::Origins, plan::Plan, shared::Shared,
+    template::ProcessInfo, timer::Timers, tx::Tx,
+};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::{Arc, atomic::Ordering},
+};
+
+/// A plan as a request pins it: one count that no other thread touches.
+pub type Pinned = Rc<Arc<Plan>>;
+
+/// The state of one worker thread.
+pub struct Local {
+    /// What all threads share.
+    pub shared: Arc<Shared>,
+    /// Deadlines.
+    pub timers: Rc<Timers>,
+    /// Dates.
+    pub clock: Clock,
+    /// Access log buffers.
+    pub logs: LogBuffers,
+    /// Connections to origins.
+    pub origins: Origins,
+    /// `$hostname`, `$pid`
+    pub process: ProcessInfo,
+    /// Connections this thread serves now.
+    pub connections: Cell<usize>,
+    /// Tasks that outlive their client: fills, revalidations.
+    pub background: Cell<usize>,
+    plan: RefCell<(u64, Pinned)>,
+    spare: RefCell<Vec<Box<Tx>>>,
+    waf: RefCell<Vec<seawall_waf::Scratch>>,
+    keys: RefCell<Vec<seawall_cache::KeyBuf>>,
+    random: Cell<u64>,
+}
+
+impl Local {
+    /// Transactions kept for reuse.
+    const SPARE_MAX: usize = 64;
+
+    /// The state of a new thread.
+    pub fn new(shared: Arc<Shared>) -> Rc<Self> {
+        let plan = shared.plan.load_full();
+        let seed = ahash::RandomState::new().hash_one(std::thread::current().id());
+        Rc::new(Self {
+            timers: Timers::new(),
+            clock: Clock::default(),
+            logs: LogBuffers::default(),
+            origins: Origins::default(),
+            process: ProcessInfo::default(),
+            connections: Cell::new(0),
+            background: Cell::new(0),
+            plan: RefCell::new((plan.generation, Rc::new(plan))),
+            spare: RefCell::default(),
+            waf: RefCell::default(),
+            keys: RefCell::default(),
+            random: Cell::new(seed | 1),
+            shared,
+        })
+    }
+
+    /// The live plan.
+    pub fn plan(&self) -> Pinned {
+        let live = self.shared.generation.load(Ordering::Acquire);
+        let mut known = self.plan.borrow_mut();
+        if known.0 != live {
+            *known = (live, Rc::new(self.shared.plan.load_full()));
+        }
+        known.1.clone()
+    }
+
+    /// A clean transaction.
+    pub fn take_tx(&self) -> Box<Tx> {
+        self.spare.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Gives a transaction back.
+    pub fn give_tx(&self, mut tx: Box<Tx>) {
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < Self::SPARE_MAX {
+            tx.reset();
+            tx.rb.clear();
+            spare.push(tx);
+        }
+    }
+
+    /// WAF buffers.
+    pub fn take_waf(&self) -> seawall_waf::Scratch {
+        self.waf.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Gives WAF buffers back.
+    pub fn give_waf(&self, scratch: seawall_waf::Scratch) {
+        let mut spare = self.waf.borrow_mut();
+        if spare.len() < Self::SPARE_MAX {
+            spare.push(scratch);
+        }
+    }
+
+    /// A buffer for a cache key.
+    pub fn take_key(&self) -> seawall_cache::KeyBuf {
+        self.keys.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Gives it back.
+    pub fn give_key(&self, key: seawall_cache::KeyBuf) {
+        self.keys.borrow_mut().push(key);
+    }
+
+    /// A random number, good enough to choose servers and name requests (splitmix64 over a random seed).
+    pub fn random(&self) -> u64 {
+        let state = self.random.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.random.set(state);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A random request id.
+    pub fn random_id(&self) -> u128 {
+        u128::from(self.random()) << 64 | u128::from(self.random())
+    }
+}

@@ -1,0 +1,7 @@
+//! Access and error logs.
+
+mod access;
+mod error;
+
+pub use access::{AccessLogs, LogBuffers, LogFile};
+pub use error::{ErrorLog, LogLevel, Stderr};

@@ -1,0 +1,275 @@
+//! Every metric, declared once. Handles are resolved when the plan is compiled; a request only adds.
+
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+};
+use seawall_http::Refusal;
+use std::collections::HashMap;
+
+/// All metrics of the pipeline.
+pub struct Metrics {
+    registry: Registry,
+    /// Client connections taken since the start.
+    pub connections_total: IntCounter,
+    /// Client connections open now.
+    pub connections: IntGauge,
+    /// Connections closed at once because of `limits.connections`.
+    pub connections_refused: IntCounter,
+    /// TLS handshakes that failed.
+    pub tls_failures: IntCounter,
+    /// Connections closed because a deadline passed, by what was waited for.
+    pub timeouts: TimeoutCounters,
+    /// Panics caught; each is a bug.
+    pub panics: IntCounter,
+    /// Responses of origins that were refused (502).
+    pub bad_responses: IntCounter,
+    /// Retries on another server.
+    pub retries: IntCounter,
+    /// Retries not made for lack of budget.
+    pub retries_denied: IntCounter,
+    /// Computations that held a worker thread for over a millisecond.
+    pub stalls: IntCounter,
+    /// Configurations loaded.
+    pub reloads: IntCounter,
+    /// Configurations refused.
+    pub reload_failures: IntCounter,
+    refused: HashMap<&'static str, IntCounter>,
+    requests: IntCounterVec,
+    durations: HistogramVec,
+    cache: IntCounterVec,
+    waf: IntCounterVec,
+    origin: IntCounterVec,
+}
+
+/// Counters of passed deadlines.
+pub struct TimeoutCounters {
+    /// A head was not whole in time.
+    pub head: IntCounter,
+    /// A client's body stood still.
+    pub body: IntCounter,
+    /// A client did not take the response.
+    pub write: IntCounter,
+    /// A TLS handshake took too long.
+    pub tls: IntCounter,
+}
+
+/// The handles of one site.
+#[derive(Clone)]
+pub struct SiteMetrics {
+    /// By class of status: 1xx .. 5xx.
+    pub by_class: [IntCounter; 5],
+    /// Seconds from the first byte of a request to the last of its response.
+    pub duration: Histogram,
+    /// WAF: requests refused.
+    pub waf_denied: IntCounter,
+    /// WAF: requests that would have been refused (`mode: detect`).
+    pub waf_detected: IntCounter,
+    /// Cache results, in the order of [`CACHE_RESULTS`].
+    pub cache: [IntCounter; CACHE_RESULTS.len()],
+}
+
+/// What became of a request at the cache.
+pub const CACHE_RESULTS: [&str; 7] = [
+    "hit",
+    "stale",
+    "revalidated",
+    "miss",
+    "join",
+    "pass",
+    "error",
+];
+
+/// The handles of one pool.
+#[derive(Clone)]
+pub struct PoolMetrics {
+    /// Connections opened.
+    pub connects: IntCounter,
+    /// Connections that could not be opened.
+    pub connect_failures: IntCounter,
+    /// Requests sent.
+    pub requests: IntCounter,
+    /// Deadlines passed.
+    pub timeouts: IntCounter,
+    /// Idle connections used again.
+    pub reuses: IntCounter,
+}
+
+impl Metrics {
+    /// Declares everything. Fails only if a name is declared twice, which a test would show.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let counter = |name: &str, help: &str| -> Result<IntCounter, prometheus::Error> {
+            let c = IntCounter::new(name, help)?;
+            registry.register(Box::new(c.clone()))?;
+            Ok(c)
+        };
+        let family =
+            |name: &str, help: &str, labels: &[&str]| -> Result<IntCounterVec, prometheus::Error> {
+                let c = IntCounterVec::new(Opts::new(name, help), labels)?;
+                registry.register(Box::new(c.clone()))?;
+                Ok(c)
+            };
+        let refused_family = family(
+            "seawall_refused_heads_total",
+            "Request heads refused, by reason",
+            &["reason"],
+        )?;
+        let refused = Refusal::ALL
+            .iter()
+            .map(|r| (r.as_str(), refused_family.with_label_values(&[r.as_str()])))
+            .collect();
+        let timeout_family = family(
+            "seawall_client_timeouts_total",
+            "Client connections closed by a deadline",
+            &["waiting_for"],
+        )?;
+        let timeout = |label: &str| timeout_family.with_label_values(&[label]);
+        let timeouts = TimeoutCounters {
+            head: timeout("head"),
+            body: timeout("body"),
+            write: timeout("write"),
+            tls: timeout("tls"),
+        };
+        let connections = IntGauge::new("seawall_connections", "Client connections open now")?;
+        registry.register(Box::new(connections.clone()))?;
+        let buckets = vec![
+            0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+            30.0,
+        ];
+        let durations = HistogramVec::new(
+            HistogramOpts::new(
+                "seawall_request_duration_seconds",
+                "First byte of the request to last of the response",
+            )
+            .buckets(buckets),
+            &["site"],
+        )?;
+        registry.register(Box::new(durations.clone()))?;
+        Ok(Self {
+            connections_total: counter("seawall_connections_total", "Client connections taken")?,
+            connections,
+            connections_refused: counter(
+                "seawall_connections_refused_total",
+                "Closed by limits.connections",
+            )?,
+            tls_failures: counter("seawall_tls_failures_total", "TLS handshakes that failed")?,
+            timeouts,
+            panics: counter("seawall_panics_total", "Panics caught; each is a bug")?,
+            bad_responses: counter(
+                "seawall_bad_responses_total",
+                "Origin responses refused with 502",
+            )?,
+            retries: counter(
+                "seawall_retries_total",
+                "Requests retried on another server",
+            )?,
+            retries_denied: counter(
+                "seawall_retries_denied_total",
+                "Retries not made for lack of budget",
+            )?,
+            stalls: counter(
+                "seawall_stalls_total",
+                "Computations of over 1 ms on a worker thread",
+            )?,
+            reloads: counter("seawall_reloads_total", "Configurations loaded")?,
+            reload_failures: counter("seawall_reload_failures_total", "Configurations refused")?,
+            refused,
+            requests: family(
+                "seawall_requests_total",
+                "Requests answered",
+                &["site", "class"],
+            )?,
+            durations,
+            cache: family(
+                "seawall_cache_requests_total",
+                "Requests at the cache, by result",
+                &["site", "result"],
+            )?,
+            waf: family(
+                "seawall_waf_requests_total",
+                "Requests over the WAF's threshold",
+                &["site", "action"],
+            )?,
+            origin: family(
+                "seawall_origin_events_total",
+                "What happened towards origins",
+                &["pool", "event"],
+            )?,
+            registry,
+        })
+    }
+
+    /// Counts a refused head.
+    pub fn refused(&self, refusal: Refusal) {
+        if let Some(counter) = self.refused.get(refusal.as_str()) {
+            counter.inc();
+        }
+    }
+
+    /// The handles of a site.
+    pub fn site(&self, name: &str) -> SiteMetrics {
+        SiteMetrics {
+            by_class: ["1xx", "2xx", "3xx", "4xx", "5xx"]
+                .map(|c| self.requests.with_label_values(&[name, c])),
+            duration: self.durations.with_label_values(&[name]),
+            waf_denied: self.waf.with_label_values(&[name, "denied"]),
+            waf_detected: self.waf.with_label_values(&[name, "detected"]),
+            cache: CACHE_RESULTS.map(|r| self.cache.with_label_values(&[name, r])),
+        }
+    }
+
+    /// The handles of a pool.
+    pub fn pool(&self, name: &str) -> PoolMetrics {
+        let event = |e: &str| self.origin.with_label_values(&[name, e]);
+        PoolMetrics {
+            connects: event("connect"),
+            connect_failures: event("connect_failure"),
+            requests: event("request"),
+            timeouts: event("timeout"),
+            reuses: event("reuse"),
+        }
+    }
+
+    /// The registry, for what other rooms add.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The text format of Prometheus.
+    pub fn render(&self) -> Vec<u8> {
+        use prometheus::Encoder;
+        let mut out = Vec::new();
+        // Encoding to memory fails only for a family without metrics, and then the rest is still there.
+        let _ = prometheus::TextEncoder::new().encode(&self.registry.gather(), &mut out);
+        out
+    }
+}
+
+impl SiteMetrics {
+    /// Counts an answer.
+    pub fn answered(&self, status: u16, seconds: f64) {
+        let class = usize::from(status / 100).clamp(1, 5) - 1;
+        if let Some(counter) = self.by_class.get(class) {
+            counter.inc();
+        }
+        self.duration.observe(seconds);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_is_declared_once_and_rendered() {
+        let metrics = Metrics::new().unwrap();
+        metrics.site("shop.test").answered(404, 0.002);
+        metrics.site("shop.test").answered(999, 0.002);
+        let text = String::from_utf8(metrics.render()).unwrap();
+        assert!(
+            text.contains(r#"seawall_requests_total{class="4xx",site="shop.test"} 1"#),
+            "{text}"
+        );
+        assert!(text.contains(r#"class="5xx",site="shop.test"} 1"#));
+    }
+}

@@ -1,0 +1,24 @@
+//! Origins: the request as sent, connections, the exchange, the response as passed on.
+
+mod connect;
+mod exchange;
+mod request;
+mod response;
+
+use seawall_http::Name;
+
+/// A set of known names.
+const fn mask(names: &[Name]) -> u128 {
+    let mut set = 0;
+    let mut at = 0;
+    while at < names.len() {
+        set |= 1 << names[at] as u8;
+        at += 1;
+    }
+    set
+}
+
+pub use connect::Origins;
+pub use exchange::{Answer, FetchError, OutBody, fetch};
+pub use request::{Built, Conditional, build, push_target};
+pub use response::pass_lines;

@@ -1,0 +1,270 @@
+//! The request as an origin gets it.
+
+use crate::{
+    pipeline::Cx,
+    plan::{ProxyPlan, UriPlan},
+    template::Scope,
+    tx::Tx,
+};
+use seawall_http::{Framing, Name, encode, uri};
+
+/// Fields that concern one connection only (RFC 9110 §7.6.1), and those made anew.
+const DROPPED: u128 = super::mask(&[
+    Name::Connection,
+    Name::KeepAlive,
+    Name::ProxyConnection,
+    Name::Te,
+    Name::Trailer,
+    Name::TransferEncoding,
+    Name::Upgrade,
+    Name::Expect,
+    Name::ContentLength,
+    Name::Host,
+    Name::Http2Settings,
+]);
+
+/// What a client without a trusted proxy may not claim.
+const FORWARDING: u128 = super::mask(&[
+    Name::Forwarded,
+    Name::XForwardedFor,
+    Name::XForwardedHost,
+    Name::XForwardedProto,
+    Name::XRequestId,
+]);
+
+/// Conditions and ranges of the client: not part of a request that fills a cache.
+const CONDITIONS: u128 = super::mask(&[
+    Name::IfMatch,
+    Name::IfNoneMatch,
+    Name::IfModifiedSince,
+    Name::IfUnmodifiedSince,
+    Name::IfRange,
+    Name::Range,
+]);
+
+/// How the client's conditions are treated.
+pub enum Conditional<'a> {
+    /// Passed on.
+    Client,
+    /// Replaced by validators of a stored response; both may be absent.
+    Validators(Option<&'a [u8]>, Option<&'a [u8]>),
+}
+
+/// What could be built.
+pub enum Built {
+    /// The request stands in the buffer.
+    Ready,
+    /// A value from the client would change the request's meaning: 400.
+    Ambiguous,
+}
+
+fn has(set: u128, name: Name) -> bool {
+    set & name.bit() != 0
+}
+
+/// Builds the request head for an origin into `out`. `length` is the body's length when it is known.
+pub fn build(
+    cx: &mut Cx<'_>,
+    proxy: &ProxyPlan,
+    conditional: &Conditional<'_>,
+    length: Option<u64>,
+    out: &mut Vec<u8>,
+) -> Built {
+    cx.tx.proxy_host = proxy.proxy_host.clone();
+    out.clear();
+    // A fill asks for the whole answer, whatever its first client wanted of it.
+    match conditional {
+        Conditional::Client => out.extend_from_slice(cx.tx.method_text()),
+        Conditional::Validators(..) => out.extend_from_slice(b"GET"),
+    }
+    out.push(b' ');
+    let before = out.len();
+    push_target(cx, proxy, out);
+    if !is_target(out.get(before..).unwrap_or_default()) {
+        return Built::Ambiguous;
+    }
+    out.extend_from_slice(if proxy.http11 {
+        b" HTTP/1.1\r\n"
+    } else {
+        b" HTTP/1.0\r\n"
+    });
+    if !push_host(cx, proxy, out) {
+        return Built::Ambiguous;
+    }
+    let mut dropped = DROPPED | proxy.set_known;
+    if proxy.forwarded {
+        dropped |= FORWARDING;
+    }
+    if matches!(conditional, Conditional::Validators(..)) {
+        dropped |= CONDITIONS;
+    }
+    push_fields(cx.tx, proxy, dropped, out);
+    if let Conditional::Validators(etag, modified) = conditional {
+        if let Some(etag) = etag {
+            encode::field(out, b"If-None-Match", etag);
+        }
+        if let Some(modified) = modified {
+            encode::field(out, b"If-Modified-Since", modified);
+        }
+    }
+    if proxy.forwarded {
+        push_forwarded(cx, out);
+    }
+    let scope = cx.scope();
+    if !push_set(proxy, &scope, out) {
+        return Built::Ambiguous;
+    }
+    match (length, cx.tx.head.framing) {
+        (Some(n), _) => encode::content_length(out, n),
+        (None, Framing::Length(n)) => encode::content_length(out, n),
+        (None, Framing::Chunked) => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+        (None, _) => {}
+    }
+    if !proxy.keepalive && !has(proxy.set_known, Name::Connection) {
+        out.extend_from_slice(b"Connection: close\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+    Built::Ready
+}
+
+/// Appends the target that is asked of the origin.
+pub fn push_target(cx: &Cx<'_>, proxy: &ProxyPlan, out: &mut Vec<u8>) {
+    let tx = &*cx.tx;
+    match &proxy.uri {
+        UriPlan::AsReceived if !tx.uri_changed => return out.extend_from_slice(tx.request_uri()),
+        UriPlan::AsReceived => uri::escape_path(tx.uri(), out),
+        UriPlan::ReplacePrefix { prefix, with } => {
+            out.extend_from_slice(with);
+            uri::escape_path(tx.uri().get(*prefix..).unwrap_or_default(), out);
+        }
+        UriPlan::Template(template) => {
+            template.render(&cx.scope(), out);
+            return;
+        }
+    }
+    if !tx.args().is_empty() {
+        out.push(b'?');
+        out.extend_from_slice(tx.args());
+    }
+}
+
+/// No spaces, no controls: what stands in a request line must not end it.
+fn is_target(target: &[u8]) -> bool {
+    !target.is_empty() && target.iter().all(|b| *b > b' ' && *b != 127)
+}
+
+fn push_host(cx: &Cx<'_>, proxy: &ProxyPlan, out: &mut Vec<u8>) -> bool {
+    if has(proxy.set_known, Name::Host) {
+        return true;
+    }
+    out.extend_from_slice(b"Host: ");
+    let before = out.len();
+    match &proxy.host {
+        Some(template) => template.render(&cx.scope(), out),
+        None => {
+            let host = cx.tx.head.host.of(cx.tx.rb.bytes());
+            out.extend_from_slice(if host.is_empty() {
+                cx.site.name.as_bytes()
+            } else {
+                host
+            });
+        }
+    }
+    let sound = encode::is_field_value(out.get(before..).unwrap_or_default());
+    out.extend_from_slice(b"\r\n");
+    sound
+}
+
+fn push_fields(tx: &Tx, proxy: &ProxyPlan, dropped: u128, out: &mut Vec<u8>) {
+    let fields = tx.fields();
+    let listed = if fields.has(Name::Connection) {
+        Some(fields)
+    } else {
+        None
+    };
+    let others = proxy.set_headers.iter().any(|h| h.id == Name::Other);
+    for (id, name, value) in fields.iter() {
+        if has(dropped, id) {
+            continue;
+        }
+        if id == Name::Other
+            && others
+            && proxy
+                .set_headers
+                .iter()
+                .any(|h| h.name.eq_ignore_ascii_case(name))
+        {
+            continue;
+        }
+        if let Some(fields) = listed
+            && fields
+                .list(Name::Connection)
+                .any(|option| option.eq_ignore_ascii_case(name))
+        {
+            continue;
+        }
+        encode::field(out, name, value);
+    }
+}
+
+fn push_forwarded(cx: &Cx<'_>, out: &mut Vec<u8>) {
+    let (tx, info) = (&*cx.tx, &cx.client.info);
+    let trusted = info.peer.is_some_and(|p| cx.plan.trusts(p.ip()));
+    out.extend_from_slice(b"X-Forwarded-For: ");
+    if trusted {
+        for value in tx.fields().all(Name::XForwardedFor) {
+            out.extend_from_slice(value);
+            out.extend_from_slice(b", ");
+        }
+    }
+    out.extend_from_slice(info.peer_text.as_bytes());
+    out.extend_from_slice(b"\r\n");
+    let said = |name: Name| tx.fields().get(name).filter(|_| trusted);
+    let scheme: &[u8] = if info.tls { b"https" } else { b"http" };
+    encode::field(
+        out,
+        b"X-Forwarded-Proto",
+        said(Name::XForwardedProto).unwrap_or(scheme),
+    );
+    let host = said(Name::XForwardedHost).unwrap_or_else(|| tx.head.host.of(tx.rb.bytes()));
+    if !host.is_empty() {
+        encode::field(out, b"X-Forwarded-Host", host);
+    }
+    if tx.has_id {
+        encode::field(out, b"X-Request-Id", &tx.id);
+    }
+}
+
+/// Fields of the configuration; false if one would end its line.
+fn push_set(proxy: &ProxyPlan, scope: &Scope<'_>, out: &mut Vec<u8>) -> bool {
+    for header in &proxy.set_headers {
+        let start = out.len();
+        out.extend_from_slice(&header.name);
+        out.extend_from_slice(b": ");
+        let value = out.len();
+        header.value.render(scope, out);
+        if out.len() == value {
+            // An empty value removes the field (ngx_http_proxy_module, `proxy_set_header`).
+            out.truncate(start);
+            continue;
+        }
+        if !encode::is_field_value(out.get(value..).unwrap_or_default()) {
+            return false;
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_end_the_request_line_is_no_target() {
+        assert!(is_target(b"/a?b=%20"));
+        for bad in [&b""[..], b"/a b", b"/a\r\nX: y", b"/\x00", b"/\x7f"] {
+            assert!(!is_target(bad), "{bad:?}");
+        }
+    }
+}

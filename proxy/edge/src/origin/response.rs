@@ -1,0 +1,40 @@
+//! The response as a client gets it: what concerned the origin's connection goes, the rest stays in order and case.
+
+use seawall_http::{Fields, Name, encode};
+
+const DROPPED: u128 = super::mask(&[
+    Name::Connection,
+    Name::KeepAlive,
+    Name::ProxyConnection,
+    Name::Te,
+    Name::Trailer,
+    Name::TransferEncoding,
+    Name::Upgrade,
+    Name::ContentLength,
+    Name::XAccelExpires,
+    Name::XAccelRedirect,
+    Name::XAccelBuffering,
+]);
+
+/// Appends the lines that are passed on. nginx speaks for itself in `Server` and `Date`; our own profile passes them.
+pub fn pass_lines(fields: Fields<'_>, nginx: bool, out: &mut Vec<u8>) {
+    let dropped = if nginx {
+        DROPPED | super::mask(&[Name::Server, Name::Date])
+    } else {
+        DROPPED
+    };
+    let listed = fields.has(Name::Connection);
+    for (id, name, value) in fields.iter() {
+        if dropped & id.bit() != 0 {
+            continue;
+        }
+        if listed
+            && fields
+                .list(Name::Connection)
+                .any(|option| option.eq_ignore_ascii_case(name))
+        {
+            continue;
+        }
+        encode::field(out, name, value);
+    }
+}

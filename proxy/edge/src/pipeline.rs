@@ -1,0 +1,373 @@
+//! The steps of a request, run in order. What answers is a value; an internal redirect is a value too.
+
+use crate::{
+    caching,
+    client::{Client, ClientError, Reply},
+    content::{self, Outcome},
+    local::{Local, Pinned},
+    log_error,
+    plan::{
+        ContentPlan, RoutePlan, SitePlan,
+        program::{Target, Verdict},
+    },
+    step::Step,
+    template::Scope,
+    tx::Tx,
+    waf_step::{self, Judged},
+};
+use seawall_http::{Framing, Method, uri};
+use std::{rc::Rc, sync::Arc};
+
+/// Internal redirects of one request at most (nginx: NGX_HTTP_MAX_URI_CHANGES).
+pub const REENTER_MAX: usize = 10;
+
+/// Everything a step may need, borrowed for the time of a request.
+pub struct Cx<'a> {
+    /// The thread.
+    pub local: &'a Rc<Local>,
+    /// The client.
+    pub client: &'a mut Client,
+    /// The request.
+    pub tx: &'a mut Tx,
+    /// The plan it finishes on.
+    pub plan: &'a Pinned,
+    /// Its site.
+    pub site: &'a SitePlan,
+}
+
+impl Cx<'_> {
+    /// What templates see.
+    pub fn scope(&self) -> Scope<'_> {
+        Scope {
+            tx: self.tx,
+            conn: &self.client.info,
+            site: Some(self.site),
+            clock: &self.local.clock,
+            process: &self.local.process,
+        }
+    }
+
+    /// Answers in one go.
+    pub async fn reply(
+        &mut self,
+        route: Option<&RoutePlan>,
+        reply: Reply<'_>,
+    ) -> Result<(), ClientError> {
+        self.client
+            .reply(self.local, self.tx, Some(self.site), route, reply)
+            .await
+    }
+}
+
+/// Serves the request in `tx`.
+pub async fn run(
+    local: &Rc<Local>,
+    client: &mut Client,
+    tx: &mut Tx,
+    plan: &Pinned,
+) -> Result<(), ClientError> {
+    tx.step = Step::Site;
+    let listener = plan.listener(client.info.listener);
+    let site = listener
+        .and_then(|l| l.hosts.find(&tx.host))
+        .and_then(|at| plan.sites.get(at));
+    let Some(site) = site else {
+        // A name nobody serves here (RFC 9110 §15.5.20).
+        return client.reply(local, tx, None, None, Reply::error(421)).await;
+    };
+    let mut cx = Cx {
+        local,
+        client,
+        tx,
+        plan,
+        site,
+    };
+    let (route, result) = serve(&mut cx).await;
+    finish(&mut cx, route.as_deref());
+    result
+}
+
+async fn serve(cx: &mut Cx<'_>) -> (Option<Arc<RoutePlan>>, Result<(), ClientError>) {
+    if let Some(status) = early_refusal(cx.tx) {
+        return (None, cx.reply(None, Reply::error(status)).await);
+    }
+    if let Some(port) = cx.site.https_port.filter(|_| !cx.client.info.tls) {
+        return (None, to_https(cx, port).await);
+    }
+    let mut reentered = None;
+    let mut first = true;
+    for _ in 0..=REENTER_MAX {
+        let found = if first {
+            first = false;
+            site_program(cx)
+        } else {
+            Ok(())
+        };
+        let route = match found.and_then(|()| find_route(cx)) {
+            Ok(route) => route,
+            Err(answer) => return (None, answer.send(cx, None).await),
+        };
+        let Some(route) = route else {
+            return (None, cx.reply(None, Reply::error(404)).await);
+        };
+        reentered = Some(route.clone());
+        match answer(cx, &route).await {
+            Ok(Outcome::Done) => return (Some(route), Ok(())),
+            Ok(Outcome::Reenter(path)) => set_path(cx.tx, path),
+            Err(e) => return (Some(route), Err(e)),
+        }
+    }
+    log_error!(
+        cx.local.shared,
+        Error,
+        cx.client.info.serial,
+        "rewrite or internal redirection cycle"
+    );
+    (reentered, cx.reply(None, Reply::error(500)).await)
+}
+
+/// Requests that are refused whatever the configuration says.
+fn early_refusal(tx: &mut Tx) -> Option<u16> {
+    if tx.head.method == Method::Connect {
+        return Some(405);
+    }
+    if tx.head.method == Method::Trace {
+        return Some(405);
+    }
+    let path = tx.raw_path();
+    if uri::is_normal(path) || path == b"*" {
+        return None;
+    }
+    let mut normal = std::mem::take(&mut tx.uri_buf);
+    normal.clear();
+    let made = uri::normalize(tx.raw_path(), true, &mut normal);
+    tx.uri_buf = normal;
+    tx.uri_in_buf = true;
+    made.is_err().then_some(400)
+}
+
+async fn to_https(cx: &mut Cx<'_>, port: u16) -> Result<(), ClientError> {
+    let mut location = b"https://".to_vec();
+    match cx.tx.host.as_slice() {
+        b"" => location.extend_from_slice(cx.site.name.as_bytes()),
+        host => location.extend_from_slice(host),
+    }
+    if port != 443 {
+        location.extend_from_slice(format!(":{port}").as_bytes());
+    }
+    location.extend_from_slice(cx.tx.request_uri());
+    cx.reply(None, Reply::redirect(308, &location)).await
+}
+
+/// An answer that a program came to.
+struct Returned {
+    status: u16,
+    value: Option<Vec<u8>>,
+}
+
+impl Returned {
+    async fn send(self, cx: &mut Cx<'_>, route: Option<&RoutePlan>) -> Result<(), ClientError> {
+        match (self.status, self.value) {
+            // nginx's 444: the connection is closed without a word.
+            (444, _) => {
+                cx.client.keep_alive = false;
+                Err(ClientError::Dropped)
+            }
+            (301 | 302 | 303 | 307 | 308, Some(location)) => {
+                let location = content::absolute_location(cx, &location);
+                cx.reply(route, Reply::redirect(self.status, &location))
+                    .await
+            }
+            (status, Some(body)) => {
+                let kind = route
+                    .map_or(&b"text/plain"[..], |r| content::type_of(r, cx.tx.uri()))
+                    .to_vec();
+                let reply = Reply {
+                    body: Some(&body),
+                    content_type: &kind,
+                    ..Reply::error(status)
+                };
+                cx.reply(route, reply).await
+            }
+            (status, None) => cx.reply(route, Reply::error(status)).await,
+        }
+    }
+}
+
+fn site_program(cx: &mut Cx<'_>) -> Result<(), Returned> {
+    if cx.site.program.is_empty() {
+        return Ok(());
+    }
+    cx.tx.step = Step::SiteRewrite;
+    match cx.site.program.run(&mut Rewriting { cx }) {
+        Verdict::Return { status, value } => Err(Returned { status, value }),
+        // `last`, `break` and a changed path all go on to the search of a location.
+        Verdict::Last | Verdict::Continue { .. } => Ok(()),
+    }
+}
+
+/// Finds the route and runs its program, again while it changes the path.
+fn find_route(cx: &mut Cx<'_>) -> Result<Option<Arc<RoutePlan>>, Returned> {
+    for _ in 0..REENTER_MAX {
+        cx.tx.step = Step::Route;
+        let tx = &mut *cx.tx;
+        let mut captures = std::mem::take(&mut tx.captures);
+        let at = cx.site.router.find(tx.uri(), &mut captures);
+        tx.captures = captures;
+        let route = match at {
+            Some(at) => cx.site.routes.get(at),
+            None => cx.site.fallback.as_ref(),
+        };
+        let Some(route) = route else { return Ok(None) };
+        if route.program.is_empty() {
+            return Ok(Some(route.clone()));
+        }
+        cx.tx.step = Step::Rewrite;
+        match route.program.run(&mut Rewriting { cx }) {
+            Verdict::Return { status, value } => return Err(Returned { status, value }),
+            Verdict::Last => {}
+            Verdict::Continue {
+                uri_changed: true, ..
+            } => {}
+            Verdict::Continue {
+                uri_changed: false,
+                route: inner,
+            } => return Ok(Some(inner.unwrap_or_else(|| route.clone()))),
+        }
+    }
+    Err(Returned {
+        status: 500,
+        value: None,
+    })
+}
+
+struct Rewriting<'a, 'b> {
+    cx: &'a mut Cx<'b>,
+}
+
+impl Target for Rewriting<'_, '_> {
+    fn scope(&self) -> Scope<'_> {
+        self.cx.scope()
+    }
+
+    fn set(&mut self, slot: usize, value: Vec<u8>) {
+        if let Some(held) = self.cx.tx.user.get_mut(slot) {
+            *held = Some(value);
+        }
+    }
+
+    fn keep(&mut self, captures: &regex::bytes::Captures<'_>) {
+        self.cx.tx.captures.keep(captures);
+    }
+
+    fn rewrite(&mut self, path: Vec<u8>, args: Option<Vec<u8>>) {
+        self.cx.tx.args_buf = args.or_else(|| Some(self.cx.tx.args().to_vec()));
+        set_path(self.cx.tx, path);
+    }
+}
+
+fn set_path(tx: &mut Tx, path: Vec<u8>) {
+    tx.uri_buf = path;
+    tx.uri_in_buf = true;
+    tx.uri_changed = true;
+}
+
+/// From the route to the answer: limits, the WAF, then the content or the cache before it.
+async fn answer(cx: &mut Cx<'_>, route: &Arc<RoutePlan>) -> Result<Outcome, ClientError> {
+    cx.tx.step = Step::Limit;
+    cx.client.timeout = route.timeouts.client;
+    cx.client.idle = route.timeouts.keepalive;
+    if cx.client.info.requests >= route.keepalive_requests || route.timeouts.keepalive.is_zero() {
+        cx.client.keep_alive = false;
+    }
+    if route.wants_id {
+        let local = cx.local;
+        cx.tx.ensure_id(|| local.random_id());
+    }
+    if let (Framing::Length(n), Some(limit)) = (cx.tx.head.framing, route.body_limit)
+        && n > limit
+    {
+        log_error!(
+            cx.local.shared,
+            Error,
+            cx.client.info.serial,
+            "client intended to send too large body: {n} bytes"
+        );
+        cx.client.keep_alive = false;
+        return cx
+            .reply(Some(route), Reply::error(413))
+            .await
+            .map(|()| Outcome::Done);
+    }
+    let mut spool = None;
+    if let Some(waf) = &route.waf {
+        cx.tx.step = Step::WafRequest;
+        match waf_step::judge(cx, route, waf).await? {
+            Judged::Pass(spooled) => spool = spooled,
+            Judged::Refused(status) => {
+                let local = cx.local;
+                cx.tx.ensure_id(|| local.random_id());
+                return cx
+                    .reply(Some(route), Reply::error(status))
+                    .await
+                    .map(|()| Outcome::Done);
+            }
+        }
+    }
+    match (&route.content, &route.cache) {
+        (ContentPlan::Proxy(proxy), Some(cache)) => {
+            caching::serve(cx, route, proxy, cache, spool).await
+        }
+        (ContentPlan::Proxy(proxy), None) => content::proxy(cx, route, proxy, spool).await,
+        (ContentPlan::Fixed(fixed), _) => content::fixed(cx, route, fixed).await,
+        (ContentPlan::Redirect { status, location }, _) => {
+            let mut to = Vec::new();
+            location.render(&cx.scope(), &mut to);
+            cx.reply(Some(route), Reply::redirect(*status, &to))
+                .await
+                .map(|()| Outcome::Done)
+        }
+        (ContentPlan::Static { root, index }, _) => content::files(cx, route, root, index).await,
+    }
+}
+
+/// The route that a request in `cx` would take, for purges: the programs run, nothing is answered.
+pub fn route_of(cx: &mut Cx<'_>) -> Option<Arc<RoutePlan>> {
+    if early_refusal(cx.tx).is_some() || site_program(cx).is_err() {
+        return None;
+    }
+    find_route(cx).ok().flatten()
+}
+
+/// Counts and logs.
+fn finish(cx: &mut Cx<'_>, route: Option<&RoutePlan>) {
+    let reached = std::mem::replace(&mut cx.tx.step, Step::Log);
+    let ms = crate::clock::now_ms().saturating_sub(cx.tx.started_ms);
+    cx.site.metrics.answered(
+        if cx.tx.status == 0 { 499 } else { cx.tx.status },
+        ms as f64 / 1000.0,
+    );
+    if cx.tx.status == 0 {
+        // nginx's code for a client that left before it was answered.
+        cx.tx.status = 499;
+        cx.tx.step = reached;
+    }
+    let logs = route.map_or(&cx.site.access, |r| &r.access);
+    if logs.is_empty() {
+        return;
+    }
+    let mut scratch = std::mem::take(&mut cx.tx.scratch);
+    for log in logs {
+        let scope = Scope {
+            tx: cx.tx,
+            conn: &cx.client.info,
+            site: Some(cx.site),
+            clock: &cx.local.clock,
+            process: &cx.local.process,
+        };
+        cx.local.logs.line(&log.file, log.buffer, log.flush, |out| {
+            log.format.render_log(&scope, log.escape, &mut scratch, out);
+        });
+    }
+    cx.tx.scratch = scratch;
+}

@@ -1,0 +1,567 @@
+//! From [`Config`] to [`Plan`].
+
+use super::{
+    AccessLog, CachePlan, CacheUse, ContentPlan, FixedPlan, HeaderSet, ListenerPlan, Plan,
+    PoolPlan, ProxyPlan, RoutePlan, SitePlan, Types, UriPlan, WafPlan, certificates,
+    hosts::HostMap, pattern, pool::PoolContext, program::Program, router::Router,
+};
+use crate::{
+    log::{AccessLogs, LogFile},
+    metrics::Metrics,
+    template::{Template, UserVariables},
+};
+use seawall_conf::model::{self, Config, Content, HostName, Matcher, Op, Syntax, WafRules};
+use seawall_diag::{Diagnostic, Diagnostics, SourceMap};
+use seawall_http::HeadLimits;
+use std::{fs::File, io, path::Path, sync::Arc, time::Duration};
+
+/// What compiling needs from outside.
+pub struct Environment<'a> {
+    /// Counters.
+    pub metrics: &'a Metrics,
+    /// Open access logs.
+    pub logs: &'a AccessLogs,
+    /// Opens a log for appending.
+    pub open_log: &'a dyn Fn(&Path) -> io::Result<File>,
+    /// Reads a whole file: keys, rules.
+    pub read: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
+    /// Nothing is made that stays: no certificate issued, no CA created (`check`, `-t`).
+    pub dry_run: bool,
+    /// The identity of a listening address, the same for every plan of the process.
+    pub listener_id: &'a dyn Fn(&model::Address) -> u32,
+}
+
+struct Compiler<'a> {
+    config: &'a Config,
+    env: &'a Environment<'a>,
+    user: UserVariables,
+    errors: Diagnostics,
+    pools: Vec<Arc<PoolPlan>>,
+    caches: Vec<Arc<CachePlan>>,
+    wafs: Vec<Option<Arc<WafPlan>>>,
+    logs: Vec<Option<(Arc<LogFile>, Arc<Template>)>>,
+}
+
+impl Plan {
+    /// Compiles a configuration beside the live one. Warnings come back with the plan; errors in its place.
+    pub fn compile(
+        config: Config,
+        previous: Option<&Plan>,
+        env: &Environment<'_>,
+    ) -> Result<(Plan, Diagnostics), (SourceMap, Diagnostics)> {
+        let mut config = config;
+        let mut errors = Diagnostics::default();
+        let wafs = compile_wafs(&mut config, env, &mut errors);
+        let (certificate_map, certificates) =
+            certificates::compile(&config, previous, env, &mut errors);
+        let mut compiler = Compiler {
+            config: &config,
+            env,
+            user: user_variables(&config),
+            errors,
+            pools: Vec::new(),
+            caches: config
+                .caches
+                .iter()
+                .map(|c| CachePlan::compile(c, previous))
+                .collect(),
+            wafs,
+            logs: Vec::new(),
+        };
+        compiler.compile_logs();
+        compiler.compile_pools(previous);
+        let sites: Vec<Arc<SitePlan>> = config
+            .sites
+            .iter()
+            .map(|s| Arc::new(compiler.site(s)))
+            .collect();
+        let listeners = compiler.listeners();
+        let Compiler {
+            mut errors,
+            pools,
+            caches,
+            user,
+            ..
+        } = compiler;
+        let mut files = config.files.clone();
+        let mut sources = std::mem::take(&mut config.sources);
+        let dns = config
+            .dns
+            .as_ref()
+            .map(|d| super::dns::compile(d, &mut sources, &pools, env, &mut errors));
+        config.sources = sources;
+        files.extend(dns.iter().flat_map(|d| d.files.iter().cloned()));
+        files.extend(other_files(&config));
+        if errors.has_errors() {
+            return Err((config.sources, errors));
+        }
+        let plan = Plan {
+            generation: previous.map_or(1, |p| p.generation + 1),
+            listeners,
+            sites,
+            pools,
+            caches,
+            policy: match config.syntax {
+                Syntax::Yaml => seawall_http::Policy::Rfc,
+                Syntax::Nginx => seawall_http::Policy::Nginx,
+            },
+            head_limits: HeadLimits {
+                head_bytes: config.limits.head_bytes,
+                fields: config.limits.head_fields,
+                ..HeadLimits::default()
+            },
+            head_timeout: config.limits.head_timeout,
+            connections_max: config.limits.connections,
+            trusted: config.trusted_proxies.clone(),
+            user_slots: user.len(),
+            certificates,
+            dns: parking_lot::Mutex::new(dns),
+            files,
+            certificate_map: parking_lot::Mutex::new(Some(certificate_map)),
+            config: Arc::new(config),
+        };
+        Ok((plan, errors))
+    }
+}
+
+/// Rules and certificates: files beside the configuration that a change of is a change of it.
+fn other_files(config: &Config) -> Vec<std::path::PathBuf> {
+    let mut files = Vec::new();
+    for waf in &config.wafs {
+        if let WafRules::Files(rules) = &waf.rules {
+            files.extend(rules.iter().map(|(path, _)| path.clone()));
+        }
+    }
+    for site in &config.sites {
+        if let model::SiteTls::Files(pairs) = &site.tls {
+            files.extend(
+                pairs
+                    .iter()
+                    .flat_map(|p| [p.certificate.0.clone(), p.key.0.clone()]),
+            );
+        }
+    }
+    files
+}
+
+/// Collects every name that `set` and named groups define, so that templates anywhere may use them.
+fn user_variables(config: &Config) -> UserVariables {
+    let mut user = UserVariables::default();
+    for site in &config.sites {
+        define_ops(&site.program, &mut user);
+        for route in site.routes.iter().chain(site.fallback.as_deref()) {
+            if let Matcher::Regex(p) = &route.matcher {
+                define_groups(p, &mut user);
+            }
+            define_ops(&route.program, &mut user);
+        }
+    }
+    user
+}
+
+fn define_groups(p: &model::Pattern, user: &mut UserVariables) {
+    for name in pattern::group_names(p) {
+        user.define(&name);
+    }
+}
+
+fn define_ops(ops: &[Op], user: &mut UserVariables) {
+    for op in ops {
+        match op {
+            Op::Set { variable, .. } => {
+                user.define(variable);
+            }
+            Op::Rewrite { pattern: p, .. } => define_groups(p, user),
+            Op::If {
+                condition,
+                then,
+                route,
+            } => {
+                if let model::Condition::Match { pattern: p, .. } = condition {
+                    define_groups(p, user);
+                }
+                define_ops(then, user);
+                if let Some(route) = route {
+                    define_ops(&route.program, user);
+                }
+            }
+            Op::Return { .. } | Op::Break => {}
+        }
+    }
+}
+
+fn compile_wafs(
+    config: &mut Config,
+    env: &Environment<'_>,
+    errors: &mut Diagnostics,
+) -> Vec<Option<Arc<WafPlan>>> {
+    let Config { wafs, sources, .. } = config;
+    let mut out = Vec::new();
+    for waf in wafs.iter() {
+        let options = seawall_waf::Options {
+            paranoia: waf.paranoia,
+            threshold: waf.threshold,
+            ..Default::default()
+        };
+        let program = match &waf.rules {
+            WafRules::Builtin => seawall_waf::Program::builtin(&options),
+            WafRules::Files(files) => {
+                let mut ids = Vec::new();
+                for (path, at) in files {
+                    match (env.read)(path) {
+                        Ok(bytes) => ids
+                            .push(sources.add(path, String::from_utf8_lossy(&bytes).into_owned())),
+                        Err(e) => errors.error(
+                            "unreadable",
+                            *at,
+                            format!("cannot read \"{}\": {e}", path.display()),
+                        ),
+                    }
+                }
+                seawall_waf::Program::compile(sources, &ids, &options)
+            }
+        };
+        match program {
+            Ok(program) => out.push(Some(Arc::new(WafPlan {
+                name: waf.name.clone(),
+                program: Arc::new(program),
+                mode: waf.mode,
+                body_limit: waf.body_limit,
+                report_header: waf.report_header.clone(),
+            }))),
+            Err(found) => {
+                errors.extend(found);
+                out.push(None);
+            }
+        }
+    }
+    out
+}
+
+impl Compiler<'_> {
+    fn compile_logs(&mut self) {
+        for log in &self.config.log.access {
+            let format = Arc::new(Template::compile(&log.format, &self.user, &mut self.errors));
+            match self.env.logs.file(&log.path, self.env.open_log) {
+                Ok(file) => self.logs.push(Some((file, format))),
+                Err(e) => {
+                    self.errors.push(
+                        Diagnostic::error("log-open", log.at, format!("open() \"{}\" failed ({e})", log.path.display()))
+                            .help("the directory must exist and be writable by the user the daemon started as"),
+                    );
+                    self.logs.push(None);
+                }
+            }
+        }
+    }
+
+    fn compile_pools(&mut self, previous: Option<&Plan>) {
+        // A pool's connections are made with the shortest connect timeout of the routes that use it.
+        for (at, pool) in self.config.pools.iter().enumerate() {
+            let routes = self
+                .config
+                .sites
+                .iter()
+                .flat_map(|s| s.routes.iter().chain(s.fallback.as_deref()));
+            let connect_timeout = routes
+                .filter(|r| matches!(&r.content, Content::Proxy(p) if p.pool == at))
+                .map(|r| r.policy.timeouts.connect)
+                .min()
+                .unwrap_or(Duration::from_secs(3));
+            let context = PoolContext {
+                metrics: self.env.metrics,
+                read: self.env.read,
+                connect_timeout,
+            };
+            self.pools.push(PoolPlan::compile(
+                pool,
+                previous,
+                &context,
+                &mut self.errors,
+            ));
+        }
+    }
+
+    fn listeners(&mut self) -> Vec<ListenerPlan> {
+        let mut plans = Vec::new();
+        for (at, listener) in self.config.listeners.iter().enumerate() {
+            let mut hosts = HostMap::default();
+            for (index, site) in self
+                .config
+                .sites
+                .iter()
+                .enumerate()
+                .filter(|(_, s)| s.listeners.contains(&at))
+            {
+                for name in &site.names {
+                    match name {
+                        HostName::Exact(n) => {
+                            if !hosts.exact(n, index) {
+                                self.errors.push(Diagnostic::warning(
+                                    "duplicate-host",
+                                    site.at,
+                                    format!("conflicting server name \"{n}\", ignored"),
+                                ));
+                            }
+                        }
+                        HostName::Suffix(n) => hosts.suffix(n, index),
+                        HostName::Prefix(n) => hosts.prefix(n, index),
+                        HostName::Regex(p) => {
+                            if let Some(regex) = pattern::compile(p, &mut self.errors) {
+                                hosts.regex(regex, index);
+                            }
+                        }
+                        HostName::Any => hosts.any(index),
+                        HostName::Empty => {
+                            hosts.exact("", index);
+                        }
+                    }
+                }
+            }
+            hosts.set_default(listener.default_site);
+            plans.push(ListenerPlan {
+                id: (self.env.listener_id)(&listener.address),
+                tls: listener.tls,
+                hosts,
+            });
+        }
+        plans
+    }
+
+    fn site(&mut self, site: &model::Site) -> SitePlan {
+        let name = certificates::primary_name(site);
+        let program = self.program(&site.program);
+        let router = Router::compile(
+            site.routing,
+            site.routes.iter().map(|r| &r.matcher),
+            &mut self.errors,
+        );
+        let routes: Vec<Arc<RoutePlan>> = site
+            .routes
+            .iter()
+            .map(|r| Arc::new(self.route(r)))
+            .collect();
+        let fallback = site.fallback.as_ref().map(|r| Arc::new(self.route(r)));
+        let logs = site
+            .routes
+            .first()
+            .or(site.fallback.as_deref())
+            .map_or(&[][..], |r| &r.policy.access_log);
+        let https_port = site.redirect_to_https.then(|| self.https_port());
+        SitePlan {
+            https_port,
+            program,
+            router,
+            routes,
+            fallback,
+            access: self.access(logs),
+            metrics: self.env.metrics.site(&name),
+            yaml: self.config.syntax == Syntax::Yaml,
+            name,
+        }
+    }
+
+    fn https_port(&self) -> u16 {
+        let port = |l: &model::Listener| match &l.address {
+            model::Address::Ip(a) if l.tls && l.name.is_none() => Some(a.port()),
+            _ => None,
+        };
+        self.config.listeners.iter().find_map(port).unwrap_or(443)
+    }
+
+    fn program(&mut self, ops: &[Op]) -> Program {
+        let mut errors = std::mem::take(&mut self.errors);
+        let user = std::mem::take(&mut self.user);
+        let mut route = |r: &model::Route, errors: &mut Diagnostics| {
+            // The route of an `if` is compiled with everything but its own program, which stands in the `if`.
+            let inner = Compiler {
+                config: self.config,
+                env: self.env,
+                user: UserVariables::default(),
+                errors: Diagnostics::default(),
+                pools: self.pools.clone(),
+                caches: self.caches.clone(),
+                wafs: self.wafs.clone(),
+                logs: self.logs.clone(),
+            };
+            Some(Arc::new(inner.if_route(r, &user, errors)))
+        };
+        let program = Program::compile(ops, &user, &mut errors, &mut route);
+        self.user = user;
+        self.errors = errors;
+        program
+    }
+
+    fn if_route(
+        mut self,
+        route: &model::Route,
+        user: &UserVariables,
+        errors: &mut Diagnostics,
+    ) -> RoutePlan {
+        let plan = self.route_with(route, Program::default(), user);
+        errors.extend(self.errors);
+        plan
+    }
+
+    fn route(&mut self, route: &model::Route) -> RoutePlan {
+        let program = self.program(&route.program);
+        let user = std::mem::take(&mut self.user);
+        let plan = self.route_with(route, program, &user);
+        self.user = user;
+        plan
+    }
+
+    fn route_with(
+        &mut self,
+        route: &model::Route,
+        program: Program,
+        user: &UserVariables,
+    ) -> RoutePlan {
+        let policy = &route.policy;
+        let content = self.content(&route.content, user);
+        let errors = &mut self.errors;
+        let response_set: Vec<HeaderSet> = policy
+            .response_set
+            .iter()
+            .map(|h| HeaderSet::compile(h, user, errors))
+            .collect();
+        let cache = policy
+            .cache
+            .as_ref()
+            .and_then(|c| CacheUse::compile(c, &self.caches, user, errors));
+        let waf = policy.waf.and_then(|w| self.wafs.get(w).cloned().flatten());
+        let access = self.access(&policy.access_log);
+        let wants_id = access.iter().any(|l| l.format.wants_id())
+            || response_set.iter().any(|h| h.value.wants_id())
+            || matches!(&content, ContentPlan::Proxy(p) if p.forwarded || p.set_headers.iter().any(|h| h.value.wants_id()));
+        RoutePlan {
+            program,
+            content,
+            cache,
+            waf: waf.filter(|w| w.mode != model::WafMode::Off),
+            access,
+            body_limit: policy.body_limit,
+            response_set,
+            response_remove: policy
+                .response_remove
+                .iter()
+                .map(|n| n.to_ascii_lowercase().into_bytes().into_boxed_slice())
+                .collect(),
+            timeouts: policy.timeouts,
+            keepalive_requests: policy.keepalive_requests,
+            wants_id,
+            types: Types {
+                by_extension: policy
+                    .types
+                    .iter()
+                    .map(|(e, t)| {
+                        (
+                            e.to_ascii_lowercase().into_bytes().into(),
+                            t.as_bytes().into(),
+                        )
+                    })
+                    .collect(),
+                default: policy.default_type.as_bytes().into(),
+            },
+        }
+    }
+
+    fn access(&self, logs: &[usize]) -> Vec<AccessLog> {
+        logs.iter()
+            .filter_map(|at| {
+                let (file, format) = self.logs.get(*at)?.clone()?;
+                let log = self.config.log.access.get(*at)?;
+                Some(AccessLog {
+                    file,
+                    format,
+                    escape: log.escape,
+                    buffer: log.buffer,
+                    flush: log.flush,
+                })
+            })
+            .collect()
+    }
+
+    fn content(&mut self, content: &Content, user: &UserVariables) -> ContentPlan {
+        let errors = &mut self.errors;
+        match content {
+            Content::Proxy(proxy) => match self.pools.get(proxy.pool) {
+                Some(pool) => ContentPlan::Proxy(compile_proxy(proxy, pool.clone(), user, errors)),
+                None => {
+                    errors.error("unknown-pool", proxy.at, "this pool does not exist");
+                    ContentPlan::Fixed(FixedPlan {
+                        status: 502,
+                        body: Template::default(),
+                        lines: Box::default(),
+                    })
+                }
+            },
+            Content::Fixed {
+                status,
+                body,
+                content_type,
+            } => {
+                let mut lines = Vec::new();
+                if let Some(content_type) = content_type {
+                    seawall_http::encode::field(
+                        &mut lines,
+                        b"Content-Type",
+                        content_type.as_bytes(),
+                    );
+                }
+                let body = Template::compile(body, user, errors);
+                ContentPlan::Fixed(FixedPlan {
+                    status: *status,
+                    body,
+                    lines: lines.into(),
+                })
+            }
+            Content::Redirect { status, location } => ContentPlan::Redirect {
+                status: *status,
+                location: Template::compile(location, user, errors),
+            },
+            Content::Static { root, index } => ContentPlan::Static {
+                root: Template::compile(root, user, errors),
+                index: index
+                    .iter()
+                    .map(|i| Template::compile(i, user, errors))
+                    .collect(),
+            },
+        }
+    }
+}
+
+fn compile_proxy(
+    proxy: &model::Proxy,
+    pool: Arc<PoolPlan>,
+    user: &UserVariables,
+    errors: &mut Diagnostics,
+) -> ProxyPlan {
+    let set_headers: Vec<HeaderSet> = proxy
+        .set_headers
+        .iter()
+        .map(|h| HeaderSet::compile(h, user, errors))
+        .collect();
+    let uri = match &proxy.uri {
+        model::ProxyUri::AsReceived => UriPlan::AsReceived,
+        model::ProxyUri::ReplacePrefix { prefix, with } => UriPlan::ReplacePrefix {
+            prefix: prefix.len(),
+            with: with.as_bytes().into(),
+        },
+        model::ProxyUri::Template(t) => UriPlan::Template(Template::compile(t, user, errors)),
+    };
+    ProxyPlan {
+        proxy_host: Arc::from(pool.name.as_str()),
+        host: proxy
+            .host
+            .as_ref()
+            .map(|h| Template::compile(h, user, errors)),
+        uri,
+        set_known: set_headers.iter().fold(0, |bits, h| bits | h.id.bit()),
+        set_headers,
+        forwarded: proxy.forwarded,
+        http11: proxy.http11,
+        keepalive: proxy.keepalive && pool.keepalive > 0,
+        pool,
+    }
+}

@@ -1,0 +1,275 @@
+//! The compiled configuration: routers, pools, rule programs, caches, certificates.
+//!
+//! `Plan::compile` is the one place that knows both [`Config`] and the engines. What has the same name and shape is
+//! carried over from the previous plan: pools with their health, caches with their objects, log files. A request pins
+//! one plan and finishes on it.
+
+mod cache;
+mod certificates;
+mod compile;
+mod dns;
+pub mod hosts;
+pub mod pattern;
+pub mod pool;
+pub mod program;
+pub mod router;
+
+pub use cache::{CachePlan, CacheUse, KeyPlan};
+pub use certificates::CertificateState;
+pub use compile::Environment;
+pub use dns::{DnsPlan, PoolHealth};
+pub use pool::{OriginPeer, PeerSlot, PoolPlan};
+
+use crate::{
+    log::LogFile,
+    metrics::SiteMetrics,
+    template::{Template, UserVariables},
+};
+use hosts::HostMap;
+use ipnet::IpNet;
+use program::Program;
+use router::Router;
+use seawall_conf::model::{self, Config};
+use seawall_http::{HeadLimits, Name};
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+/// A compiled configuration.
+pub struct Plan {
+    /// Counts up with every plan of a process.
+    pub generation: u64,
+    /// What it was compiled from.
+    pub config: Arc<Config>,
+    /// Listeners by identity (see [`Environment::listener_id`]).
+    pub listeners: Vec<ListenerPlan>,
+    /// Virtual hosts.
+    pub sites: Vec<Arc<SitePlan>>,
+    /// Pools, in the order of the configuration.
+    pub pools: Vec<Arc<PoolPlan>>,
+    /// Caches, in the order of the configuration.
+    pub caches: Vec<Arc<CachePlan>>,
+    /// Strictness of heads.
+    pub policy: seawall_http::Policy,
+    /// Limits on heads.
+    pub head_limits: HeadLimits,
+    /// One deadline for a head.
+    pub head_timeout: Duration,
+    /// Connections at once.
+    pub connections_max: usize,
+    /// Whose forwarding headers count.
+    pub trusted: Vec<IpNet>,
+    /// Slots for `set` variables.
+    pub user_slots: usize,
+    /// What the certificates are, for the API.
+    pub certificates: Vec<CertificateState>,
+    /// Zones, until the DNS server takes them.
+    pub dns: parking_lot::Mutex<Option<DnsPlan>>,
+    /// Every file that was read on the way, for watching.
+    pub files: Vec<std::path::PathBuf>,
+    /// What the TLS resolver is to serve once this plan is live.
+    pub certificate_map: parking_lot::Mutex<Option<seawall_tls::CertMap>>,
+}
+
+/// A listener.
+pub struct ListenerPlan {
+    /// Its identity over all plans of the process.
+    pub id: u32,
+    /// Whether TLS is spoken.
+    pub tls: bool,
+    /// Its sites.
+    pub hosts: HostMap,
+}
+
+/// A virtual host.
+pub struct SitePlan {
+    /// Its primary name.
+    pub name: String,
+    /// Where plain requests are sent: the port of HTTPS.
+    pub https_port: Option<u16>,
+    /// Runs before the route is looked for.
+    pub program: Program,
+    /// Paths to routes.
+    pub router: Router,
+    /// Routes, by the router's indexes.
+    pub routes: Vec<Arc<RoutePlan>>,
+    /// For paths that match none.
+    pub fallback: Option<Arc<RoutePlan>>,
+    /// Access logs for requests that find no route.
+    pub access: Vec<AccessLog>,
+    /// Its counters.
+    pub metrics: SiteMetrics,
+    /// Whether forwarding headers, request ids and our own error pages are the YAML ones.
+    pub yaml: bool,
+}
+
+/// A route.
+pub struct RoutePlan {
+    /// Runs when the route is chosen.
+    pub program: Program,
+    /// What answers.
+    pub content: ContentPlan,
+    /// The cache.
+    pub cache: Option<CacheUse>,
+    /// The rule set.
+    pub waf: Option<Arc<WafPlan>>,
+    /// Access logs.
+    pub access: Vec<AccessLog>,
+    /// Bytes of a request body.
+    pub body_limit: Option<u64>,
+    /// Response fields to set.
+    pub response_set: Vec<HeaderSet>,
+    /// Response fields to remove, lower case.
+    pub response_remove: Vec<Box<[u8]>>,
+    /// Timeouts.
+    pub timeouts: model::Timeouts,
+    /// Requests on a connection.
+    pub keepalive_requests: u64,
+    /// Whether the request id is needed before the content.
+    pub wants_id: bool,
+    /// Content types by extension.
+    pub types: Types,
+}
+
+/// Content types by extension.
+pub struct Types {
+    /// In lower case without the dot.
+    pub by_extension: std::collections::HashMap<Box<[u8]>, Box<[u8]>, ahash::RandomState>,
+    /// Where no extension tells.
+    pub default: Box<[u8]>,
+}
+
+/// What answers.
+pub enum ContentPlan {
+    /// A pool.
+    Proxy(ProxyPlan),
+    /// A fixed answer.
+    Fixed(FixedPlan),
+    /// A redirect.
+    Redirect {
+        /// Status.
+        status: u16,
+        /// Location.
+        location: Template,
+    },
+    /// Files.
+    Static {
+        /// Directory.
+        root: Template,
+        /// Names tried in a directory.
+        index: Vec<Template>,
+    },
+}
+
+/// A fixed answer.
+pub struct FixedPlan {
+    /// Status.
+    pub status: u16,
+    /// Body.
+    pub body: Template,
+    /// `Content-Type: ...\r\n`, ready.
+    pub lines: Box<[u8]>,
+}
+
+/// A proxied route.
+pub struct ProxyPlan {
+    /// The pool.
+    pub pool: Arc<PoolPlan>,
+    /// Host header; the client's if `None`.
+    pub host: Option<Template>,
+    /// What is requested.
+    pub uri: UriPlan,
+    /// Request fields to set.
+    pub set_headers: Vec<HeaderSet>,
+    /// Known names among them, as bits: the client's own are not passed on.
+    pub set_known: u128,
+    /// Whether forwarding fields are added.
+    pub forwarded: bool,
+    /// HTTP/1.1 to the origin.
+    pub http11: bool,
+    /// Whether connections are kept.
+    pub keepalive: bool,
+    /// `$proxy_host`
+    pub proxy_host: Arc<str>,
+}
+
+/// What is requested of an origin.
+pub enum UriPlan {
+    /// As received unless rewritten.
+    AsReceived,
+    /// Prefix replaced.
+    ReplacePrefix {
+        /// Bytes of the matched prefix.
+        prefix: usize,
+        /// What stands in its place.
+        with: Box<[u8]>,
+    },
+    /// Wholly given.
+    Template(Template),
+}
+
+/// A header field to set.
+pub struct HeaderSet {
+    /// Name as written.
+    pub name: Box<[u8]>,
+    /// Its id.
+    pub id: Name,
+    /// Value; an empty one removes the field.
+    pub value: Template,
+}
+
+/// An access log of a route.
+pub struct AccessLog {
+    /// The file.
+    pub file: Arc<LogFile>,
+    /// The line.
+    pub format: Arc<Template>,
+    /// How values are escaped.
+    pub escape: model::LogEscape,
+    /// Bytes buffered.
+    pub buffer: usize,
+    /// Longest time buffered.
+    pub flush: Duration,
+}
+
+/// A rule set.
+pub struct WafPlan {
+    /// Its name.
+    pub name: String,
+    /// The program.
+    pub program: Arc<seawall_waf::Program>,
+    /// What a verdict does.
+    pub mode: model::WafMode,
+    /// Bytes of a body that are inspected.
+    pub body_limit: u64,
+    /// Names matched rules in this response header, for tests.
+    pub report_header: Option<String>,
+}
+
+impl Plan {
+    /// A listener by identity.
+    pub fn listener(&self, id: u32) -> Option<&ListenerPlan> {
+        self.listeners.iter().find(|l| l.id == id)
+    }
+
+    /// Whether forwarding headers of this peer count.
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        !self.trusted.is_empty()
+            && self
+                .trusted
+                .iter()
+                .any(|net| net.contains(&peer.to_canonical()))
+    }
+}
+
+impl HeaderSet {
+    fn compile(
+        (name, value): &(String, model::Template),
+        user: &UserVariables,
+        errors: &mut seawall_diag::Diagnostics,
+    ) -> Self {
+        Self {
+            name: name.as_bytes().into(),
+            id: Name::lookup(name.as_bytes()),
+            value: Template::compile(value, user, errors),
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! What all worker threads share: the live plan, counters, logs. Each a named structure, none locked across an await.
+
+use crate::{
+    log::{AccessLogs, ErrorLog},
+    metrics::Metrics,
+    plan::Plan,
+};
+use arc_swap::ArcSwap;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, AtomicUsize},
+};
+
+/// What all worker threads share.
+pub struct Shared {
+    /// The live plan.
+    pub plan: ArcSwap<Plan>,
+    /// Its generation; threads compare it before they touch the plan.
+    pub generation: AtomicU64,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Access logs.
+    pub logs: AccessLogs,
+    /// The error log.
+    pub errors: Arc<dyn ErrorLog>,
+    /// Client connections open now.
+    pub connections: AtomicUsize,
+    /// Serial numbers of connections, nginx's `$connection`.
+    pub serial: AtomicU64,
+    /// Certificates by name, swapped with the plan.
+    pub resolver: Arc<seawall_tls::Resolver>,
+    /// TLS settings of every listener.
+    pub tls: Arc<rustls::ServerConfig>,
+}
+
+/// Writes to the error log; the text is formatted only where the level is written.
+#[macro_export]
+macro_rules! log_error {
+    ($shared:expr, $level:ident, $conn:expr, $($text:tt)+) => {
+        if $shared.errors.enabled($crate::log::LogLevel::$level) {
+            $shared.errors.line($crate::log::LogLevel::$level, $conn, format_args!($($text)+));
+        }
+    };
+}

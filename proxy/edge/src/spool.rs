@@ -1,0 +1,107 @@
+//! A body held back: memory first, then an unlinked file.
+
+use std::{
+    fs::File,
+    io::{self, Read, Seek, SeekFrom, Write},
+};
+
+/// Bytes kept in memory; what is larger goes to a file that has no name (nginx: `client_body_buffer_size`).
+pub const MEMORY_BYTES: usize = 64 * 1024;
+
+/// A body held back.
+#[derive(Default)]
+pub struct Spool {
+    memory: Vec<u8>,
+    file: Option<File>,
+    len: u64,
+}
+
+impl Spool {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Appends bytes.
+    pub fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.len += bytes.len() as u64;
+        match &mut self.file {
+            Some(file) => file.write_all(bytes),
+            None if self.memory.len() + bytes.len() <= MEMORY_BYTES => {
+                self.memory.extend_from_slice(bytes);
+                Ok(())
+            }
+            None => {
+                let mut file = tempfile::tempfile()?;
+                file.write_all(&self.memory)?;
+                file.write_all(bytes)?;
+                self.memory = Vec::new();
+                self.file = Some(file);
+                Ok(())
+            }
+        }
+    }
+
+    /// How much it holds.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// The bytes, while they are in memory.
+    pub fn in_memory(&self) -> Option<&[u8]> {
+        self.file.is_none().then_some(&self.memory)
+    }
+
+    /// Everything, read back.
+    pub fn read_all(&self) -> io::Result<Vec<u8>> {
+        match &self.file {
+            None => Ok(self.memory.clone()),
+            Some(file) => {
+                let mut file = file.try_clone()?;
+                file.seek(SeekFrom::Start(0))?;
+                let mut out = Vec::with_capacity(self.len as usize);
+                file.read_to_end(&mut out)?;
+                Ok(out)
+            }
+        }
+    }
+
+    /// A piece from `offset`, at most `max` bytes; empty at the end.
+    pub fn piece(&self, offset: u64, max: usize) -> io::Result<Vec<u8>> {
+        match &self.file {
+            None => {
+                let rest = self.memory.get(offset as usize..).unwrap_or_default();
+                Ok(rest.get(..max.min(rest.len())).unwrap_or_default().to_vec())
+            }
+            Some(file) => {
+                use std::os::unix::fs::FileExt;
+                let mut out = vec![0; max.min(self.len.saturating_sub(offset) as usize)];
+                file.read_exact_at(&mut out, offset)?;
+                Ok(out)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_past_memory_goes_to_a_file_and_comes_back_whole() {
+        let mut spool = Spool::new();
+        let bytes: Vec<u8> = (0..MEMORY_BYTES + 1000).map(|i| (i % 251) as u8).collect();
+        for chunk in bytes.chunks(1000) {
+            spool.push(chunk).unwrap();
+        }
+        assert!(spool.in_memory().is_none());
+        assert_eq!(spool.read_all().unwrap(), bytes);
+        assert_eq!(
+            spool.piece(MEMORY_BYTES as u64, 10).unwrap(),
+            bytes[MEMORY_BYTES..MEMORY_BYTES + 10]
+        );
+        assert!(spool.piece(bytes.len() as u64, 10).unwrap().is_empty());
+        spool.push(b"tail").unwrap();
+        assert_eq!(spool.len() as usize, bytes.len() + 4);
+    }
+}

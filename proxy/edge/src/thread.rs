@@ -1,0 +1,332 @@
+//! A worker thread: a single-threaded runtime with its own sockets of every listener.
+
+use crate::{
+    caching::{PurgeError, purge},
+    client,
+    io::Io,
+    local::Local,
+    log_error,
+    shared::Shared,
+    timer::TICK,
+    tx::ConnInfo,
+};
+use std::{
+    collections::HashMap,
+    future::{Future, poll_fn},
+    io,
+    os::fd::OwnedFd,
+    panic::AssertUnwindSafe,
+    pin::pin,
+    rc::Rc,
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+use tokio::{
+    net::{TcpListener, UnixListener},
+    sync::{mpsc, oneshot},
+    task::{AbortHandle, LocalSet, spawn_local},
+};
+
+/// The longest a TLS handshake may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// One of so many polls is timed for the stall detector.
+const STALL_SAMPLE: u64 = 64;
+/// A poll that takes longer is a stall.
+const STALL: Duration = Duration::from_millis(1);
+/// After an accept that failed for want of descriptors or memory.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a worker thread is told.
+pub enum Command {
+    /// Take connections from a socket.
+    Listen {
+        /// Identity of the listener.
+        id: u32,
+        /// The socket: this thread's own of its group.
+        socket: Socket,
+        /// Whether TLS is spoken.
+        tls: bool,
+    },
+    /// Take no more connections from a listener.
+    Unlisten(u32),
+    /// Purge a URL.
+    Purge(String, oneshot::Sender<Result<bool, PurgeError>>),
+    /// Finish what runs, then end; at the deadline end anyway.
+    Drain(Instant),
+}
+
+/// A listening socket.
+pub enum Socket {
+    /// TCP.
+    Tcp(std::net::TcpListener),
+    /// Unix.
+    Unix(std::os::unix::net::UnixListener),
+}
+
+impl Socket {
+    /// A TCP socket that was handed over.
+    pub fn tcp(fd: OwnedFd) -> Self {
+        Socket::Tcp(fd.into())
+    }
+
+    /// A unix socket that was handed over.
+    pub fn unix(fd: OwnedFd) -> Self {
+        Socket::Unix(fd.into())
+    }
+}
+
+/// Runs a worker thread until it has drained or its commands end.
+pub fn run(shared: Arc<Shared>, mut commands: mpsc::UnboundedReceiver<Command>) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(8)
+        .build()?;
+    let set = LocalSet::new();
+    set.block_on(&runtime, async move {
+        let local = Local::new(shared);
+        spawn_local(tick(local.clone()));
+        let mut accepting: HashMap<u32, AbortHandle> = HashMap::new();
+        while let Some(command) = commands.recv().await {
+            match command {
+                Command::Listen { id, socket, tls } => {
+                    let task = spawn_local(accept(local.clone(), id, socket, tls));
+                    if let Some(before) = accepting.insert(id, task.abort_handle()) {
+                        before.abort();
+                    }
+                }
+                Command::Unlisten(id) => {
+                    if let Some(task) = accepting.remove(&id) {
+                        task.abort();
+                    }
+                }
+                Command::Purge(url, reply) => drop(reply.send(purge(&local, &url))),
+                Command::Drain(deadline) => {
+                    accepting.drain().for_each(|(_, task)| task.abort());
+                    drain(&local, deadline).await;
+                    break;
+                }
+            }
+        }
+        local.logs.flush(true);
+    });
+    Ok(())
+}
+
+async fn tick(local: Rc<Local>) {
+    let mut interval = tokio::time::interval(TICK);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        interval.tick().await;
+        local.timers.sweep();
+        local.logs.flush(false);
+    }
+}
+
+async fn drain(local: &Rc<Local>, deadline: Instant) {
+    local.timers.drain();
+    while local.connections.get() + local.background.get() > 0 && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let left = local.connections.get();
+    if left > 0 {
+        log_error!(
+            local.shared,
+            Warn,
+            0,
+            "{left} connections were cut off at the end of the drain"
+        );
+    }
+}
+
+async fn accept(local: Rc<Local>, id: u32, socket: Socket, tls: bool) {
+    let listening = match socket {
+        Socket::Tcp(s) => s
+            .set_nonblocking(true)
+            .and_then(|()| TcpListener::from_std(s))
+            .map(Listening::Tcp),
+        Socket::Unix(s) => s
+            .set_nonblocking(true)
+            .and_then(|()| UnixListener::from_std(s))
+            .map(Listening::Unix),
+    };
+    let listening = match listening {
+        Ok(listening) => listening,
+        Err(e) => {
+            log_error!(
+                local.shared,
+                Alert,
+                0,
+                "a listening socket cannot be used: {e}"
+            );
+            return;
+        }
+    };
+    loop {
+        match listening.accept(&local, id, tls).await {
+            Ok((io, info)) => take(&local, io, info),
+            Err(e) if is_of_one_connection(&e) => {}
+            Err(e) => {
+                log_error!(local.shared, Crit, 0, "accept() failed ({e})");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn is_of_one_connection(e: &io::Error) -> bool {
+    matches!(
+        e.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+    )
+}
+
+enum Listening {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listening {
+    async fn accept(&self, local: &Local, listener: u32, tls: bool) -> io::Result<(Io, ConnInfo)> {
+        let mut info = ConnInfo {
+            serial: local.shared.serial.fetch_add(1, Ordering::Relaxed) + 1,
+            requests: 0,
+            peer: None,
+            peer_text: "unix:".to_owned(),
+            local: None,
+            tls,
+            listener,
+        };
+        let io = match self {
+            Listening::Tcp(l) => {
+                let (stream, peer) = l.accept().await?;
+                // Small writes leave at once; whole responses are written at once anyway.
+                let _ = stream.set_nodelay(true);
+                let peer = std::net::SocketAddr::new(peer.ip().to_canonical(), peer.port());
+                info.peer_text = peer.ip().to_string();
+                info.peer = Some(peer);
+                info.local = stream.local_addr().ok();
+                Io::Tcp(stream)
+            }
+            Listening::Unix(l) => Io::Unix(l.accept().await?.0),
+        };
+        Ok((io, info))
+    }
+}
+
+fn take(local: &Rc<Local>, io: Io, info: ConnInfo) {
+    let shared = &local.shared;
+    let open = shared.connections.fetch_add(1, Ordering::Relaxed);
+    if open >= shared.plan.load().connections_max {
+        shared.connections.fetch_sub(1, Ordering::Relaxed);
+        shared.metrics.connections_refused.inc();
+        log_error!(
+            shared,
+            Alert,
+            info.serial,
+            "{open} connections are open: limits.connections is reached"
+        );
+        return;
+    }
+    shared.metrics.connections_total.inc();
+    shared.metrics.connections.inc();
+    local.connections.set(local.connections.get() + 1);
+    let local = local.clone();
+    spawn_local(async move {
+        let open = Open(local.clone());
+        let serial = info.serial;
+        if let Err(text) = watched(&local, connection(local.clone(), io, info)).await {
+            local.shared.metrics.panics.inc();
+            log_error!(local.shared, Alert, serial, "panic, a bug: {text}");
+        }
+        drop(open);
+    });
+}
+
+/// Counts an open connection, also when its task is dropped.
+struct Open(Rc<Local>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0
+            .connections
+            .set(self.0.connections.get().saturating_sub(1));
+        self.0.shared.connections.fetch_sub(1, Ordering::Relaxed);
+        self.0.shared.metrics.connections.dec();
+    }
+}
+
+async fn connection(local: Rc<Local>, io: Io, info: ConnInfo) {
+    if !info.tls {
+        return client::serve(local, io, info).await;
+    }
+    let Io::Tcp(stream) = io else {
+        log_error!(
+            local.shared,
+            Error,
+            info.serial,
+            "TLS over unix sockets is not built"
+        );
+        return;
+    };
+    let timer = local.timers.timer();
+    timer.set(HANDSHAKE_TIMEOUT);
+    // Boxed so that the state of a handshake does not stay with the connection.
+    let handshake = Box::pin(timer.guard(seawall_tls::accept(
+        stream,
+        &local.shared.tls,
+        &local.shared.resolver,
+    )));
+    match handshake.await {
+        Ok(Ok(stream)) => {
+            drop(timer);
+            client::serve(local, Io::Tls(Box::new(stream)), info).await;
+        }
+        Ok(Err(e)) => {
+            local.shared.metrics.tls_failures.inc();
+            log_error!(
+                local.shared,
+                Info,
+                info.serial,
+                "TLS handshake failed: {e}, client: {}",
+                info.peer_text
+            );
+        }
+        Err(_) => {
+            local.shared.metrics.timeouts.tls.inc();
+            log_error!(
+                local.shared,
+                Info,
+                info.serial,
+                "client timed out in the TLS handshake, client: {}",
+                info.peer_text
+            );
+        }
+    }
+}
+
+/// Runs a connection; a panic in it becomes its text, and a sample of its polls is timed.
+async fn watched(local: &Local, future: impl Future<Output = ()>) -> Result<(), String> {
+    let mut future = pin!(future);
+    let mut polls = 0u64;
+    poll_fn(|cx| {
+        polls += 1;
+        let began = polls.is_multiple_of(STALL_SAMPLE).then(Instant::now);
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
+        if began.is_some_and(|t| t.elapsed() > STALL) {
+            local.shared.metrics.stalls.inc();
+        }
+        match polled {
+            Ok(poll) => poll.map(Ok),
+            Err(panic) => std::task::Poll::Ready(Err(panic_text(&*panic))),
+        }
+    })
+    .await
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "without a text".to_owned())
+}

@@ -1,0 +1,363 @@
+//! A request on its way: everything the steps read and write, in one reused structure.
+
+use crate::{io::ReadBuffer, step::Step};
+use seawall_http::{Method, RequestHead, ResponseHead};
+use smallvec::SmallVec;
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+/// What is known of a connection.
+pub struct ConnInfo {
+    /// nginx's `$connection`, for logs.
+    pub serial: u64,
+    /// Requests so far, this one included.
+    pub requests: u64,
+    /// Who connected; `None` for a unix socket.
+    pub peer: Option<SocketAddr>,
+    /// The peer's address as text; `unix:` for a unix socket.
+    pub peer_text: String,
+    /// The address connected to.
+    pub local: Option<SocketAddr>,
+    /// Whether TLS is spoken.
+    pub tls: bool,
+    /// Identity of the listener in [`crate::plan::Plan`].
+    pub listener: u32,
+}
+
+/// One try at an origin, for `$upstream_*`.
+pub struct Try {
+    /// Address as configured.
+    pub address: Arc<str>,
+    /// Status; 0 when there was none.
+    pub status: u16,
+    /// Milliseconds from the start of the try to the response head.
+    pub ms: u64,
+}
+
+/// Buffers of an exchange with an origin.
+#[derive(Default)]
+pub struct OriginScratch {
+    /// The request as sent.
+    pub out: Vec<u8>,
+    /// What was read.
+    pub rb: ReadBuffer,
+    /// The response head, as ranges over `rb`.
+    pub head: Option<Box<ResponseHead>>,
+}
+
+/// A request on its way.
+pub struct Tx {
+    /// The request's head, as ranges over `rb`.
+    pub head: RequestHead,
+    /// What was read from the client; the head stays at its front until the request is over.
+    pub rb: ReadBuffer,
+    /// Where the unread rest begins: body, then the next requests.
+    pub body_at: usize,
+    /// The step reached.
+    pub step: Step,
+    /// When the first byte was read (ms since 1970).
+    pub started_ms: u64,
+    /// When its head was complete (ms since 1970): the request's idea of now.
+    pub now_ms: u64,
+    /// The client, through trusted proxies; `None` for a unix socket.
+    pub client: Option<IpAddr>,
+    /// The client's address as text, if it is not the peer's.
+    pub client_text: String,
+    /// Host in lower case without port.
+    pub host: Vec<u8>,
+    /// The decoded, normalised path; empty when the path as received is normal (see [`Tx::uri`]).
+    pub uri_buf: Vec<u8>,
+    /// Whether `uri_buf` counts.
+    pub uri_in_buf: bool,
+    /// Whether a rewrite changed the path, so that it is escaped anew for the origin.
+    pub uri_changed: bool,
+    /// Arguments, if they were rewritten.
+    pub args_buf: Option<Vec<u8>>,
+    /// Values of `set` variables by slot.
+    pub user: Vec<Option<Vec<u8>>>,
+    /// Captures of the last regular expression that matched.
+    pub captures: Captures,
+    /// Request id, 32 hex digits, made when first asked for.
+    pub id: [u8; 32],
+    /// Whether `id` is set.
+    pub has_id: bool,
+    /// Status sent; 0 before.
+    pub status: u16,
+    /// The response head (and a small body) on its way out.
+    pub out: Vec<u8>,
+    /// Length of the head in `out`.
+    pub out_head: usize,
+    /// Header lines of the response being made.
+    pub lines: Vec<u8>,
+    /// Scratch for cache keys and rendered templates.
+    pub scratch: Vec<u8>,
+    /// Bytes of the response body sent.
+    pub body_sent: u64,
+    /// Bytes sent in all.
+    pub sent: u64,
+    /// Bytes of the request body read.
+    pub body_read: u64,
+    /// Tries at origins.
+    pub tries: SmallVec<[Try; 2]>,
+    /// What the cache did, as nginx names it (`HIT`, `MISS` ...); empty if it was not asked.
+    pub cache: &'static str,
+    /// Buffers towards the origin.
+    pub origin: OriginScratch,
+    /// Host and port of `proxy_pass`, for `$proxy_host`.
+    pub proxy_host: Arc<str>,
+    /// For tests of rule sets: a response header and the rules that matched.
+    pub waf_report: Option<(String, String)>,
+}
+
+/// Captures of a regular expression.
+#[derive(Default)]
+pub struct Captures {
+    text: Vec<u8>,
+    groups: SmallVec<[Option<(u32, u32)>; 10]>,
+}
+
+impl Captures {
+    /// Keeps the captures of a match.
+    pub fn keep(&mut self, captures: &regex::bytes::Captures<'_>) {
+        self.text.clear();
+        self.groups.clear();
+        for group in captures.iter() {
+            self.groups.push(group.map(|m| {
+                let start = self.text.len() as u32;
+                self.text.extend_from_slice(m.as_bytes());
+                (start, self.text.len() as u32)
+            }));
+        }
+    }
+
+    /// A group's text; empty if it did not take part.
+    pub fn get(&self, group: usize) -> &[u8] {
+        match self.groups.get(group) {
+            Some(Some((start, end))) => self
+                .text
+                .get(*start as usize..*end as usize)
+                .unwrap_or_default(),
+            _ => b"",
+        }
+    }
+
+    /// Forgets them.
+    pub fn clear(&mut self) {
+        self.groups.clear();
+        self.text.clear();
+    }
+}
+
+impl Default for Tx {
+    fn default() -> Self {
+        Self {
+            head: RequestHead::new(),
+            rb: ReadBuffer::new(),
+            body_at: 0,
+            step: Step::Accept,
+            started_ms: 0,
+            now_ms: 0,
+            client: None,
+            client_text: String::new(),
+            host: Vec::new(),
+            uri_buf: Vec::new(),
+            uri_in_buf: false,
+            uri_changed: false,
+            args_buf: None,
+            user: Vec::new(),
+            captures: Captures::default(),
+            id: [0; 32],
+            has_id: false,
+            status: 0,
+            out: Vec::new(),
+            out_head: 0,
+            lines: Vec::new(),
+            scratch: Vec::new(),
+            body_sent: 0,
+            sent: 0,
+            body_read: 0,
+            tries: SmallVec::new(),
+            cache: "",
+            origin: OriginScratch::default(),
+            proxy_host: Arc::from(""),
+            waf_report: None,
+        }
+    }
+}
+
+impl Tx {
+    /// Largest buffers kept between requests.
+    const KEPT_BYTES: usize = 64 * 1024;
+
+    /// Makes it ready for the next request; what was read beyond this one stays.
+    pub fn reset(&mut self) {
+        self.body_at = 0;
+        self.step = Step::Head;
+        self.client = None;
+        self.client_text.clear();
+        self.host.clear();
+        self.uri_buf.clear();
+        self.uri_in_buf = false;
+        self.uri_changed = false;
+        self.args_buf = None;
+        self.user.clear();
+        self.captures.clear();
+        self.has_id = false;
+        self.status = 0;
+        self.out.clear();
+        self.out_head = 0;
+        self.lines.clear();
+        self.body_sent = 0;
+        self.sent = 0;
+        self.body_read = 0;
+        self.tries.clear();
+        self.cache = "";
+        self.waf_report = None;
+        self.origin.rb.clear();
+        for buffer in [
+            &mut self.out,
+            &mut self.lines,
+            &mut self.scratch,
+            &mut self.origin.out,
+        ] {
+            if buffer.capacity() > Self::KEPT_BYTES {
+                *buffer = Vec::new();
+            }
+        }
+        self.rb.shrink();
+        self.origin.rb.shrink();
+    }
+
+    /// Forgets what routing found, so that the same head can be routed again.
+    pub fn forget_route(&mut self) {
+        self.host.clear();
+        self.uri_in_buf = false;
+        self.uri_changed = false;
+        self.args_buf = None;
+        self.user.clear();
+        self.captures.clear();
+    }
+
+    /// The request's header fields.
+    pub fn fields(&self) -> seawall_http::Fields<'_> {
+        self.head.fields(self.rb.bytes())
+    }
+
+    /// The path as received, without the query.
+    pub fn raw_path(&self) -> &[u8] {
+        let bytes = self.rb.bytes();
+        let end = self.head.query_at.unwrap_or(self.head.path.end);
+        bytes
+            .get(self.head.path.start as usize..end as usize)
+            .unwrap_or_default()
+    }
+
+    /// Path and query as received (nginx: `$request_uri`).
+    pub fn request_uri(&self) -> &[u8] {
+        self.head.path.of(self.rb.bytes())
+    }
+
+    /// The decoded and normalised path (nginx: `$uri`).
+    pub fn uri(&self) -> &[u8] {
+        if self.uri_in_buf {
+            &self.uri_buf
+        } else {
+            self.raw_path()
+        }
+    }
+
+    /// The query without its `?` (nginx: `$args`).
+    pub fn args(&self) -> &[u8] {
+        match (&self.args_buf, self.head.query_at) {
+            (Some(args), _) => args,
+            (None, Some(at)) => self
+                .rb
+                .bytes()
+                .get(at as usize + 1..self.head.path.end as usize)
+                .unwrap_or_default(),
+            (None, None) => b"",
+        }
+    }
+
+    /// The method as written.
+    pub fn method_text(&self) -> &[u8] {
+        self.head.method_text.of(self.rb.bytes())
+    }
+
+    /// Whether it is a HEAD request.
+    pub fn is_head(&self) -> bool {
+        self.head.method == Method::Head
+    }
+
+    /// The client's address as text.
+    pub fn client_text<'a>(&'a self, conn: &'a ConnInfo) -> &'a str {
+        if self.client_text.is_empty() {
+            &conn.peer_text
+        } else {
+            &self.client_text
+        }
+    }
+
+    /// The request id, made now if it was not yet.
+    pub fn ensure_id(&mut self, random: impl FnOnce() -> u128) -> &[u8; 32] {
+        if !self.has_id {
+            let mut n = random();
+            for digit in self.id.iter_mut() {
+                *digit = b"0123456789abcdef"
+                    .get((n & 15) as usize)
+                    .copied()
+                    .unwrap_or(b'0');
+                n >>= 4;
+            }
+            self.has_id = true;
+        }
+        &self.id
+    }
+
+    /// Header lines of the response as sent.
+    pub fn sent_head(&self) -> &[u8] {
+        self.out.get(..self.out_head).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seawall_http::{HeadLimits, Policy, parse_request};
+
+    fn tx(text: &str) -> Tx {
+        let mut tx = Tx::default();
+        tx.rb.reserve(text.len());
+        tx.rb.free()[..text.len()].copy_from_slice(text.as_bytes());
+        tx.rb.filled(text.len());
+        let Tx { rb, head, .. } = &mut tx;
+        assert!(parse_request(rb.bytes(), Policy::Rfc, &HeadLimits::default(), head).unwrap());
+        tx
+    }
+
+    #[test]
+    fn path_query_and_target_are_told_apart() {
+        let tx = tx("GET /a/b?x=1&y=2 HTTP/1.1\r\nHost: h\r\n\r\n");
+        assert_eq!(tx.raw_path(), b"/a/b");
+        assert_eq!(tx.args(), b"x=1&y=2");
+        assert_eq!(tx.request_uri(), b"/a/b?x=1&y=2");
+        assert_eq!(tx.method_text(), b"GET");
+    }
+
+    #[test]
+    fn an_empty_query_is_not_a_missing_one() {
+        let tx = tx("GET /a? HTTP/1.1\r\nHost: h\r\n\r\n");
+        assert_eq!(tx.args(), b"");
+        assert!(tx.head.query_at.is_some());
+    }
+
+    #[test]
+    fn the_request_id_is_made_once() {
+        let mut tx = Tx::default();
+        let first = *tx.ensure_id(|| 0xabc);
+        assert_eq!(*tx.ensure_id(|| 0xdef), first);
+        assert!(first.starts_with(b"cba0"));
+    }
+}
