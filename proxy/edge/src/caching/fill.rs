@@ -96,7 +96,7 @@ pub async fn lead(
                 fields: cx.tx.fields(),
                 now_ms: cx.tx.now_ms,
             };
-            let reader = fill.reader(&request);
+            let reader = fill.reader(&request, &cache.rules);
             pump_or_spawn(cx.local, route, answer, &mut scratch, fill).await;
             cx.tx.origin = scratch;
             let told = Told(CacheStatus {
