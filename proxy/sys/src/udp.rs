@@ -163,13 +163,7 @@ impl UdpBatch {
                 continue;
             };
             let (control, peer_len) = (header.msg_hdr.msg_controllen, header.msg_hdr.msg_namelen);
-            self.queue(
-                ready,
-                index,
-                len.min(SEND_BYTES),
-                control as usize,
-                peer_len,
-            );
+            self.queue(ready, index, len.min(SEND_BYTES), control, peer_len);
             ready += 1;
         }
         let (sent, refused) = self.send(socket, ready);
@@ -199,7 +193,7 @@ impl UdpBatch {
             header.msg_hdr.msg_iov = iovec;
             header.msg_hdr.msg_iovlen = 1;
             header.msg_hdr.msg_control = control.0.as_mut_ptr().cast();
-            header.msg_hdr.msg_controllen = CONTROL_BYTES as _;
+            header.msg_hdr.msg_controllen = CONTROL_BYTES;
             header.msg_hdr.msg_flags = 0;
         }
         let batch = self.headers.len() as libc::c_uint;
@@ -253,7 +247,7 @@ impl UdpBatch {
         } else {
             control.0.as_mut_ptr().cast()
         };
-        header.msg_hdr.msg_controllen = control_len as _;
+        header.msg_hdr.msg_controllen = control_len;
         header.msg_hdr.msg_flags = 0;
     }
 
@@ -316,7 +310,7 @@ fn answer_from_destination(control: &mut Control, received: usize) -> usize {
         }
         _ => return 0,
     }
-    header.cmsg_len as usize
+    header.cmsg_len
 }
 
 fn address(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
