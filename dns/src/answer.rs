@@ -16,6 +16,7 @@ const TC: u16 = 0x0200;
 const COPIED: u16 = 0x7910;
 const OPT_BYTES: usize = 11;
 const CLASS_IN: u16 = 1;
+const CLASS_ANY: u16 = 255;
 
 /// How a query came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +92,7 @@ pub fn answer(zones: &ZoneSet, query: &[u8], client: &Client<'_>, out: &mut Out<
         counts: [0; 3],
     };
     reply.copy_question(query, parsed.question.as_ref());
-    let outcome = sections(zones, &parsed, client.health, &mut reply);
+    let outcome = sections(zones, &parsed, client, &mut reply);
     Verdict::Reply(reply.finish(query, &parsed, outcome))
 }
 
@@ -104,42 +105,82 @@ struct Reply<'a> {
     counts: [u16; 3],
 }
 
-/// Decides what the answer says and writes its sections.
-fn sections(zones: &ZoneSet, query: &Query, health: &dyn Health, reply: &mut Reply<'_>) -> Outcome {
-    let only = |rcode| Outcome {
-        rcode,
-        authoritative: false,
-        truncated: false,
-    };
+/// Why there is nothing to look up, if so.
+fn refusal(query: &Query, transport: Transport) -> Option<u16> {
     if query.opcode() != 0 {
-        return only(rcode::NOTIMP);
+        return Some(rcode::NOTIMP);
     }
     let (Some(question), Ok(edns)) = (&query.question, query.edns) else {
-        return only(rcode::FORMERR);
+        return Some(rcode::FORMERR);
     };
     if edns.is_some_and(|e| e.version > 0) {
-        return only(rcode::BADVERS);
+        return Some(rcode::BADVERS);
     }
-    let qtype = RType(question.qtype);
-    if question.class != CLASS_IN || matches!(qtype, RType::AXFR | RType::IXFR) {
-        return only(rcode::REFUSED);
+    match RType(question.qtype) {
+        // RFC 5936 §4.2: there is no transfer in a datagram.
+        RType::AXFR if transport == Transport::Udp => Some(rcode::NOTIMP),
+        RType::IXFR if !query.has_authority => Some(rcode::FORMERR),
+        RType::AXFR | RType::IXFR => Some(rcode::REFUSED),
+        _ if !matches!(question.class, CLASS_IN | CLASS_ANY) => Some(rcode::REFUSED),
+        _ => None,
     }
-    let Some(zone) = zones.zone_of(&question.name, qtype) else {
-        return only(rcode::REFUSED);
+}
+
+/// Decides what the answer says and writes its sections.
+fn sections(zones: &ZoneSet, query: &Query, client: &Client<'_>, reply: &mut Reply<'_>) -> Outcome {
+    if let Some(rcode) = refusal(query, client.transport) {
+        return Outcome::only(rcode);
+    }
+    let Some(question) = &query.question else {
+        return Outcome::only(rcode::FORMERR);
     };
-    let room = reply.limit - if edns.is_some() { OPT_BYTES } else { 0 };
-    if let Some((rendered, rcode)) = rendered(zones, zone, question, health) {
-        if let Some(end) = rendered.copy(reply.message, reply.end, room) {
-            (reply.end, reply.counts) = (end, rendered.counts);
-            return Outcome {
-                rcode,
-                authoritative: rendered.authoritative,
-                truncated: false,
-            };
-        }
+    let qtype = RType(question.qtype);
+    let Some(zone) = zones.zone_of(&question.name, qtype) else {
+        return Outcome::only(rcode::REFUSED);
+    };
+    let behind_question = reply.end;
+    let outcome = look_up(zones, zone, question, client.health, reply);
+    if question.class == CLASS_IN {
+        return outcome;
+    }
+    // RFC 1035 §6.2: who asks for any class is never answered with authority, as we know but one: what there is,
+    // and no word about what there is not.
+    if outcome.authoritative && reply.counts[0] == 0 {
+        (reply.end, reply.counts) = (behind_question, [0; 3]);
+    }
+    Outcome {
+        authoritative: false,
+        ..outcome
+    }
+}
+
+fn look_up(
+    zones: &ZoneSet,
+    zone: u32,
+    question: &Question,
+    health: &dyn Health,
+    reply: &mut Reply<'_>,
+) -> Outcome {
+    let room = reply.limit - if reply.edns.is_some() { OPT_BYTES } else { 0 };
+    if let Some((rendered, rcode)) = rendered(zones, zone, question, health)
+        && let Some(end) = rendered.copy(reply.message, reply.end, room)
+    {
+        (reply.end, reply.counts) = (end, rendered.counts);
+        return Outcome {
+            rcode,
+            authoritative: rendered.authoritative,
+            truncated: false,
+        };
     }
     let mut writer = Writer::new(&mut *reply.message, reply.end, room);
-    let outcome = resolve(zones, zone, &question.name, qtype, health, &mut writer);
+    let outcome = resolve(
+        zones,
+        zone,
+        &question.name,
+        RType(question.qtype),
+        health,
+        &mut writer,
+    );
     (reply.end, reply.counts) = (writer.end(), writer.counts());
     outcome
 }

@@ -41,4 +41,4 @@ pub use name::Name;
 pub use rtype::RType;
 pub use serve::{Serving, Shared, serve_tcp, serve_udp};
 pub use set::ZoneSet;
-pub use zone::Zone;
+pub use zone::{Loader, Zone};

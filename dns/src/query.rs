@@ -102,6 +102,8 @@ pub(crate) struct Question {
 pub(crate) struct Query {
     pub flags: u16,
     pub question: Option<Question>,
+    /// Whether there is a record in the authority section: the client's SOA in IXFR (RFC 1995 §3).
+    pub has_authority: bool,
     /// `Err` where the message is malformed behind its question.
     pub edns: Result<Option<Edns>, Malformed>,
 }
@@ -131,6 +133,7 @@ impl Query {
         Some(Self {
             flags: word(2),
             question,
+            has_authority: word(8) > 0,
             edns,
         })
     }

@@ -18,6 +18,15 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    /// A code and nothing else.
+    pub fn only(rcode: u16) -> Self {
+        Self {
+            rcode,
+            authoritative: false,
+            truncated: false,
+        }
+    }
+
     const ANSWER: Self = Self {
         rcode: rcode::NOERROR,
         authoritative: true,
@@ -34,6 +43,10 @@ impl Outcome {
 }
 
 /// One step along a chain of aliases.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a box would be an allocation for each alias"
+)]
 enum Step {
     Done(Outcome),
     Follow(QName),

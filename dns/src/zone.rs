@@ -41,6 +41,10 @@ impl Owner {
     }
 }
 
+/// Finds an included file: given its path as written and the name of the including file, it gives the name to report
+/// the file by, and its text.
+pub type Loader<'a> = dyn FnMut(&Path, &Path) -> io::Result<(PathBuf, String)> + 'a;
+
 /// A zone: its origin and its records.
 #[derive(Clone, Debug)]
 pub struct Zone {
@@ -58,13 +62,12 @@ impl Zone {
         Self::parse_with(origin, sources, file, &mut none)
     }
 
-    /// Reads a zone file; `load` finds the files it includes: it is given the path as written and the name of the
-    /// including file, and gives the name to report the file by and its text.
+    /// Reads a zone file and, through `load`, the files it includes.
     pub fn parse_with<'a>(
         origin: &str,
         sources: &'a mut SourceMap,
         file: FileId,
-        load: &'a mut (dyn FnMut(&Path, &Path) -> io::Result<(PathBuf, String)> + 'a),
+        load: &'a mut Loader<'a>,
     ) -> Result<Self, Diagnostics> {
         let mut found = Diagnostics::default();
         let origin = match Name::parse(origin, Some(&Name::root())) {

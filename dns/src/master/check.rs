@@ -9,14 +9,16 @@ use seawall_diag::{Diagnostic, Diagnostics, FileId, Span};
 pub(crate) fn check(zone: &Zone, file: FileId, found: &mut Diagnostics) {
     let apex = zone.owners().get(&canonical_key(zone.origin().wire()));
     let whole = Span::new(file, 0, 0);
-    if apex.and_then(|a| a.set(RType::SOA)).is_none() && !found.has_errors() {
+    // Where lines could not be read, the one that is missing may be among them.
+    let broken = found.has_errors();
+    if apex.and_then(|a| a.set(RType::SOA)).is_none() && !broken {
         let message = format!("the zone has no SOA record at `{}`", zone.origin());
         found.push(
             Diagnostic::error("missing-soa", whole, message)
                 .help("add `@ SOA ns1 hostmaster 1 7200 3600 1209600 300`"),
         );
     }
-    if apex.and_then(|a| a.set(RType::NS)).is_none() && !found.has_errors() {
+    if apex.and_then(|a| a.set(RType::NS)).is_none() && !broken {
         let message = format!(
             "the zone has no NS record at `{}`; resolvers may not accept it",
             zone.origin()

@@ -1,10 +1,12 @@
 //! The fields of one entry, read from left to right.
 
 use super::scan::Token;
-use super::{base, location, params};
+use super::{location, params};
 use crate::name::unescape;
 use crate::rdata::{self, Field};
 use crate::{Name, RType};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use seawall_diag::{Diagnostic, FileId, Span};
 
 /// The result of reading a field: what is wrong points at its token.
@@ -26,15 +28,14 @@ impl<'t> Fields<'t> {
         Some((self.text.get(token.start..token.end)?, self.span(token)))
     }
 
-    /// The next token, or an error that says what is missing, behind the last one.
+    /// The next token, or an error that says what is missing behind the last one.
     pub fn next(&mut self, what: &str) -> Read<(&'t str, Span)> {
         let found = self.peek().ok_or_else(|| {
-            let end = self.tokens.last().map_or(0, |t| t.end);
-            let from = end.saturating_sub(1);
+            let at = self.tokens.last().map(|last| self.span(last));
             Diagnostic::error(
                 "missing-field",
-                Span::new(self.file, from, end),
-                format!("{what} is missing here"),
+                at,
+                format!("{what} is missing behind this"),
             )
         })?;
         self.at += 1;
@@ -145,7 +146,7 @@ impl<'t> Fields<'t> {
 
     fn hex_word(&mut self, out: &mut Vec<u8>) -> Read<()> {
         let (text, at) = self.next("hexadecimal data")?;
-        base::hex(text, out).ok_or_else(|| {
+        hex(text, out).ok_or_else(|| {
             Diagnostic::error(
                 "bad-data",
                 at,
@@ -242,7 +243,7 @@ impl<'t> Fields<'t> {
         while let Ok((text, _)) = self.next("") {
             joined.push_str(text);
         }
-        base::base64(&joined, out)
+        base64(&joined, out)
             .ok_or_else(|| Diagnostic::error("bad-data", at, "this is not base64 (with padding)"))
     }
 
@@ -271,7 +272,7 @@ impl<'t> Fields<'t> {
         let start = out.len();
         let parts = text
             .split('-')
-            .all(|part| part.len() == 2 && base::hex(part, out).is_some());
+            .all(|part| part.len() == 2 && hex(part, out).is_some());
         if parts && out.len() - start == usize::from(len) {
             return Ok(());
         }
@@ -348,4 +349,19 @@ pub(crate) fn period(text: &str) -> Option<u32> {
         total = total.checked_add(number.take()?.checked_mul(unit)?)?;
     }
     number.is_none().then_some(total)
+}
+
+/// Decodes hexadecimal; `None` unless it is whole bytes of it.
+fn hex(text: &str, out: &mut Vec<u8>) -> Option<()> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).map(|d| d as u8);
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    for [high, low] in pairs {
+        out.push(digit(*high)? << 4 | digit(*low)?);
+    }
+    rest.is_empty().then_some(())
+}
+
+/// Decodes base64 with padding.
+pub(crate) fn base64(text: &str, out: &mut Vec<u8>) -> Option<()> {
+    STANDARD.decode_vec(text, out).ok()
 }

@@ -4,7 +4,6 @@
 //! a type nobody has heard of yet is still only bytes. The scanner makes entries of tokens, the reader makes records
 //! of entries by the table in [`crate::rdata`], the check looks at what only the whole zone can show.
 
-mod base;
 mod check;
 mod fields;
 mod location;

@@ -1,7 +1,6 @@
 //! Service parameters of SVCB and HTTPS records (RFC 9460 §2.1).
 
-use super::base;
-use super::fields::{Fields, Read, bad_escape, unescape_all, unquoted};
+use super::fields::{Fields, Read, bad_escape, base64, unescape_all, unquoted};
 use seawall_diag::{Diagnostic, Span};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -100,7 +99,7 @@ fn encode(key: u16, name: &str, value: Option<&str>, at: Span) -> Read<Vec<u8>> 
                 .to_be_bytes(),
         ),
         4 => addresses(text?, at, |a: Ipv4Addr| out.extend(a.octets()))?,
-        5 => base::base64(unquoted(text?), &mut out).ok_or_else(|| bad(at, "`ech` is base64"))?,
+        5 => base64(unquoted(text?), &mut out).ok_or_else(|| bad(at, "`ech` is base64"))?,
         6 => addresses(text?, at, |a: Ipv6Addr| out.extend(a.octets()))?,
         _ => out = bytes,
     }

@@ -3,14 +3,10 @@
 use super::fields::{Fields, Read, period, unquoted};
 use super::scan::{Entry, Scanner};
 use crate::limits::{FINDINGS_MAX, INCLUDE_DEPTH_MAX};
-use crate::zone::Record;
+use crate::zone::{Loader, Record};
 use crate::{Name, RType, Zone};
 use seawall_diag::{Diagnostic, Diagnostics, FileId, SourceMap, Span};
-use std::io;
-use std::path::{Path, PathBuf};
-
-/// Finds an included file: its path as written, the including file's name; gives the name to report it by and its text.
-pub(crate) type Loader<'a> = dyn FnMut(&Path, &Path) -> io::Result<(PathBuf, String)> + 'a;
+use std::path::Path;
 
 /// What a file passes on to the ones it includes.
 #[derive(Clone)]

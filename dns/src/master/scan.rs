@@ -92,7 +92,7 @@ impl<'t> Scanner<'t> {
         let mut quote: Option<usize> = None;
         while let Some(byte) = self.peek() {
             match byte {
-                b'\\' => self.at += 1,
+                b'\\' if self.text.get(self.at + 1) != Some(&b'\n') => self.at += 1,
                 b'"' if quote.is_some() => {
                     quote = None;
                     if quoted {

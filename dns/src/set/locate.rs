@@ -95,10 +95,10 @@ impl ZoneSet {
     fn closest_encloser(&self, zone: u32, name: &QName) -> Option<(&Node, bool)> {
         let apex = self.zone(zone)?;
         let whole = name.labels();
-        if whole <= apex.depth {
-            if let Some(node) = self.lookup(zone, name.wire()) {
-                return Some((node, true));
-            }
+        if whole <= apex.depth
+            && let Some(node) = self.lookup(zone, name.wire())
+        {
+            return Some((node, true));
         }
         let mut best = self.lookup(zone, name.last(apex.labels))?;
         let (mut exists, mut missing) = (apex.labels, whole.min(apex.depth + 1));

@@ -207,3 +207,108 @@ fn finish(
         authoritative,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AlwaysUp, Client, Out, Transport, Verdict, Zone, answer};
+    use hickory_proto::op::Message;
+    use seawall_diag::SourceMap;
+
+    const ZONE: &str = "$TTL 300\n@ SOA ns1 hostmaster 1 2 3 4 5\n@ NS ns1\n@ NS ns.sub\nns1 A 192.0.2.1\n@ MX 1 mail\n@ MX 2 mail.sub\n\
+        mail A 192.0.2.2\nmail AAAA ::2\nwww CNAME mail\nout CNAME www.other.test.\nnx CNAME nothing\nsub NS ns.sub\nsub NS ns1\nns.sub A 192.0.2.3\n\
+        *.w MX 1 mail\n*.w MX 2 *.w\n*.w MX 3 w\n*.wc CNAME www\n*.wn CNAME b.wn\na.b.ent TXT x\nd DNAME w\nd TXT y\n_s._t SRV 1 1 1 mail\n";
+
+    fn zones() -> ZoneSet {
+        let mut sources = SourceMap::default();
+        let file = sources.add("zone", ZONE.to_owned());
+        ZoneSet::new(vec![Zone::parse("z.test", &mut sources, file).unwrap()])
+    }
+
+    /// The same zones with nothing rendered ahead.
+    fn bare() -> ZoneSet {
+        let mut set = zones();
+        set.zones.iter_mut().for_each(|z| z.denial = None);
+        set.sets.iter_mut().for_each(|s| s.whole = None);
+        for node in &mut set.nodes {
+            (node.referral, node.alias) = (None, Vec::new());
+        }
+        set
+    }
+
+    /// The answer as another decoder sees it: one may point to more than the other.
+    fn reply(set: &ZoneSet, name: &str, qtype: RType) -> Message {
+        let mut query = vec![0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+        query.extend_from_slice(crate::Name::parse(name, None).unwrap().wire());
+        query.extend(qtype.0.to_be_bytes());
+        query.extend([0, 1]);
+        let mut buffer = [0; 2048];
+        let client = Client {
+            addr: [127, 0, 0, 1].into(),
+            transport: Transport::Tcp,
+            health: &AlwaysUp,
+        };
+        let mut out = Out::new(&mut buffer);
+        match answer(set, &query, &client, &mut out) {
+            Verdict::Reply(len) => Message::from_vec(out.written(len)).unwrap(),
+            Verdict::Drop(reason) => panic!("{reason:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_rendered_ahead_is_what_would_be_written() {
+        let (rendered, bare) = (zones(), bare());
+        let names = [
+            "",
+            "www.",
+            "mail.",
+            "out.",
+            "nx.",
+            "nope.",
+            "a.b.nope.",
+            "sub.",
+            "x.sub.",
+            "long-name-below.x.sub.",
+            "ns.sub.",
+            "*.w.",
+            "a.w.",
+            "much-longer-than-that.a.w.",
+            "x.wc.",
+            "x.y.wc.",
+            "b.wn.",
+            "c.wn.",
+            "ent.",
+            "b.ent.",
+            "x.b.ent.",
+            "d.",
+            "x.d.",
+            "_s._t.",
+        ];
+        let types = [
+            RType::A,
+            RType::AAAA,
+            RType::MX,
+            RType::NS,
+            RType::SOA,
+            RType::TXT,
+            RType::HTTPS,
+            RType::ANY,
+            RType::SRV,
+            RType::DS,
+        ];
+        for name in names {
+            for qtype in types {
+                let name = format!("{name}z.test.");
+                assert_eq!(
+                    reply(&rendered, &name, qtype),
+                    reply(&bare, &name, qtype),
+                    "{name} {qtype}"
+                );
+            }
+        }
+        assert!(
+            rendered.zones[0].denial.is_some()
+                && rendered.sets.iter().filter(|s| s.whole.is_some()).count() > 10
+        );
+    }
+}
