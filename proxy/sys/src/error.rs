@@ -24,6 +24,14 @@ pub enum Error {
         /// What the kernel said.
         source: io::Error,
     },
+    /// A file cannot be opened (nginx's words: `open() "PATH" failed`).
+    #[error("open() \"{}\" failed ({})", .path.display(), errno_text(.source))]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// A message is longer than [`crate::channel::MESSAGE_BYTES_MAX`]: nothing was sent.
     #[error("a message of {0} bytes does not fit in a channel's {max}", max = crate::channel::MESSAGE_BYTES_MAX)]
     MessageTooLong(usize),
@@ -59,7 +67,9 @@ impl Error {
     /// The kernel's error number, where there is one (`EADDRINUSE` is 98).
     pub fn errno(&self) -> Option<i32> {
         match self {
-            Error::Call { source, .. } | Error::Bind { source, .. } => source.raw_os_error(),
+            Error::Call { source, .. }
+            | Error::Bind { source, .. }
+            | Error::Open { source, .. } => source.raw_os_error(),
             _ => None,
         }
     }

@@ -14,6 +14,7 @@
 pub mod channel;
 pub mod clock;
 mod error;
+pub mod files;
 pub mod listen;
 pub mod peer;
 pub mod privileges;

@@ -11,7 +11,7 @@ use nix::{
 use std::{
     ffi::CString,
     fs::{File, OpenOptions},
-    os::fd::AsFd,
+    os::fd::{AsFd, OwnedFd},
 };
 
 /// Which side of a [`fork`] this is.
@@ -60,6 +60,29 @@ pub fn detach() -> Result<(), Error> {
         .map_err(Error::call("open"))?;
     dup2_stdin(null.as_fd()).map_err(Error::errno_of("dup2"))?;
     dup2_stdout(null.as_fd()).map_err(Error::errno_of("dup2"))
+}
+
+/// Takes the descriptor a parent handed over as standard input, and leaves /dev/null in its place.
+pub fn take_stdin() -> Result<OwnedFd, Error> {
+    let given = std::io::stdin()
+        .as_fd()
+        .try_clone_to_owned()
+        .map_err(Error::call("dup"))?;
+    let null = File::open("/dev/null").map_err(Error::call("open"))?;
+    dup2_stdin(null.as_fd()).map_err(Error::errno_of("dup2"))?;
+    Ok(given)
+}
+
+/// The kernel's number of the calling thread.
+pub fn thread_id() -> u32 {
+    nix::unistd::gettid().as_raw() as u32
+}
+
+/// A pipe, close-on-exec: reading end, writing end.
+pub fn pipe() -> Result<(File, File), Error> {
+    let (read, write) =
+        nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(Error::errno_of("pipe2"))?;
+    Ok((read.into(), write.into()))
 }
 
 /// Lets standard error be this file.
