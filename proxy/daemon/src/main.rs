@@ -1,2 +1,23 @@
-//! The seawall daemon.
-fn main() {}
+//! The seawall daemon: command line, keeper and worker. It only composes.
+//!
+//! One binary is three things. As a command (`seawall check`, `seawall -t`) it does its work and ends. As the *keeper*
+//! (`seawall run`, `seawall -c nginx.conf`) it holds sockets, log files and the pid file, and starts and restarts the
+//! *worker*, which is the same binary again with everything that touches the network. The keeper parses nothing from the
+//! network and stays root where it was started as root; the worker drops to the configured user. See [`keeper`].
+
+mod cli;
+mod configuration;
+mod demo;
+mod keeper;
+mod log;
+mod version;
+mod worker;
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    cli::main(std::env::args_os().collect())
+}

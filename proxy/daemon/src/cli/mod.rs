@@ -1,0 +1,184 @@
+//! The command line: our own, and nginx's for init scripts that know nothing of us.
+//!
+//! | exit code | means |
+//! |---|---|
+//! | 0 | done; for a daemon in the background: it serves |
+//! | 1 | it could not be done, and standard error says why: the configuration has errors, a socket cannot be bound, the daemon is not running, the API refused |
+//! | 2 | the command line itself was wrong |
+
+mod admin_client;
+mod check;
+mod nginx;
+mod operate;
+mod signal;
+
+use crate::{configuration::Source, demo, keeper, log::ErrorLog, version, worker};
+use check::Format;
+use clap::{Parser, Subcommand};
+use seawall_conf::model::LogLevel;
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+
+/// Where our own configuration is.
+const CONFIG_DEFAULT: &str = "/etc/seawall/seawall.yaml";
+
+/// Our own command line.
+#[derive(Parser)]
+#[command(name = "seawall", version, about = "A self-hosted edge in one daemon.", after_help = AFTER_HELP)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+nginx's own options are understood too, when one of them comes first:
+  seawall [-?hvVtTq] [-s stop|quit|reopen|reload] [-p PREFIX] [-e LOG] [-c FILE] [-g DIRECTIVES]
+
+Signals to the running daemon: HUP reloads, USR1 reopens the logs, QUIT drains and ends, TERM and INT end at once.
+
+Exit codes: 0 done; 1 it could not be done, standard error says why; 2 the command line was wrong.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the daemon with a configuration (YAML, or nginx.conf by any other ending)
+    ///
+    /// Stays in the foreground unless the configuration says `daemon on` (nginx.conf), and then returns 0 once
+    /// the sockets are bound and the pid file is written.
+    Run(ConfigFile),
+    /// Check a configuration and report everything that is wrong with it
+    ///
+    /// Exit code 1 if there are errors; warnings alone are 0.
+    Check {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// How findings are printed: with carets on standard error, or as JSON on standard output
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// Let the running daemon load its configuration again, and report what it finds
+    Reload(operate::Connection),
+    /// Let the running daemon drain and end (found by its pid file)
+    Stop {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// End at once instead of draining
+        #[arg(long)]
+        fast: bool,
+    },
+    /// Show what the running daemon is doing, as JSON
+    Status(operate::Connection),
+    /// Remove one URL, with all its variants, from the running daemon's caches
+    Purge {
+        /// The URL as a client would ask for it: https://shop.test/assets/app.css
+        url: String,
+        #[command(flatten)]
+        connection: operate::Connection,
+    },
+    /// Run the demo: the bundled shop behind the edge, on 127.0.0.1 ports 8080, 8443, 5353 and 9180
+    Demo {
+        /// Directory for its files
+        #[arg(long, default_value = ".demo")]
+        state: PathBuf,
+    },
+    /// Print the version
+    Version,
+    /// What the keeper starts; of no use by hand
+    #[command(hide = true)]
+    Worker,
+}
+
+/// Which configuration.
+#[derive(clap::Args, Clone)]
+struct ConfigFile {
+    /// The configuration file
+    #[arg(short, long, value_name = "FILE", default_value = CONFIG_DEFAULT)]
+    config: PathBuf,
+}
+
+/// Does what the arguments (the program's name among them) ask for.
+pub fn main(arguments: Vec<OsString>) -> ExitCode {
+    if nginx::is_meant(&arguments) {
+        return nginx::main(&arguments);
+    }
+    match run(Arguments::parse_from(arguments).command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("seawall: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Run(file) => keeper::run(Source::file(file.config)),
+        Command::Check { config, format } => check::check(&Source::file(config.config), format),
+        Command::Reload(connection) => operate::reload(&connection),
+        Command::Stop { config, fast } => signal::stop(&Source::file(config.config), fast),
+        Command::Status(connection) => operate::status(&connection),
+        Command::Purge { url, connection } => operate::purge(&connection, &url),
+        Command::Demo { state } => demo::run(&state),
+        Command::Version => {
+            println!("seawall {}", version::VERSION);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Worker => worker(),
+    }
+}
+
+/// The worker's process, around the worker itself: what it dies of is in the log and on standard error.
+fn worker() -> anyhow::Result<ExitCode> {
+    let keeper::Welcomed {
+        keeper,
+        source,
+        log,
+        generation,
+    } = keeper::welcome()?;
+    let style = source.style;
+    let options = worker::WorkerOptions {
+        source,
+        log: log.clone(),
+        generation,
+    };
+    let outcome = worker::run(keeper, options);
+    if let Err(error) = &outcome {
+        complain(&log, style, error);
+    }
+    log.flush();
+    Ok(outcome.unwrap_or(ExitCode::FAILURE))
+}
+
+/// An error in the log and, unless that is the same place, on standard error in the words of `style`.
+fn complain(log: &ErrorLog, style: crate::configuration::Style, error: &anyhow::Error) {
+    log.line(LogLevel::Emerg, 0, format_args!("{error:#}"));
+    if log.file().is_some() {
+        match style {
+            crate::configuration::Style::Nginx => eprintln!("nginx: [emerg] {error:#}"),
+            crate::configuration::Style::Seawall => eprintln!("seawall: {error:#}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_lists_every_command_and_hides_the_worker() {
+        let help = Arguments::command().render_long_help().to_string();
+        for command in [
+            "run", "check", "reload", "stop", "status", "purge", "demo", "version",
+        ] {
+            assert!(
+                help.contains(&format!("\n  {command} ")),
+                "{command} is missing in:\n{help}"
+            );
+        }
+        assert!(!help.contains("\n  worker"));
+    }
+}

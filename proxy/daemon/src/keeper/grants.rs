@@ -1,0 +1,128 @@
+//! What a worker may ask the keeper for: what the configuration on disk names, and nothing else.
+//!
+//! The worker parses what strangers send and the keeper may be root, so a request is weighed against the file that the
+//! operator wrote. The check is of names, because the names come from the operator; which file a name leads to is
+//! decided when it is opened (see [`seawall_sys::files`]).
+
+use super::protocol::OpenMode;
+use seawall_conf::model::{Address, Config, SiteTls, WafRules};
+use seawall_sys::listen::Endpoint;
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+};
+
+/// What is granted.
+#[derive(Debug, Default)]
+pub struct Grants {
+    endpoints: HashSet<Endpoint>,
+    /// Ports of listeners whose address is a name: the worker resolves it, so any address will do.
+    named_ports: HashSet<u16>,
+    read: HashSet<PathBuf>,
+    append: HashSet<PathBuf>,
+}
+
+impl Grants {
+    /// What a configuration names.
+    pub fn of(config: &Config) -> Self {
+        let mut grants = Grants::default();
+        let addresses = config
+            .listeners
+            .iter()
+            .map(|l| &l.address)
+            .chain(config.admin.iter().map(|a| &a.address));
+        for address in addresses {
+            grants.grant_tcp(address);
+        }
+        grants.endpoints.extend(config.metrics.map(Endpoint::Tcp));
+        if let Some(dns) = &config.dns {
+            for (address, _) in &dns.listen {
+                grants
+                    .endpoints
+                    .extend([Endpoint::Udp(*address), Endpoint::Tcp(*address)]);
+            }
+            grants
+                .read
+                .extend(dns.zones.iter().map(|zone| zone.file.clone()));
+        }
+        grants
+            .append
+            .extend(config.log.access.iter().map(|log| log.path.clone()));
+        grants.append.extend(config.log.error.path.clone());
+        grants.grant_reading(config);
+        grants
+    }
+
+    fn grant_tcp(&mut self, address: &Address) {
+        match address {
+            Address::Ip(address) => drop(self.endpoints.insert(Endpoint::Tcp(*address))),
+            Address::Unix(path) => drop(self.endpoints.insert(Endpoint::Unix(path.clone()))),
+            Address::Name(_, port) => drop(self.named_ports.insert(*port)),
+        }
+    }
+
+    fn grant_reading(&mut self, config: &Config) {
+        self.read.extend(config.files.iter().cloned());
+        for site in &config.sites {
+            if let SiteTls::Files(pairs) = &site.tls {
+                self.read.extend(
+                    pairs
+                        .iter()
+                        .flat_map(|pair| [pair.certificate.0.clone(), pair.key.0.clone()]),
+                );
+            }
+        }
+        let authorities = config
+            .pools
+            .iter()
+            .filter_map(|pool| pool.tls.as_ref()?.ca.as_ref());
+        self.read.extend(authorities.map(|(path, _)| path.clone()));
+        for waf in &config.wafs {
+            if let WafRules::Files(files) = &waf.rules {
+                self.read.extend(files.iter().map(|(path, _)| path.clone()));
+            }
+        }
+    }
+
+    /// Whether sockets on this address may be handed out.
+    pub fn may_listen(&self, endpoint: &Endpoint) -> bool {
+        let by_name = matches!(endpoint, Endpoint::Tcp(address) if self.named_ports.contains(&address.port()));
+        by_name || self.endpoints.contains(endpoint)
+    }
+
+    /// Whether this file may be opened.
+    pub fn may_open(&self, path: &Path, mode: OpenMode) -> bool {
+        match mode {
+            OpenMode::Append => self.append.contains(path),
+            OpenMode::Read => self.read.contains(path),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seawall_conf::LoadOptions;
+
+    fn grants(text: &str) -> Grants {
+        let (config, _) =
+            seawall_conf::load_text("/etc/seawall/seawall.yaml", text, &LoadOptions::default())
+                .unwrap();
+        Grants::of(&config)
+    }
+
+    #[test]
+    fn what_the_configuration_names_is_granted_and_nothing_else() {
+        let grants = grants(
+            "version: 1\nlisten: [{ http: \"127.0.0.1:8080\" }]\nlog: { access: { path: /tmp/a.log } }\n\
+             sites: [{ host: a.test, respond: 204 }]\n",
+        );
+        assert!(grants.may_listen(&Endpoint::Tcp("127.0.0.1:8080".parse().unwrap())));
+        assert!(!grants.may_listen(&Endpoint::Udp("127.0.0.1:8080".parse().unwrap())));
+        assert!(!grants.may_listen(&Endpoint::Tcp("127.0.0.1:22".parse().unwrap())));
+        assert!(grants.may_open(Path::new("/tmp/a.log"), OpenMode::Append));
+        assert!(!grants.may_open(Path::new("/tmp/a.log"), OpenMode::Read));
+        assert!(!grants.may_open(Path::new("/etc/shadow"), OpenMode::Read));
+        assert!(!grants.may_open(Path::new("/root/.ssh/authorized_keys"), OpenMode::Append));
+    }
+}

@@ -1,0 +1,195 @@
+//! The keeper's answers to its worker.
+
+use super::{
+    grants::Grants,
+    life::Life,
+    pid_file::PidFile,
+    protocol::{self, Message, OpenMode, ProtocolError, Request},
+    run::{Facts, Keeper, open_log},
+};
+use seawall_conf::model::LogLevel;
+use seawall_sys::{
+    Error,
+    channel::Channel,
+    files,
+    listen::{Endpoint, Siblings},
+    signals::wait_readable,
+};
+use std::{
+    os::fd::{AsFd, BorrowedFd},
+    path::Path,
+    time::{Duration, Instant},
+};
+
+/// Linux's numbers, as they cross the wire.
+const EACCES: i32 = 13;
+const EADDRINUSE: i32 = 98;
+
+/// Times an address in use is tried at the start, and the pause between, as nginx does: a predecessor may be ending.
+const BIND_ATTEMPTS: u32 = 5;
+const BIND_PAUSE: Duration = Duration::from_millis(500);
+
+/// The configuration is read at most so often because a worker asks for more than is granted.
+const REFRESH_PAUSE: Duration = Duration::from_millis(100);
+
+impl Keeper {
+    /// Answers one request.
+    pub(super) fn answer(
+        &mut self,
+        channel: &Channel,
+        request: Request,
+    ) -> Result<(), ProtocolError> {
+        match request {
+            Request::Listen { address, count } => self.listen(channel, address.into(), count),
+            Request::Open { path, mode } => self.open(channel, &path, mode),
+            Request::Bound => match self.up() {
+                Ok(()) => protocol::send(channel, &Message::Done, &[]),
+                Err(error) => {
+                    let path = self.facts.pid.clone().unwrap_or_default();
+                    let source = Error::Open {
+                        path,
+                        source: error,
+                    };
+                    refuse(channel, source.errno(), source.to_string())
+                }
+            },
+            Request::Retain { addresses } => {
+                let used: Vec<Endpoint> = addresses.into_iter().map(Endpoint::from).collect();
+                self.sockets.retain(&used);
+                protocol::send(channel, &Message::Done, &[])
+            }
+        }
+    }
+
+    fn listen(
+        &mut self,
+        channel: &Channel,
+        endpoint: Endpoint,
+        count: usize,
+    ) -> Result<(), ProtocolError> {
+        if self.life.is_ending() {
+            return refuse(channel, None, "the daemon is ending".into());
+        }
+        if !self.granted(|grants| grants.may_listen(&endpoint)) {
+            return refuse(
+                channel,
+                Some(EACCES),
+                format!("the configuration does not name {endpoint}"),
+            );
+        }
+        match self.bind(endpoint, count) {
+            Ok(siblings) => {
+                let fds: Vec<BorrowedFd<'_>> = siblings.sockets(count).collect();
+                protocol::send_sockets(channel, siblings.local_address()?, &fds)
+            }
+            Err(error) => refuse(channel, error.errno(), error.to_string()),
+        }
+    }
+
+    /// Binds; at the start an address in use is tried again, unless a signal comes.
+    fn bind(&mut self, endpoint: Endpoint, count: usize) -> Result<&Siblings, Error> {
+        let attempts = if self.life == Life::Starting {
+            BIND_ATTEMPTS
+        } else {
+            1
+        };
+        for _ in 1..attempts {
+            match self.sockets.listen(endpoint.clone(), count) {
+                Err(error) if error.errno() == Some(EADDRINUSE) => {
+                    self.log.line(LogLevel::Emerg, 0, format_args!("{error}"));
+                    let interrupted = wait_readable(&[self.signals.as_fd()], Some(BIND_PAUSE))?;
+                    if interrupted == [true] {
+                        return Err(error);
+                    }
+                }
+                Err(error) => return Err(error),
+                Ok(_) => break,
+            }
+        }
+        self.sockets.listen(endpoint, count)
+    }
+
+    fn open(
+        &mut self,
+        channel: &Channel,
+        path: &Path,
+        mode: OpenMode,
+    ) -> Result<(), ProtocolError> {
+        if !self.granted(|grants| grants.may_open(path, mode)) {
+            let reason = format!("the configuration does not name {}", path.display());
+            return refuse(channel, Some(EACCES), reason);
+        }
+        let opened = match mode {
+            OpenMode::Append => files::open_append(path),
+            OpenMode::Read => files::open_read(path),
+        };
+        match opened {
+            Ok(file) => protocol::send(channel, &Message::File, &[file.as_fd()]),
+            Err(error) => refuse(channel, error.errno(), error.to_string()),
+        }
+    }
+
+    /// Whether the configuration allows it; the one on disk may be newer than what we know, when the worker reloads by
+    /// itself.
+    fn granted(&mut self, allows: impl Fn(&Grants) -> bool) -> bool {
+        if allows(&self.grants) {
+            return true;
+        }
+        // A worker that asks in vain again and again only slows itself down.
+        std::thread::sleep(REFRESH_PAUSE.saturating_sub(self.granted_at.elapsed()));
+        self.refresh();
+        allows(&self.grants)
+    }
+
+    /// Reads what concerns the keeper again; a configuration with errors changes nothing.
+    pub(super) fn refresh(&mut self) {
+        self.granted_at = Instant::now();
+        let Ok((config, _)) = self.source.load() else {
+            return;
+        };
+        let facts = match Facts::of(&config) {
+            Ok(facts) => facts,
+            Err(error) => return self.log.line(LogLevel::Emerg, 0, format_args!("{error:#}")),
+        };
+        self.grants = Grants::of(&config);
+        let log_moved = facts.error_log != self.facts.error_log;
+        let pid_moved = facts.pid != self.facts.pid;
+        self.facts = facts;
+        self.log.set_level(self.facts.level);
+        if log_moved {
+            self.replace_log();
+        }
+        if pid_moved && self.pid_file.is_some() {
+            self.move_pid_file();
+        }
+    }
+
+    /// Opens the error log's path again; where that fails the old file is kept.
+    pub(super) fn replace_log(&self) {
+        match open_log(self.facts.error_log.as_deref()) {
+            Ok(file) => self.log.replace(file),
+            Err(error) => self.log.line(LogLevel::Emerg, 0, format_args!("{error}")),
+        }
+    }
+
+    fn move_pid_file(&mut self) {
+        self.pid_file = match &self.facts.pid {
+            None => None,
+            Some(path) => match PidFile::write(path) {
+                Ok(file) => Some(file),
+                Err(source) => {
+                    let error = Error::Open {
+                        path: path.clone(),
+                        source,
+                    };
+                    self.log.line(LogLevel::Emerg, 0, format_args!("{error}"));
+                    return;
+                }
+            },
+        };
+    }
+}
+
+fn refuse(channel: &Channel, errno: Option<i32>, reason: String) -> Result<(), ProtocolError> {
+    protocol::send(channel, &Message::Refused { errno, reason }, &[])
+}

@@ -1,0 +1,190 @@
+//! The command line: what is printed where, and with which exit code.
+
+mod support;
+
+use std::fs;
+use support::{Place, text};
+
+#[test]
+fn check_reports_every_error_with_its_place() {
+    let place = Place::new("");
+    let broken =
+        "version: 1\nlistn: [{ http: 8080 }]\nsites:\n  - host: a.test\n    to: no-such-pool\n";
+    fs::write(place.path("broken.yaml"), broken).unwrap();
+    let output = place.seawall(&["check", "-c", "broken.yaml"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    for part in [
+        "broken.yaml:2:",
+        "listn",
+        "broken.yaml:5:",
+        "no-such-pool",
+        "^",
+    ] {
+        assert!(said.contains(part), "{part} is missing in:\n{said}");
+    }
+    let run = place.seawall(&["run", "-c", "broken.yaml"]);
+    assert_eq!((run.status.code(), text(&run.stderr)), (Some(1), said));
+}
+
+#[test]
+fn check_as_json_is_for_programs() {
+    let place = Place::new("");
+    let output = place.seawall(&["check", "-c", "seawall.yaml", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["ok"], true);
+    fs::write(place.path("broken.yaml"), "version: 1\nnonsense: 1\n").unwrap();
+    let output = place.seawall(&["check", "-c", "broken.yaml", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["ok"], false);
+    assert!(
+        json["diagnostics"]
+            .as_array()
+            .is_some_and(|d| !d.is_empty()),
+        "{json}"
+    );
+}
+
+#[test]
+fn a_missing_configuration_is_an_error_with_its_name() {
+    let place = Place::new("");
+    let output = place.seawall(&["run", "-c", "absent.yaml"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("absent.yaml\" failed (2: No such file or directory)"));
+}
+
+#[test]
+fn a_wrong_command_line_is_exit_code_2() {
+    let place = Place::new("");
+    for wrong in [
+        &["frobnicate"][..],
+        &["run", "--frob"],
+        &["purge"],
+        &["check", "--format", "xml"],
+        &[],
+    ] {
+        let output = place.seawall(wrong);
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{wrong:?}: {}",
+            text(&output.stderr)
+        );
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn the_worker_cannot_be_started_by_hand() {
+    let place = Place::new("");
+    let output = place.seawall(&["worker"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stderr).contains("started by `seawall run` only"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
+fn without_a_daemon_commands_say_so() {
+    let place = Place::new("");
+    let output = place.seawall(&["status", "--admin", "unix:absent.sock"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("cannot ask unix:absent.sock (is the daemon running?)"));
+    let output = place.seawall(&["stop", "-c", "seawall.yaml"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stderr).contains("the daemon seems not to be running"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
+fn the_version_is_nginxs_where_nginx_is_asked_for() {
+    let place = Place::new("");
+    let output = place.seawall(&["-v"]);
+    assert!(output.status.success() && output.stdout.is_empty());
+    assert_eq!(
+        text(&output.stderr),
+        "nginx version: nginx/1.31.3 (seawall/0.1.0)\n"
+    );
+    let said = text(&place.seawall(&["-V"]).stderr);
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines[0], "nginx version: nginx/1.31.3 (seawall/0.1.0)");
+    assert!(lines[1].starts_with("configure arguments: --"), "{said}");
+    assert_eq!(text(&place.seawall(&["version"]).stdout), "seawall 0.1.0\n");
+}
+
+#[test]
+fn an_invalid_option_is_told_in_nginxs_words() {
+    let place = Place::new("");
+    let output = place.seawall(&["-s", "foo"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(text(&output.stderr), "nginx: invalid option: \"-s foo\"\n");
+}
+
+#[test]
+fn t_tests_the_configuration_and_q_is_quiet() {
+    let place = Place::new("");
+    let prefix = place.directory.path().to_str().unwrap().to_owned();
+    let config = place.config().display().to_string();
+    let output = place.seawall(&["-t", "-p", &prefix, "-c", "seawall.yaml"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let expected = format!(
+        "nginx: the configuration file {config} syntax is ok\n\
+         nginx: configuration file {config} test is successful\n"
+    );
+    assert_eq!(text(&output.stderr), expected);
+    assert!(
+        text(
+            &place
+                .seawall(&["-tq", "-p", &prefix, "-c", "seawall.yaml"])
+                .stderr
+        )
+        .is_empty()
+    );
+    let dumped = text(
+        &place
+            .seawall(&["-Tq", "-p", &prefix, "-c", "seawall.yaml"])
+            .stdout,
+    );
+    assert!(
+        dumped.starts_with(&format!("# configuration file {config}:\nversion: 1\n")),
+        "{dumped}"
+    );
+}
+
+#[test]
+fn t_fails_where_a_log_cannot_be_opened() {
+    let place = Place::new("");
+    let moved = fs::read_to_string(place.config())
+        .unwrap()
+        .replace("./error.log", "./absent/error.log");
+    fs::write(place.config(), moved).unwrap();
+    let output = place.seawall(&["-t", "-c", place.config().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    let path = place.path("absent/error.log").display().to_string();
+    assert!(
+        said.contains(&format!(
+            "nginx: [emerg] open() \"{path}\" failed (2: No such file or directory)\n"
+        )),
+        "{said}"
+    );
+    assert!(said.ends_with("test failed\n"), "{said}");
+}
+
+#[test]
+fn s_without_a_pid_file_is_an_error_in_nginxs_words() {
+    let place = Place::new("");
+    let output = place.seawall(&["-c", place.config().to_str().unwrap(), "-s", "reload"]);
+    assert_eq!(output.status.code(), Some(1));
+    let path = place.path("seawall.pid").display().to_string();
+    let expected =
+        format!("nginx: [error] open() \"{path}\" failed (2: No such file or directory)\n");
+    assert_eq!(text(&output.stderr), expected);
+}
