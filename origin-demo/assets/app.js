@@ -10,3 +10,10 @@ for (const field of document.querySelectorAll("[data-submit]")) {
   field.form.classList.add("auto");
   field.addEventListener("change", () => field.form.requestSubmit());
 }
+// Filters are folded on small screens and open on large ones.
+const wide = matchMedia("(min-width: 60.01rem)");
+for (const facets of document.querySelectorAll("[data-facets]")) {
+  const fold = () => { facets.open = wide.matches; };
+  wide.addEventListener("change", fold);
+  fold();
+}

@@ -24,6 +24,7 @@ mod cli;
 mod client;
 mod fault;
 mod limits;
+mod log;
 mod metrics;
 mod model;
 mod queue;
@@ -35,9 +36,21 @@ mod web;
 mod worker;
 
 use clap::Parser;
+use nix::{
+    sys::{prctl, signal::Signal},
+    unistd,
+};
 
 fn main() -> anyhow::Result<()> {
     let cli = cli::Cli::parse();
+    if let Some(parent) = cli.parent {
+        // Killing is safe: nothing here needs a goodbye. Looking at the parent afterwards closes the gap in which it
+        // died before we asked.
+        prctl::set_pdeathsig(Signal::SIGKILL)?;
+        if unistd::getppid().as_raw() as u32 != parent {
+            return Ok(());
+        }
+    }
     // One thread for the supervisor: PR_SET_PDEATHSIG fires when the *thread* that forked ends, so it must be the first.
     let mut runtime = match cli.role {
         cli::Role::All => tokio::runtime::Builder::new_current_thread(),

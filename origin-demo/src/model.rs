@@ -305,3 +305,26 @@ impl Order {
         money(self.total_cents)
     }
 }
+
+impl Customer {
+    /// Whether a mail header can carry this as an address: ASCII, one @ with a dotted name after it, nothing that
+    /// separates or quotes.
+    pub fn is_address(email: &str) -> bool {
+        let plain = |c: char| {
+            c.is_ascii_graphic()
+                && !matches!(
+                    c,
+                    '<' | '>' | '(' | ')' | ',' | ';' | ':' | '"' | '\\' | '[' | ']'
+                )
+        };
+        let Some((local, host)) = email.split_once('@') else {
+            return false;
+        };
+        email.len() <= 120
+            && email.chars().all(plain)
+            && !local.is_empty()
+            && !host.contains('@')
+            && host.contains('.')
+            && host.split('.').all(|label| !label.is_empty())
+    }
+}

@@ -72,7 +72,7 @@ impl Service {
             .await
             .with_context(|| format!("cannot listen on {listen}"))?;
         // Whoever started us with port 0 reads this line.
-        println!(
+        crate::say!(
             "{} listening on http://{}",
             self.role,
             listener.local_addr()?
@@ -89,7 +89,7 @@ impl Service {
         };
         tokio::select! {
             ended = serving => ended?,
-            () = deadline => eprintln!("{}: requests were still open {} s after the signal", self.role, DRAIN.as_secs()),
+            () = deadline => crate::complain!("{}: requests were still open {} s after the signal", self.role, DRAIN.as_secs()),
         }
         Ok(())
     }

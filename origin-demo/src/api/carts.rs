@@ -83,7 +83,7 @@ fn check_customer(customer: &Customer) -> Result<(), Refused> {
     let ok = |field: &&String| {
         !field.trim().is_empty() && field.len() <= 400 && !field.chars().any(char::is_control)
     };
-    if fields.iter().all(ok) && customer.email.contains('@') {
+    if fields.iter().all(ok) && Customer::is_address(&customer.email) {
         return Ok(());
     }
     Err(Refused::invalid(

@@ -42,7 +42,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         .write(move |repository| repository.seed(seed, products, now_ms()))
         .await?
     {
-        println!("api made {products} products from seed {seed}");
+        crate::say!("api made {products} products from seed {seed}");
     }
     let api = Arc::new(Api {
         store,

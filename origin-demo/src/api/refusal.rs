@@ -47,7 +47,7 @@ impl From<store::Error> for Refused {
             E::CartFull => Self::new(StatusCode::CONFLICT, "cart-full", message),
             E::NoProduct => Self::not_found(),
             _ => {
-                eprintln!("api: {message}");
+                crate::complain!("api: {message}");
                 Self::new(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "unavailable",

@@ -20,7 +20,7 @@ const LEAF: [u32; 3] = [0x5d8a5a, 0x3f6b48, 0x86a96b];
 const WALLS: [u32; 6] = [0xf4efe6, 0xeef1ee, 0xf3ece7, 0xebeff2, 0xf5f0e0, 0xf0edf2];
 
 /// A product's picture. An unknown shelf or colour still gives one.
-pub fn paint(category: &str, colour: &str, seed: u64) -> Scene {
+pub fn paint(category: &str, name: &str, colour: &str, seed: u64) -> Scene {
     let mut rng = Rng::of(seed, 11);
     let tones = |name: &str| {
         COLOURS

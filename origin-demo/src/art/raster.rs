@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_thumbnail_is_a_png_of_the_asked_size_whatever_is_asked() {
-        let scene = super::super::paint("lamps", "Rust", 9);
+        let scene = super::super::paint("lamps", "Wick Brass Pendant", "Rust", 9);
         for size in [0, 1, 96, 5_000] {
             let bytes = png(&scene, size).unwrap();
             let info = png::Decoder::new(std::io::Cursor::new(bytes))

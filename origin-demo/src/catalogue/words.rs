@@ -51,7 +51,7 @@ pub const MAKERS: [&str; 14] = [
     "The Net Loft",
     "Halyard & Hart",
     "North Mole",
-    "Saltpan Pottery",
+    "Saltpan Yard",
     "Beacon Hill",
     "Ferrier's Yard",
     "Two Tides",

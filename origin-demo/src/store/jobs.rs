@@ -38,12 +38,13 @@ pub fn claim(t: &Transaction, lease_ms: u64, token: u64, now_ms: u64) -> Result<
          WHERE state = 'leased' AND lease_until_ms <= ?1 AND attempts >= attempts_max",
     )?
     .execute([now])?;
+    // Letters first: a customer waits for them, and a new shop has hundreds of thumbnails to draw.
     let next: Option<i64> = t
         .prepare_cached(
             "SELECT id FROM (
-               SELECT id, due_ms FROM jobs WHERE state = 'waiting' AND due_ms <= ?1
-               UNION ALL SELECT id, due_ms FROM jobs WHERE state = 'leased' AND lease_until_ms <= ?1)
-             ORDER BY due_ms, id LIMIT 1",
+               SELECT id, due_ms, kind FROM jobs WHERE state = 'waiting' AND due_ms <= ?1
+               UNION ALL SELECT id, due_ms, kind FROM jobs WHERE state = 'leased' AND lease_until_ms <= ?1)
+             ORDER BY kind = 'mail' DESC, due_ms, id LIMIT 1",
         )?
         .query_row([now], |row| row.get(0))
         .optional()?;

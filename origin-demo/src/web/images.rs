@@ -63,7 +63,12 @@ pub async fn favicon(headers: HeaderMap) -> Response {
 }
 
 fn drawn(headers: &HeaderMap, product: &Product) -> Response {
-    let scene = art::paint(&product.category, &product.colour, product.art);
+    let scene = art::paint(
+        &product.category,
+        &product.name,
+        &product.colour,
+        product.art,
+    );
     let title = format!("{}, {}", product.name, product.colour.to_lowercase());
     let tag = format!("p-{}", product.id);
     page::validated(

@@ -118,7 +118,7 @@ pub fn apologise(web: &Web, error: &client::Error) -> Response {
     if matches!(error, client::Error::NotFound) {
         return missing(web);
     }
-    eprintln!("web: {error}");
+    crate::complain!("web: {error}");
     let page = views::Notice {
         shell: web.shell(""),
         title: "We will be right back",
@@ -155,7 +155,7 @@ pub fn missing(web: &Web) -> Response {
 }
 
 fn unrenderable(error: &askama::Error) -> Response {
-    eprintln!("web: a template failed: {error}");
+    crate::complain!("web: a template failed: {error}");
     (
         StatusCode::INTERNAL_SERVER_ERROR,
         [(header::CACHE_CONTROL, "no-store")],

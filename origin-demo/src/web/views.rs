@@ -3,7 +3,8 @@
 use super::Web;
 use crate::{
     catalogue,
-    model::{Cart, Category, Customer, Order, Page, Product, Sort},
+    model::{Cart, Category, Order, Page, Product, Sort},
+    search::{Answer, Question},
 };
 use askama::Template;
 
@@ -150,4 +151,31 @@ pub struct Field {
 pub struct Confirmation {
     pub shell: Shell,
     pub order: Order,
+}
+
+/// What was found.
+#[derive(Template)]
+#[template(path = "search.html")]
+pub struct SearchPage {
+    pub shell: Shell,
+    pub question: Question,
+    pub answer: Answer,
+    pub facets: Vec<FacetLinks>,
+    pub pager: Pager,
+    /// Made without the search role.
+    pub plain: bool,
+}
+
+/// Ways to narrow a search down.
+pub struct FacetLinks {
+    pub label: String,
+    pub links: Vec<FacetLink>,
+}
+
+/// One of them.
+pub struct FacetLink {
+    pub label: String,
+    pub count: u64,
+    pub chosen: bool,
+    pub href: String,
 }
