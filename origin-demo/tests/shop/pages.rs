@@ -1,0 +1,167 @@
+//! The catalogue's pages, and HTTP as an edge cares about it.
+
+use crate::harness::{Request, Response, Shop};
+use std::{io::BufReader, net::TcpStream};
+
+#[test]
+fn catalogue_pages_are_whole_public_and_tagged_and_set_no_cookie() {
+    let shop = Shop::open();
+    for (path, text, tag) in [
+        ("/", "Most loved", "home"),
+        ("/c/mugs", "Mugs &#38; Jugs", "category-mugs"),
+        ("/c/mugs?sort=price-up", "low to high", "category-mugs"),
+        ("/products/1", "Put in cart", "p-1"),
+    ] {
+        let page = shop.web.get(path);
+        assert_eq!(page.status, 200, "{path}");
+        assert!(page.text().contains(text), "{path}: {}", page.text());
+        assert!(page.text().trim_end().ends_with("</html>"));
+        assert!(
+            page.header("cache-control")
+                .unwrap()
+                .starts_with("public, max-age=0, s-maxage=30, stale-while-revalidate=60")
+        );
+        assert!(
+            page.header("surrogate-key")
+                .unwrap()
+                .split(' ')
+                .any(|key| key == tag),
+            "{path}"
+        );
+        assert_eq!(page.header("set-cookie"), None, "{path}");
+        assert_eq!(page.header("x-served-by"), Some("web-1"));
+        assert_eq!(
+            page.body,
+            Request::get(path)
+                .header("cookie", "session=x; cart_count=3")
+                .send(shop.web.addr)
+                .body
+        );
+    }
+}
+
+#[test]
+fn what_is_not_there_is_a_404_and_nonsense_in_addresses_is_survived() {
+    let shop = Shop::open();
+    for path in [
+        "/nothing",
+        "/c/boats",
+        "/products/9999",
+        "/products/-1",
+        "/products/99999999999999999999",
+        "/assets/app.css",
+        "/images/x.svg",
+        "/images/7.gif",
+        "/c/mugs?page=999",
+        "/orders/zz%2F..%2F..",
+        "/c/%ff",
+    ] {
+        let status = shop.web.get(path).status;
+        assert!(matches!(status, 404 | 400), "{path}: {status}");
+    }
+    assert_eq!(
+        shop.web
+            .get("/c/mugs?page=99999999999999999999999&sort=%00&unknown=1")
+            .status,
+        200
+    );
+    assert_eq!(
+        Request::get("/").method("POST").send(shop.web.addr).status,
+        405
+    );
+}
+
+#[test]
+fn a_validator_is_answered_304_with_the_same_headers() {
+    let shop = Shop::open();
+    let css = shop.web.get("/").quoted_after("stylesheet\" href=\"");
+    for path in ["/", "/products/3", "/images/3.svg", css.as_str()] {
+        let full = shop.web.get(path);
+        let etag = full.header("etag").unwrap();
+        for sent in [etag.to_owned(), format!("\"x\", W/{etag}")] {
+            let again = Request::get(path)
+                .header("if-none-match", &sent)
+                .send(shop.web.addr);
+            assert_eq!(again.status, 304, "{path}");
+            assert!(again.body.is_empty());
+            for name in ["etag", "cache-control", "surrogate-key"] {
+                assert_eq!(again.header(name), full.header(name), "{path}");
+            }
+        }
+        assert_eq!(
+            Request::get(path)
+                .header("if-none-match", "\"other\"")
+                .send(shop.web.addr)
+                .status,
+            200
+        );
+    }
+}
+
+#[test]
+fn assets_have_their_hash_in_their_name_and_never_expire() {
+    let shop = Shop::open();
+    let css = shop.web.get("/").quoted_after("stylesheet\" href=\"");
+    let asset = shop.web.get(&css);
+    assert_eq!(
+        asset.header("cache-control"),
+        Some("public, max-age=31536000, immutable")
+    );
+    assert_eq!(
+        asset.header("content-type"),
+        Some("text/css; charset=utf-8")
+    );
+    assert_eq!(shop.web.get(&css.replace("app.", "app.0")).status, 404);
+}
+
+#[test]
+fn head_is_get_without_the_body() {
+    let shop = Shop::open();
+    let (get, head) = (
+        shop.web.get("/products/5"),
+        Request::head("/products/5").send(shop.web.addr),
+    );
+    assert_eq!(head.status, 200);
+    assert_eq!(
+        head.header("content-length"),
+        Some(get.body.len().to_string().as_str())
+    );
+    assert_eq!(head.header("etag"), get.header("etag"));
+}
+
+#[test]
+fn a_connection_is_kept_for_the_next_request() {
+    let shop = Shop::open();
+    let mut stream = TcpStream::connect(shop.web.addr).unwrap();
+    let mut answers = BufReader::new(stream.try_clone().unwrap());
+    for path in ["/", "/products/1", "/nothing", "/version", "/images/1.svg"] {
+        Request::get(path).write(&mut stream, "keep-alive");
+        let answer = Response::read(&mut answers, "GET").unwrap();
+        assert_ne!(answer.header("connection"), Some("close"), "{path}");
+    }
+}
+
+#[test]
+fn pictures_are_svg_and_thumbnails_lead_there_until_they_are_made() {
+    let shop = Shop::open();
+    let picture = shop.web.get("/images/4.svg");
+    assert_eq!(picture.header("content-type"), Some("image/svg+xml"));
+    assert!(picture.text().starts_with("<svg"));
+    assert_eq!(
+        shop.web.get("/thumbs/4.png").header("location"),
+        Some("/images/4.svg")
+    );
+    let _worker = shop.worker(&[]);
+    crate::harness::until("the thumbnail is made", || {
+        shop.web.get("/thumbs/4.png").status == 200
+    });
+    assert!(shop.web.get("/thumbs/4.png").body.starts_with(b"\x89PNG"));
+}
+
+#[test]
+fn two_shops_of_one_seed_are_the_same() {
+    let (one, two) = (Shop::open(), Shop::open());
+    for path in ["/", "/products/17", "/images/17.svg"] {
+        assert_eq!(one.web.get(path).body, two.web.get(path).body, "{path}");
+    }
+}
