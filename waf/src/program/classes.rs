@@ -72,6 +72,9 @@ pub(super) struct Wanted {
     pub(super) chain: usize,
 }
 
+/// A pattern for the members of this name (in lower case), or for all members.
+type Member<'a> = (Option<&'a [u8]>, &'a Wanted);
+
 /// Builds the classes and their unions. `patterns` are the distinct patterns to scan for.
 pub(super) fn build(
     rules: &[Rule],
@@ -84,7 +87,7 @@ pub(super) fn build(
         unions: Vec::new(),
         known: AHashMap::new(),
     };
-    let mut members: AHashMap<(Source, Part), Vec<(Option<&[u8]>, &Wanted)>> = AHashMap::new();
+    let mut members: AHashMap<(Source, Part), Vec<Member<'_>>> = AHashMap::new();
     for want in wanted {
         let Some(link) = rules.get(want.rule as usize).and_then(|r| r.links.first()) else {
             continue;
@@ -145,7 +148,7 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn class(
         &mut self,
-        members: &[(Option<&[u8]>, &Wanted)],
+        members: &[Member<'_>],
         name: Option<&[u8]>,
     ) -> Result<Option<usize>, PatternError> {
         let mine = || {

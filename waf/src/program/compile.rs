@@ -311,17 +311,13 @@ impl Compiler {
             None => self.found.push(
                 Diagnostic::error("no-id", at, "a rule needs an id").help("add `id:` and a number"),
             ),
-            Some(id) => match self.ids.insert(id.value, id.at) {
-                Some(first) => {
-                    let error = Diagnostic::error(
-                        "duplicate-id",
-                        id.at,
-                        format!("rule {} stands twice", id.value),
-                    );
+            Some(id) => {
+                if let Some(first) = self.ids.insert(id.value, id.at) {
+                    let message = format!("rule {} stands twice", id.value);
+                    let error = Diagnostic::error("duplicate-id", id.at, message);
                     self.found.push(error.related(first, "first here"));
                 }
-                None => {}
-            },
+            }
         }
         let deny = match actions.disruption.as_ref().map(|d| d.value) {
             Some(Disruption::Deny) => Some(actions.status.unwrap_or(DENY_STATUS)),

@@ -189,7 +189,8 @@ impl Chain {
         bytes: &ByteSet,
         buffers: &'b mut Buffers,
     ) -> Option<&'b [u8]> {
-        if !self.trigger.meets(bytes) && !(value.is_empty() && self.changes_empty) {
+        let may_change = self.trigger.meets(bytes) || (value.is_empty() && self.changes_empty);
+        if !may_change {
             return None;
         }
         let mut changed = false;

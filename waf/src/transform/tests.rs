@@ -277,7 +277,7 @@ impl Random {
 #[test]
 fn no_input_breaks_a_transformation_or_makes_it_boundless() {
     const SPICE: &[u8] = b"%u0027\\xff&#x;+/*-- ../\0\xc3\xa9\xf0\x9f\x98\x80";
-    let mut random = Random(0x5ea3_a11);
+    let mut random = Random(0x05ea_3a11);
     let mut buffers = Buffers::default();
     for round in 0..4000 {
         let input: Vec<u8> = (0..random.next() % 40)
