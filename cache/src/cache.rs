@@ -78,12 +78,13 @@ impl Cache {
         let found = self
             .store
             .find(key, &request.fields)
-            .filter(|object| object.meta.generation >= generation);
+            .filter(|object| object.glance.generation >= generation);
         let lookup = match found {
             Some(object)
-                if request.now_ms < object.meta.decision.fresh_until_ms
-                    && (request.fields.present & object.meta.bars == 0
-                        || rules.profile == Profile::Nginx) =>
+                if request.now_ms < object.glance.fresh_until_ms
+                    && (request.is_plain()
+                        || rules.profile == Profile::Nginx
+                        || request.fields.present & object.meta.bars == 0) =>
             {
                 Lookup::Hit(Hit::new(object, request.now_ms))
             }

@@ -14,6 +14,29 @@
 //!   readers and is not stored. A purge of everything is a generation.
 //! - **What cannot be stored is remembered**, so that its requests do not queue behind each other.
 //!
+//! ```
+//! # use seawall_cache::*;
+//! # use seawall_http::{Field, Fields, Method, Name, Range32};
+//! # let line = b"Cache-Control: max-age=60";
+//! # let field = Field { id: Name::CacheControl, name: Range32::new(0, 13), value: Range32::new(15, line.len()) };
+//! # let answered = Fields { fields: &[field], buf: line, present: Name::CacheControl.bit() };
+//! # let asked = Fields::EMPTY;
+//! let cache = Cache::new(Options::default());
+//! let mut key = KeyBuf::new();
+//! ["https", "shop.test", "/a?b"].iter().for_each(|part| key.part(part.as_bytes()));
+//! let rules = Rules::default();
+//! let request = Request { method: Method::Get, fields: asked, now_ms: 1_000_000 };
+//! // The first who asks is the one who fetches. Whoever asks meanwhile gets `Lookup::Join`.
+//! let Lookup::Miss(mut fill) = cache.lookup(key.finish(), &request, &rules) else { panic!() };
+//! let response = ResponseMeta { status: 200, fields: answered, request_time_ms: 1_000_000, response_time_ms: 1_000_010 };
+//! let Responded::Store(decision) = fill.respond(&request, &rules, response) else { panic!() };
+//! assert_eq!(decision.reason, "max-age");
+//! fill.push("Hello".into()).unwrap();
+//! fill.finish();
+//! let Lookup::Hit(hit) = cache.lookup(key.finish(), &request, &rules) else { panic!() };
+//! assert_eq!(hit.object.body().unwrap(), "Hello");
+//! ```
+//!
 //! Limits: those of [`Options`] and the ones named in `options.rs`. A fill is always a GET for the whole answer; a HEAD is answered from the
 //! store, and passes where there is nothing. Disk, slices, tags and No-Vary-Search are not here yet; a tier is a [`Store`].
 //!

@@ -17,7 +17,17 @@ pub struct Request<'a> {
     pub now_ms: u64,
 }
 
+impl Request<'_> {
+    /// Whether it has neither demands nor credentials.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        let special = demand_bits() | Name::Cookie.bit() | Name::Authorization.bit();
+        self.fields.present & special == 0
+    }
+}
+
 /// Presence of what makes a request more than "give me this".
+#[inline]
 pub(crate) fn demand_bits() -> u128 {
     Name::CacheControl.bit() | Name::Pragma.bit()
 }

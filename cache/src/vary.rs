@@ -41,6 +41,11 @@ impl Vary {
         Some(Vary(names.into_iter().map(select).collect()))
     }
 
+    /// Whether the answer does not vary.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether a request would get the same answer. Does not allocate.
     #[inline]
     pub fn matches(&self, request: &Fields<'_>) -> bool {

@@ -17,7 +17,7 @@ pub enum FillStart {
     Head(Arc<FillHead>),
     /// It is not for this client: not to be shared, or for other selecting fields. Ask the origin.
     Pass,
-    /// The leader gave up. Ask the origin.
+    /// The leader gave up. Look the request up again: one of those who waited will lead.
     Aborted,
 }
 

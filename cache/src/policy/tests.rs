@@ -595,3 +595,14 @@ fn nginx_ignores_what_a_request_says() {
         5,
     );
 }
+
+#[test]
+fn directives_past_the_limit_are_not_read() {
+    let many = format!("{}max-age=60", "x, ".repeat(crate::options::DIRECTIVES_MAX));
+    assert_passed(&[], 200, &[(CC, &many)], &Rules::default(), "no-freshness");
+    let fewer = format!(
+        "{}max-age=60",
+        "x, ".repeat(crate::options::DIRECTIVES_MAX - 1)
+    );
+    assert_stored(&[], 200, &[(CC, &fewer)], &Rules::default(), "max-age", 60);
+}

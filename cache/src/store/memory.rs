@@ -1,9 +1,11 @@
 //! The memory tier: sharded, weighed in bytes, one budget for what is stored and what is on its way.
 //!
-//! Why not a library: `foyer-memory`'s S3-FIFO was the plan and is what this one is measured against (`examples/lookup.rs`). It hashes
-//! an owned key type, splits its capacity evenly over its shards, lets an object that is larger than a shard in over the limit after
-//! having evicted all else there, and has no room for bytes that are reserved but not yet stored. Here every shard draws on one budget,
-//! an object of any permitted size fits, a fill's bytes count from its first, and all variants of a key lie side by side under one hash.
+//! Why not a library: `foyer-memory`'s S3-FIFO was the plan and is what this one is measured against (`examples/lookup.rs`, one thread, two
+//! threads, key included). A hot object is found in 66 and 105 ns here, in 111 and 251 ns there; one of 10,000 in 164 ns and 167 ns on one
+//! thread, where both wait for memory; on a Zipf trace 71.1 % are hits here, 71.0 % there. What decides is the books: foyer splits its
+//! capacity evenly over its shards and lets an object that is larger than a shard in, over the limit, after having evicted all else there (64 MiB
+//! in 64 shards held 156 MiB), and has no room for bytes that are reserved but not yet stored. Here every shard draws on one budget, an object
+//! of any permitted size fits, a fill's bytes count from its first, and all variants of a key lie side by side under one hash.
 
 use super::{Store, Usage, shard::Shard};
 use crate::{key::KeyRef, object::Object, options::Options};

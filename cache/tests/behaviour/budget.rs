@@ -147,3 +147,18 @@ fn an_object_larger_than_a_shards_share_fits() {
     rig.store("/large", &[(CC, "max-age=60")], &body);
     assert_eq!(kind(&rig.get("/large")), "hit");
 }
+
+#[test]
+fn bytes_on_their_way_past_their_limit_are_not_stored_and_free_themselves() {
+    let rig = Rig::with(Options {
+        fill_bytes_in_flight_max: 50_000,
+        ..options()
+    });
+    let first = begin(&rig, 1, 40_000).unwrap();
+    let second = begin(&rig, 2, 40_000).unwrap();
+    assert!(second.finish().is_none());
+    assert!(first.finish().is_some());
+    let again = begin(&rig, 2, 40_000).unwrap();
+    assert!(again.finish().is_some());
+    assert_eq!(rig.cache.stats().fill_bytes, 0);
+}
