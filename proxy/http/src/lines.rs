@@ -141,8 +141,8 @@ impl<'a> Lines<'a> {
         let reach = self.buf.len().min(start + Name::LONGEST + 1);
         let window = self.buf.get(..reach).unwrap_or_default();
         let end = scan::colon(window, start);
-        let name = window.get(start..end).unwrap_or_default();
-        (Name::lookup(name), end)
+        let rest = self.buf.get(start..).unwrap_or_default();
+        (Name::lookup_prefix(rest, end - start), end)
     }
 
     /// Where the name that starts at `start` ends, by a colon or by the line's end, and whether nginx would keep its line.

@@ -182,11 +182,13 @@ static TABLE: [u8; SLOTS] = build();
 /// No known name is longer; a whole number of words.
 const LONGEST: usize = 32;
 
-/// A name as it is compared, padded with zeros: `byte | fold == lower` for each byte. `fold` has the case bit for letters only, so that the
-/// comparison is exact.
+/// A name as it is compared: `(byte | fold) ^ lower` has no bit in `care`. `fold` has the case bit for letters only, so that the comparison is exact,
+/// and `care` has none past the name's end, so that whatever follows it may be looked at too.
 struct Folded {
     lower: [u8; LONGEST],
     fold: [u8; LONGEST],
+    care: [u8; LONGEST],
+    len: usize,
 }
 
 const fn folded() -> [Folded; TEXTS.len()] {
@@ -194,13 +196,17 @@ const fn folded() -> [Folded; TEXTS.len()] {
         Folded {
             lower: [0; LONGEST],
             fold: [0; LONGEST],
+            care: [0; LONGEST],
+            len: 0,
         }
     }; TEXTS.len()];
     let mut id = 0;
     while id < TEXTS.len() {
         let text = TEXTS[id].as_bytes();
         let mut at = 0;
+        all[id].len = text.len();
         while at < text.len() {
+            all[id].care[at] = 0xff;
             all[id].lower[at] = text[at].to_ascii_lowercase();
             all[id].fold[at] = if text[at].is_ascii_alphabetic() {
                 0x20
@@ -217,13 +223,13 @@ const fn folded() -> [Folded; TEXTS.len()] {
 static FOLDED: [Folded; TEXTS.len()] = folded();
 
 impl Folded {
-    /// Whether the padded `name` is the text in any case; a few vector instructions.
+    /// Whether `name` starts with the text in any case; a few vector instructions.
     #[inline]
-    fn is(&self, name: &[u8; LONGEST]) -> bool {
+    fn starts(&self, name: &[u8; LONGEST]) -> bool {
         let mut differs = 0;
         let mut at = 0;
         while at < LONGEST {
-            differs |= (name[at] | self.fold[at]) ^ self.lower[at];
+            differs |= ((name[at] | self.fold[at]) ^ self.lower[at]) & self.care[at];
             at += 1;
         }
         differs == 0
@@ -242,6 +248,24 @@ impl Name {
         }
         let mut padded = [0; LONGEST];
         padded[..name.len()].copy_from_slice(name);
+        Name::lookup_in(&padded, name)
+    }
+
+    /// As [`Name::lookup`] of the first `len` bytes of `buf`, without a copy when there are enough bytes behind them.
+    #[inline]
+    pub(crate) fn lookup_prefix(buf: &[u8], len: usize) -> Name {
+        match (buf.first_chunk::<LONGEST>(), buf.get(..len)) {
+            (Some(window), Some(name)) if (1..=LONGEST).contains(&len) => {
+                Name::lookup_in(window, name)
+            }
+            (None, Some(name)) => Name::lookup(name),
+            _ => Name::Other,
+        }
+    }
+
+    /// `window` starts with `name`, which is not empty.
+    #[inline]
+    fn lookup_in(window: &[u8; LONGEST], name: &[u8]) -> Name {
         let mut slot = slot_of(name);
         loop {
             let id = TABLE[slot] as usize;
@@ -249,7 +273,8 @@ impl Name {
             if id == 0 {
                 return Name::Other;
             }
-            if FOLDED[id].is(&padded) {
+            let folded = &FOLDED[id];
+            if folded.len == name.len() && folded.starts(window) {
                 return IDS[id];
             }
             slot = (slot + 1) % SLOTS;
@@ -308,6 +333,17 @@ mod tests {
             assert_eq!(Name::lookup(text.as_bytes()), name);
             assert_eq!(Name::lookup(text.to_ascii_lowercase().as_bytes()), name);
             assert_eq!(Name::lookup(text.to_ascii_uppercase().as_bytes()), name);
+            let line = format!("{text}: and enough behind it to fill a window");
+            assert_eq!(Name::lookup_prefix(line.as_bytes(), text.len()), name);
+            assert_eq!(
+                Name::lookup_prefix(line.as_bytes(), text.len() + 1),
+                Name::Other
+            );
+            assert_eq!(Name::lookup_prefix(text.as_bytes(), text.len()), name);
+            assert_eq!(
+                Name::lookup_prefix(text.as_bytes(), text.len() + 1),
+                Name::Other
+            );
         }
     }
 

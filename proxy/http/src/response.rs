@@ -64,7 +64,7 @@ pub struct ResponseHead {
     pub version: Version,
     /// The field lines in order.
     pub fields: Vec<Field>,
-    /// The union of [`Name::bit`] over `fields`.
+    /// The union of [`Name::bit`](crate::Name::bit) over `fields`.
     pub present: u128,
     /// Bytes of the whole head with the empty line after it.
     pub len: usize,

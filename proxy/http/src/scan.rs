@@ -1,6 +1,6 @@
 //! The scanning loops: where a run of allowed bytes ends.
 //!
-//! Blocks of sixteen bytes become vector instructions, words of eight find a position by arithmetic, and the last few bytes are looked at one by one.
+//! Eight bytes at a time are judged by arithmetic on one word, which also says which byte it was; the last few bytes are looked at one by one.
 
 /// Token characters (RFC 9110 §5.6.2).
 static TOKEN: [bool; 256] = {
@@ -29,20 +29,7 @@ pub(crate) fn is_control(byte: u8) -> bool {
     ((byte < 0x20) & (byte != b'\t')) | (byte == 0x7f)
 }
 
-/// The first position at or after `from` whose byte satisfies `stop`, or the length.
-#[inline(always)]
-fn first(buf: &[u8], from: usize, stop: impl Fn(u8) -> bool + Copy) -> usize {
-    let mut at = from;
-    while let Some(block) = buf.get(at..).and_then(<[u8]>::first_chunk::<16>) {
-        if block.iter().fold(false, |any, &byte| any | stop(byte)) {
-            break;
-        }
-        at += 16;
-    }
-    rest(buf, at, stop)
-}
-
-/// As [`first`], byte by byte.
+/// The first position at or after `from` whose byte satisfies `stop`, or the length; byte by byte.
 #[inline(always)]
 fn rest(buf: &[u8], from: usize, stop: impl Fn(u8) -> bool) -> usize {
     let tail = buf.get(from..).unwrap_or_default();
@@ -64,11 +51,25 @@ fn equal(word: u64, byte: u8) -> u64 {
     !(((differs & splat(0x7f)) + splat(0x7f)) | differs) & splat(0x80)
 }
 
+/// The high bits of the bytes of `word` that are below `bound`, which is at most 0x80; exact for every byte.
+#[inline(always)]
+fn below(word: u64, bound: u8) -> u64 {
+    !((word | splat(0x80)) - splat(bound)) & !word & splat(0x80)
+}
+
 /// The high bits of the bytes of `word` that are controls but no tab; exact for every byte.
 #[inline(always)]
 fn controls(word: u64) -> u64 {
-    let low = !((word | splat(0x80)) - splat(0x20)) & !word & splat(0x80);
-    (low & !equal(word, b'\t')) | equal(word, 0x7f)
+    (below(word, 0x20) & !equal(word, b'\t')) | equal(word, 0x7f)
+}
+
+/// Not zero when a byte of `word` is a control, a tab included. Cheaper than [`controls`], which decides.
+#[inline(always)]
+fn may_have_controls(word: u64) -> u64 {
+    let not_del = word ^ splat(0x7f);
+    let low = word.wrapping_sub(splat(0x20)) & !word;
+    let del = not_del.wrapping_sub(splat(1)) & !not_del;
+    (low | del) & splat(0x80)
 }
 
 /// The first position whose bit `hits` sets in a word of the text, or else that `stop` finds in the last few bytes.
@@ -102,20 +103,14 @@ pub(crate) fn token_end(buf: &[u8], from: usize) -> usize {
     rest(buf, from, |byte| !is_token_byte(byte))
 }
 
-/// The first control byte (tab apart) at or after `from`. Blocks skip what is long, words find the end.
+/// The first control byte (tab apart) at or after `from`.
 #[inline]
 pub(crate) fn value_end(buf: &[u8], from: usize) -> usize {
-    let mut at = from;
-    while let Some(block) = buf.get(at..).and_then(<[u8]>::first_chunk::<16>) {
-        if block
-            .iter()
-            .fold(false, |any, &byte| any | is_control(byte))
-        {
-            break;
-        }
-        at += 16;
-    }
-    first_in_words(buf, at, controls, is_control)
+    let hits = |word| match may_have_controls(word) {
+        0 => 0,
+        _ => controls(word),
+    };
+    first_in_words(buf, from, hits, is_control)
 }
 
 /// The first byte at or after `from` that ends a line or that no policy accepts in a value: CR, LF, NUL.
@@ -128,15 +123,21 @@ pub(crate) fn loose_value_end(buf: &[u8], from: usize) -> usize {
 /// The first byte at or after `from` that is not visible ASCII, or is `#`.
 #[inline]
 pub(crate) fn target_end(buf: &[u8], from: usize) -> usize {
-    first(buf, from, |byte| {
-        (byte <= 0x20) | (byte >= 0x7f) | (byte == b'#')
-    })
+    let hits =
+        |word| below(word, 0x21) | equal(word, 0x7f) | equal(word, b'#') | (word & splat(0x80));
+    first_in_words(
+        buf,
+        from,
+        hits,
+        |byte| matches!(byte, 0..=0x20 | 0x7f.. | b'#'),
+    )
 }
 
 /// The first byte at or after `from` that nginx does not take as part of a target: a control or a space.
 #[inline]
 pub(crate) fn loose_target_end(buf: &[u8], from: usize) -> usize {
-    first(buf, from, |byte| (byte <= 0x20) | (byte == 0x7f))
+    let hits = |word| below(word, 0x21) | equal(word, 0x7f);
+    first_in_words(buf, from, hits, |byte| matches!(byte, 0..=0x20 | 0x7f))
 }
 
 /// The first byte at or after `from` that is not a space.
@@ -180,6 +181,10 @@ mod tests {
                     let found = controls(u64::from_le_bytes(word));
                     let bit = 0x80u64 << (8 * place);
                     assert_eq!(found, if is_control(byte) { bit } else { 0 }, "{byte}");
+                    let possible = may_have_controls(u64::from_le_bytes(word)) != 0;
+                    assert!(possible || !is_control(byte), "{byte}");
+                    let found = below(u64::from_le_bytes(word), 0x21);
+                    assert_eq!(found, if byte < 0x21 { bit } else { 0 }, "{byte}");
                     let found = equal(u64::from_le_bytes(word), b':');
                     assert_eq!(found, if byte == b':' { bit } else { 0 }, "{byte}");
                 }
