@@ -3,9 +3,11 @@
 use seawall_diag::SourceMap;
 use seawall_dns::{AlwaysUp, Shared, TcpLimits, Zone, ZoneSet, serve_tcp, serve_udp};
 use std::error::Error;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use tokio::net::TcpSocket;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -50,7 +52,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind(&address).await?;
+        let address: SocketAddr = address.parse()?;
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()?
+        } else {
+            TcpSocket::new_v6()?
+        };
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let listener = socket.listen(1024)?;
         let limits = TcpLimits {
             per_client: 1024,
             ..TcpLimits::default()

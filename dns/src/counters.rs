@@ -20,17 +20,20 @@ pub enum DropReason {
     NoRoom,
     /// A connection over a limit, closed at once.
     ConnectionLimit,
+    /// Answering it panicked, which is a bug of ours: it is lost, the server is not.
+    Panic,
 }
 
 impl DropReason {
     /// All of them, in the order of [`Snapshot::dropped`].
-    pub const ALL: [DropReason; 6] = [
+    pub const ALL: [DropReason; 7] = [
         Self::Short,
         Self::Response,
         Self::Oversize,
         Self::NoPort,
         Self::NoRoom,
         Self::ConnectionLimit,
+        Self::Panic,
     ];
 
     /// As a label.
@@ -42,6 +45,7 @@ impl DropReason {
             Self::NoPort => "no_port",
             Self::NoRoom => "no_room",
             Self::ConnectionLimit => "connection_limit",
+            Self::Panic => "panic",
         }
     }
 }

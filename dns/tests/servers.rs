@@ -3,7 +3,10 @@
 mod asking;
 
 use asking::{Answer, Ask, set};
-use seawall_dns::{AlwaysUp, Counters, DropReason, Shared, TcpLimits, serve_tcp, serve_udp};
+use seawall_dns::{
+    AlwaysUp, Counters, DropReason, DynamicRecord, Health, HealthId, Policy, RType, Shared, Target,
+    TcpLimits, ZoneSet, limits, serve_tcp, serve_udp,
+};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -311,4 +314,79 @@ fn a_flood_of_scraps_is_counted_and_does_not_stop_the_thread() {
     ] {
         assert_eq!(dropped(&shared.counters, reason), 1, "{reason:?}");
     }
+}
+
+/// A health that cannot be asked.
+struct Broken;
+
+impl Health for Broken {
+    fn is_up(&self, _: HealthId) -> bool {
+        panic!("a bug, for this test")
+    }
+}
+
+#[test]
+fn a_panic_loses_its_query_and_no_other() {
+    let mut zone = asking::zone("www A 192.0.2.1\n");
+    let targets = vec![Target {
+        address: [192, 0, 2, 3].into(),
+        up: Some(HealthId(0)),
+    }];
+    zone.add_dynamic(DynamicRecord {
+        owner: "dynamic".into(),
+        rtype: RType::A,
+        ttl_s: 30,
+        policy: Policy::Failover,
+        targets,
+    })
+    .unwrap();
+    let shared = Arc::new(Shared::new(ZoneSet::new(vec![zone]), Arc::new(Broken)));
+    let udp = Udp::start(&shared);
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client
+        .send_to(&Ask::new("dynamic.example.test", "A").bytes(), udp.address)
+        .unwrap();
+    assert_eq!(udp.ask(&Ask::new("www.example.test", "A")).answers.len(), 1);
+    udp.stop();
+    assert_eq!(dropped(&shared.counters, DropReason::Panic), 1);
+}
+
+#[test]
+fn more_queries_than_a_batch_are_all_answered() {
+    let shared = shared();
+    let udp = Udp::start(&shared);
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    let query = Ask::new("www.example.test", "A").bytes();
+    let most = limits::UDP_BATCH + 10;
+    for _ in 0..most {
+        client.send_to(&query, udp.address).unwrap();
+    }
+    for _ in 0..most {
+        let len = client.recv(&mut [0; 512]).unwrap();
+        assert!(len > query.len());
+    }
+    udp.stop();
+    assert_eq!(shared.counters.snapshot().answers(), most as u64);
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_left_and_others_are_served() {
+    let shared = shared();
+    let limits = TcpLimits {
+        idle: Duration::from_millis(300),
+        queries: usize::MAX,
+        ..TcpLimits::default()
+    };
+    let tcp = Tcp::start(&shared, limits).await;
+    let mut deaf = tcp.connect().await;
+    let batch = framed(&Ask::new("big.example.test", "A")).repeat(1000);
+    // Its answers fill every buffer on the way; then its writes fail, because the server has gone.
+    let gone = async { while deaf.write_all(&batch).await.is_ok() {} };
+    tokio::time::timeout(PATIENCE, gone).await.unwrap();
+    let mut other = tcp.connect().await;
+    let question = framed(&Ask::new("www.example.test", "A"));
+    other.write_all(&question).await.unwrap();
+    assert_eq!(read(&mut other).await.answers.len(), 1);
+    tcp.stop().await;
 }

@@ -6,8 +6,9 @@ mod udp;
 pub use tcp::serve_tcp;
 pub use udp::serve_udp;
 
-use crate::{Counters, Health, ZoneSet};
+use crate::{Client, Counters, DropReason, Health, Out, Verdict, ZoneSet, answer};
 use arc_swap::{ArcSwap, Guard};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Zones and the health their dynamic records ask: one value, because a [`crate::HealthId`] means something only to
@@ -51,4 +52,11 @@ impl Shared {
     pub fn serving(&self) -> Guard<Arc<Serving>> {
         self.serving.load()
     }
+}
+
+/// Answers, and outlives a panic: one query is lost instead of the thread that serves all others. Nothing is left
+/// half-done, as zones are never written to and every answer starts its buffer anew.
+fn guarded(zones: &ZoneSet, query: &[u8], client: &Client<'_>, out: &mut Out<'_>) -> Verdict {
+    catch_unwind(AssertUnwindSafe(|| answer(zones, query, client, out)))
+        .unwrap_or(Verdict::Drop(DropReason::Panic))
 }

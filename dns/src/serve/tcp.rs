@@ -1,9 +1,9 @@
 //! TCP: two bytes of length before each message (RFC 1035 §4.2.2), many queries on a connection (RFC 7766 §6.2.1).
 
-use super::Shared;
+use super::{Shared, guarded};
 use crate::counters::Snapshot;
 use crate::limits::{TCP_BYTES, TcpLimits};
-use crate::{Client, DropReason, Out, Transport, Verdict, answer};
+use crate::{Client, DropReason, Out, Transport, Verdict};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
@@ -188,7 +188,7 @@ fn answer_all(
             };
             used += 2 + query.len();
             asked += 1;
-            let verdict = answer(&serving.zones, query, &client, &mut out);
+            let verdict = guarded(&serving.zones, query, &client, &mut out);
             let reply = if let Verdict::Reply(len) = verdict {
                 out.written(len)
             } else {

@@ -1,9 +1,9 @@
 //! UDP: the body of a thread that owns a socket.
 
-use super::Shared;
+use super::{Shared, guarded};
 use crate::counters::Snapshot;
 use crate::limits::{UDP_BATCH, UDP_WAKE};
-use crate::{Client, DropReason, Out, Transport, Verdict, answer};
+use crate::{Client, DropReason, Out, Transport, Verdict};
 use seawall_sys::udp::{Datagram, UdpBatch, prepare};
 use std::io;
 use std::net::UdpSocket;
@@ -59,7 +59,7 @@ fn one(
         health,
     };
     let mut out = Out::new(room);
-    let verdict = answer(zones, datagram.bytes, &client, &mut out);
+    let verdict = guarded(zones, datagram.bytes, &client, &mut out);
     let len = if let Verdict::Reply(len) = verdict {
         Some(len)
     } else {
