@@ -436,6 +436,20 @@ fn a_fragment_is_read_as_if_in_its_place() {
     let (config, _) =
         load_text("a.conf", "location /x { return 204; }", &options()).expect("loads");
     assert_eq!(config.sites[0].routes.len(), 1);
+    let (config, _) = load_text(
+        "a.conf",
+        "proxy_pass http://127.0.0.1:1; proxy_set_header A b;",
+        &options(),
+    )
+    .expect("loads");
+    assert_eq!(proxy(route(&config, "/")).set_headers.len(), 1);
+    assert_eq!(
+        says("nonsense x;"),
+        [
+            "no \"events\" section in configuration",
+            "unknown directive \"nonsense\" in nginx.conf:1"
+        ]
+    );
 }
 
 #[test]
@@ -585,4 +599,48 @@ fn what_is_not_built_is_an_error_unless_it_is_off() {
     config(
         "events {} http { gzip off; server { proxy_redirect off; sendfile on; tcp_nodelay on; } }",
     );
+}
+
+#[test]
+fn of_broken_syntax_only_the_first_place_is_shown() {
+    let text = "events {}\nhttp {\n  server {\n    root \"/a\"b;\n  }\n}}\n";
+    let error = load_text("nginx.conf", text, &options()).expect_err("broken");
+    let expected = "\
+error[nginx-syntax]: unexpected \"b\"
+ --> nginx.conf:4:14
+  |
+4 |     root \"/a\"b;
+  |              ^
+";
+    let rendered = error.diagnostics.render(&error.sources, false);
+    assert!(rendered.starts_with(expected), "{rendered}");
+    assert_eq!(rendered.matches("nginx-syntax").count(), 1, "{rendered}");
+}
+
+#[test]
+fn what_differs_from_nginx_is_a_warning() {
+    let text = "error_log e; events {} http { client_header_timeout 5s; server { error_log f; client_header_timeout 9s; } }";
+    let (config, warnings) = load_text("nginx.conf", text, &options()).expect("loads");
+    assert_eq!(
+        warnings.iter().map(|d| d.code).collect::<Vec<_>>(),
+        ["approximated", "approximated"]
+    );
+    assert_eq!(config.limits.head_timeout, Duration::from_secs(9));
+}
+
+#[test]
+fn blocks_nested_past_the_limit_are_refused() {
+    for depth in [seawall_conf::nginx::BLOCK_DEPTH_MAX + 2, 100_000] {
+        let text = format!(
+            "events {{}} http {{ {}{} }}",
+            "a {".repeat(depth),
+            "}".repeat(depth)
+        );
+        let said = says(&text);
+        assert!(
+            said.iter()
+                .any(|s| s.starts_with("blocks are nested deeper than 64 levels")),
+            "{said:?}"
+        );
+    }
 }

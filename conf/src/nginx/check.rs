@@ -15,7 +15,7 @@ pub(crate) fn check(items: &[Item], context: Contexts, found: &mut Diagnostics) 
         let Some(row) = row(directive, context, found) else {
             continue;
         };
-        if !shape(directive, row, found) {
+        if !shape(directive, row, context, found) {
             continue;
         }
         if let Some(first) = seen
@@ -86,7 +86,7 @@ fn row(directive: &Directive, context: Contexts, found: &mut Diagnostics) -> Opt
     None
 }
 
-fn shape(directive: &Directive, row: &Row, found: &mut Diagnostics) -> bool {
+fn shape(directive: &Directive, row: &Row, context: Contexts, found: &mut Diagnostics) -> bool {
     let (name, at) = (row.name, directive.at());
     match (&directive.block, row.block) {
         (None, true) => {
@@ -131,14 +131,25 @@ fn shape(directive: &Directive, row: &Row, found: &mut Diagnostics) -> bool {
         found.error("nginx-value", word.at, message);
         return false;
     }
-    if let Status::Approximated(note) = row.status
-        && row.name == "proxy_cache_path"
-    {
-        found.push(Diagnostic::warning(
-            "approximated",
-            at,
-            format!("\"{name}\" is approximated: {note}"),
-        ));
-    }
+    approximated(directive, row, context, found);
     true
+}
+
+/// Says what differs where an operator would notice.
+fn approximated(directive: &Directive, row: &Row, context: Contexts, found: &mut Diagnostics) {
+    let Status::Approximated(note) = row.status else {
+        return;
+    };
+    let noticed = match row.name {
+        "proxy_cache_path" => true,
+        "error_log" => !context.has(Contexts::MAIN),
+        "client_header_timeout" | "large_client_header_buffers" | "max_headers" => {
+            context.has(Contexts::SERVER)
+        }
+        _ => false,
+    };
+    if noticed {
+        let message = format!("\"{}\" is approximated: {note}", row.name);
+        found.push(Diagnostic::warning("approximated", directive.at(), message));
+    }
 }

@@ -125,21 +125,19 @@ impl Lexer<'_> {
         } else {
             self.position
         };
-        let at = self.span(start);
-        if closed
-            && let Some(next) = self
-                .peek(0)
-                .filter(|b| !is_space(*b) && !matches!(b, b';' | b'{' | b')'))
-        {
+        let ends = |b: &u8| is_space(*b) || matches!(b, b';' | b'{' | b')');
+        if closed && self.peek(0).is_some_and(|b| !ends(&b)) {
             let place = Span::new(self.file, self.position, self.position + 1);
-            let shown = self
-                .text
-                .get(self.position..)
-                .and_then(|t| t.chars().next())
-                .unwrap_or(next.into());
+            let rest = self.text.get(self.position..).unwrap_or_default();
+            let shown: String = rest.chars().take(1).collect();
             self.found
                 .error("nginx-syntax", place, format!("unexpected \"{shown}\""));
+            // What clings to the quote is taken along: as a word of its own it would only make more errors.
+            while self.peek(0).is_some_and(|b| !ends(&b)) {
+                self.skip_character();
+            }
         }
+        let at = self.span(start);
         self.finish(at, start + 1, inner_end, true)
     }
 
@@ -260,6 +258,22 @@ mod tests {
     fn a_file_that_ends_within_a_word_still_ends() {
         for text in ["\"", "'a", "a\\", "\"\\", "$", "${", "\\é", "\u{feff}"] {
             words(text);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn tokens_and_the_spaces_between_them_are_the_whole_text(text in "[a\"'{};#$\\\\ \n\u{e9}]{0,60}") {
+            let mut found = Diagnostics::default();
+            let mut end = 0;
+            for token in lex(FileId(0), &text, &mut found) {
+                let (start, stop) = (token.at.start as usize, token.at.end as usize);
+                let between = text.get(end..start).expect("in order, between characters");
+                proptest::prop_assert!(between.bytes().all(is_space));
+                proptest::prop_assert!(stop > start);
+                end = stop;
+            }
+            proptest::prop_assert!(text.get(end..).expect("between characters").bytes().all(is_space));
         }
     }
 }

@@ -166,23 +166,32 @@ fn error_log(
     }
 }
 
+/// Limits on heads are one for all servers, since a head is read before its server is known: the largest counts.
 fn read_limits(reader: &mut Reader<'_>, http: &Directive, limits: &mut Limits) {
-    for d in http.children() {
+    let (mut timeout, mut fields, mut bytes) = (None, None, None);
+    let servers = http
+        .children()
+        .filter(|d| d.name() == "server")
+        .flat_map(Directive::children);
+    for d in http.children().chain(servers) {
         match d.name() {
-            "client_header_timeout" => {
-                limits.head_timeout = reader.duration(d).unwrap_or(limits.head_timeout)
-            }
-            "max_headers" => limits.head_fields = reader.number(d).unwrap_or(1000).max(1) as usize,
+            "client_header_timeout" => timeout = timeout.max(reader.duration(d)),
+            "max_headers" => fields = fields.max(reader.number(d).map(|n| n.max(1) as usize)),
             "large_client_header_buffers" => {
                 let number = d.args.first().and_then(|w| reader.number_word(w, &w.text));
                 let size = d.args.get(1).and_then(|w| reader.size_word(w, &w.text));
                 if let (Some(number), Some(size)) = (number, size) {
-                    limits.head_bytes = number.saturating_mul(size).clamp(1024, 1 << 20) as usize;
+                    bytes = bytes.max(Some(
+                        number.saturating_mul(size).clamp(1024, 1 << 20) as usize
+                    ));
                 }
             }
             _ => {}
         }
     }
+    limits.head_timeout = timeout.unwrap_or(limits.head_timeout);
+    limits.head_fields = fields.unwrap_or(limits.head_fields);
+    limits.head_bytes = bytes.unwrap_or(limits.head_bytes);
 }
 
 fn lower_http(

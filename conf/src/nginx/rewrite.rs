@@ -43,7 +43,7 @@ fn set(reader: &mut Reader<'_>, d: &Directive) -> Option<Op> {
         return None;
     };
     Some(Op::Set {
-        variable: variable.to_ascii_lowercase(),
+        variable: variable.to_owned(),
         value: reader.template(value),
     })
 }

@@ -67,16 +67,25 @@ pub(crate) fn directives(items: &[Item]) -> impl Iterator<Item = &Directive> {
 }
 
 /// One file as a tree, includes not yet followed.
+///
+/// Of what is wrong with the syntax only the first is reported: whatever follows it is mostly its echo (a block of Lua
+/// is a hundred unexpected characters).
 pub(crate) fn parse(file: FileId, text: &str, found: &mut Diagnostics) -> Vec<Item> {
+    let mut errors = Diagnostics::default();
     let mut parser = Parser {
         stack: vec![Level::default()],
         words: Vec::new(),
-        found,
+        found: &mut errors,
     };
     for token in lex(file, text, parser.found) {
         parser.token(token);
     }
-    parser.finish(Span::new(file, text.trim_end().len(), text.len()))
+    let items = parser.finish(Span::new(file, text.trim_end().len(), text.len()));
+    errors.sort();
+    if let Some(first) = errors.iter().next() {
+        found.push(first.clone());
+    }
+    items
 }
 
 /// An open block: the directive it belongs to and what it holds so far.
