@@ -6,7 +6,6 @@ use super::{
 };
 use crate::{
     cache::Cache,
-    conditional::opaque,
     head::Head,
     object::{Hit, Meta, Object},
     options::{UNSTORABLE, UNSTORABLE_FAILURE},
@@ -15,7 +14,7 @@ use crate::{
     vary::Vary,
 };
 use bytes::Bytes;
-use seawall_http::Name;
+use seawall_http::{Name, etag};
 use std::{pin::pin, sync::Arc, time::Duration};
 
 /// Why a body is not kept any more. Pushing goes on to serve those who read along.
@@ -36,7 +35,7 @@ pub enum Responded {
     /// Push the body and finish.
     Store(Decision),
     /// Not shared: hand it to the client that asked. Waiters are released to go on their own, and for some seconds nobody waits.
-    /// With the reasons `unsolicited-304` and `unmatched-304` there is no answer to hand on: ask again without conditions.
+    /// With the reason `unsolicited-304` it is an answer only to a client whose own conditions were sent on.
     Pass(Decision),
     /// The 304 has renewed the stored answer: serve that.
     NotModified(Hit),
@@ -157,14 +156,11 @@ impl Fill {
         let Some(stale) = self.stale.clone().filter(|_| self.validates) else {
             return self.pass(Decision::pass("unsolicited-304"), None, now_ms);
         };
-        let differs = |etag: &[u8]| {
-            stale
-                .etag()
-                .is_some_and(|stored| opaque(stored) != opaque(etag))
-        };
-        if response.fields.get(Name::ETag).is_some_and(differs) {
-            self.cache.discard(&stale);
-            return self.pass(Decision::pass("unmatched-304"), None, now_ms);
+        let tags = (stale.etag(), response.fields.get(Name::ETag));
+        if matches!(tags, (Some(stored), Some(confirmed)) if !etag::weak_eq(stored, confirmed)) {
+            // It confirms what we named and describes something else: good for the one who asked, and not a day longer.
+            self.pass(Decision::pass("unmatched-304"), Some(UNSTORABLE), now_ms);
+            return Responded::NotModified(Hit::new(stale, now_ms));
         }
         let mut head = stale
             .meta

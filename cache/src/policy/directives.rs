@@ -1,7 +1,11 @@
 //! Cache-Control, and its targeted relative, as values.
 
 use crate::options::{DELTA_SECONDS_MAX, DIRECTIVES_MAX};
-use seawall_http::{Fields, Name, members, trim};
+use seawall_http::{
+    Fields, Name, members,
+    sf::{self, Bare},
+    trim,
+};
 
 /// What a response's Cache-Control says (RFC 9111 §5.2.2, RFC 5861, RFC 8246 is of no use to a shared cache).
 ///
@@ -75,40 +79,34 @@ impl Directives {
         if !fields.has(Name::CdnCacheControl) {
             return None;
         }
+        let text = sf::join(fields.all(Name::CdnCacheControl));
+        let dictionary = sf::parse_dictionary(&text)
+            .ok()
+            .filter(|members| !members.is_empty())?;
         let mut all = Directives::default();
-        let mut any = false;
-        for member in fields.list(Name::CdnCacheControl).take(DIRECTIVES_MAX) {
-            // Parameters of a member are of no meaning here.
-            let member = trim(
-                member
-                    .split(|&byte| byte == b';')
-                    .next()
-                    .unwrap_or_default(),
-            );
-            let (name, value) = split(member);
-            if !is_dictionary_key(name) {
-                return None;
+        for (name, member) in &dictionary {
+            if let Some(item) = member.as_item() {
+                all.add_targeted(name, &item.bare);
             }
-            any = true;
-            let number = match value {
-                None => None,
-                Some(value) if is_integer(value) => Some(value),
-                Some(value) if is_bare_item(value) => continue,
-                Some(_) => return None,
-            };
-            all.add_targeted(name, number);
         }
-        any.then_some(all)
+        Some(all)
     }
 
-    /// A directive that wants a number and has none is ignored, and the other way round.
-    fn add_targeted(&mut self, name: &[u8], number: Option<&[u8]>) {
+    /// A directive whose value is of the wrong type is ignored (RFC 9213 §2.1).
+    fn add_targeted(&mut self, name: &str, value: &Bare) {
         let wants_number = matches!(
             name,
-            b"max-age" | b"s-maxage" | b"stale-while-revalidate" | b"stale-if-error"
+            "max-age" | "s-maxage" | "stale-while-revalidate" | "stale-if-error"
         );
-        if wants_number == number.is_some() {
-            self.add(name, number);
+        match value {
+            Bare::Integer(seconds) if wants_number => {
+                self.add(name.as_bytes(), Some(seconds.to_string().as_bytes()));
+            }
+            Bare::Boolean(true) if !wants_number => self.add(name.as_bytes(), None),
+            Bare::String(names) if !wants_number => {
+                self.add(name.as_bytes(), Some(names.as_bytes()));
+            }
+            _ => {}
         }
     }
 }
@@ -195,26 +193,4 @@ fn unquote(value: &[u8]) -> &[u8] {
         [b'"', inner @ .., b'"'] => inner,
         _ => value,
     }
-}
-
-/// RFC 9651 §3.1.2.
-fn is_dictionary_key(name: &[u8]) -> bool {
-    let rest_ok = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.' | b'*');
-    matches!(name.first(), Some(b'a'..=b'z' | b'*')) && name.iter().all(rest_ok)
-}
-
-/// RFC 9651 §3.3.1, without a sign: a negative lifetime is none.
-fn is_integer(value: &[u8]) -> bool {
-    (1..=15).contains(&value.len()) && value.iter().all(u8::is_ascii_digit)
-}
-
-/// Anything else that may stand as a value: enough to tell a dictionary from something that is none.
-fn is_bare_item(value: &[u8]) -> bool {
-    matches!(
-        value,
-        [b'"', .., b'"'] | [b':', .., b':'] | [b'?', b'0' | b'1'] | [b'(', .., b')']
-    ) || matches!(
-        value.first(),
-        Some(b'a'..=b'z' | b'A'..=b'Z' | b'*' | b'-' | b'0'..=b'9' | b'@')
-    )
 }

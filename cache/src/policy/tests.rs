@@ -429,6 +429,13 @@ fn the_targeted_field_replaces_the_general_ones_rfc_9213() {
         "max-age",
         60,
     );
+    assert_passed(
+        &[],
+        200,
+        &[(CDN, "max-age=10"), (CDN, "private")],
+        &rules,
+        "private",
+    );
     // A member of the wrong type is ignored.
     assert_passed(
         &[],
