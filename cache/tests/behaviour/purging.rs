@@ -4,6 +4,7 @@ use crate::rig::*;
 use bytes::Bytes;
 use seawall_cache::*;
 use seawall_http::{Fields, Method};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 const FRESH: [(&str, &str); 1] = [(CC, "max-age=60")];
 
@@ -106,4 +107,52 @@ fn an_unsafe_request_invalidates_rfc_9111_4_4() {
     assert_eq!(kind(&lookup), "method");
     assert!(rig.cache.invalidate(key("/a").as_ref()));
     assert_eq!(kind(&rig.get("/a")), "miss");
+}
+
+#[test]
+fn after_a_purge_nobody_sees_what_was_before_however_many_threads_fill() {
+    const ROUNDS: u64 = 2000;
+    let rig = Rig::new();
+    // What the origin serves: the purger changes it, then purges, then looks.
+    let version = AtomicU64::new(0);
+    let is_done = AtomicBool::new(false);
+    let seen = |lookup: Lookup| match lookup {
+        Lookup::Hit(hit) => Some(
+            String::from_utf8(body(&hit.object))
+                .unwrap()
+                .parse()
+                .unwrap(),
+        ),
+        _ => None,
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !is_done.load(SeqCst) {
+                    if let Lookup::Miss(fill) = rig.get("/a") {
+                        let now = version.load(SeqCst).to_string();
+                        rig.complete(fill, &[], &FRESH, &now);
+                    }
+                }
+            });
+        }
+        let mut hits = 0;
+        for round in 1..=ROUNDS {
+            version.store(round, SeqCst);
+            if round % 2 == 0 {
+                rig.cache.purge_all();
+            } else {
+                rig.cache.purge(key("/a").as_ref());
+            }
+            if let Some(version) = seen(rig.get("/a")) {
+                assert_eq!(version, round);
+                hits += 1;
+            }
+            // The last round waits for a fill, so that at least one is seen.
+            while round == ROUNDS && hits == 0 {
+                hits += u64::from(seen(rig.get("/a")) == Some(round));
+            }
+        }
+        is_done.store(true, SeqCst);
+    });
 }
