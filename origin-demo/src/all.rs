@@ -56,7 +56,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         } else {
             role.as_str().to_owned()
         };
-        let child = start(&cli, role, listen)?;
+        let child = start(&cli, role, listen, &name)?;
         say!("{name} started, pid {}", child.id());
         processes.push(Process {
             name,
@@ -103,7 +103,7 @@ fn plan(cli: &Cli) -> anyhow::Result<Vec<(Role, SocketAddr)>> {
     Ok(plan)
 }
 
-fn start(cli: &Cli, role: Role, listen: SocketAddr) -> anyhow::Result<Child> {
+fn start(cli: &Cli, role: Role, listen: SocketAddr, name: &str) -> anyhow::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg(role.as_str()).arg("--state").arg(&cli.state);
     command.args([
@@ -116,6 +116,7 @@ fn start(cli: &Cli, role: Role, listen: SocketAddr) -> anyhow::Result<Child> {
     ]);
     for (flag, value) in [
         ("--listen", listen.to_string()),
+        ("--name", name.to_string()),
         ("--products", cli.products.to_string()),
         ("--seed", cli.seed.to_string()),
         ("--lease-ms", cli.lease_ms.to_string()),
@@ -162,7 +163,7 @@ async fn revive(cli: &Cli, processes: &mut [Process]) -> anyhow::Result<()> {
             bail!("{} does not stay up", process.name);
         }
         tokio::time::sleep(PAUSE).await;
-        process.child = start(cli, process.role, process.listen)?;
+        process.child = start(cli, process.role, process.listen, &process.name)?;
         process.started = Instant::now();
         revived = true;
         say!("{} started again, pid {}", process.name, process.child.id());

@@ -34,7 +34,7 @@ pub struct Cli {
     /// The seed everything on sale is made from.
     #[arg(long, default_value_t = 7)]
     pub seed: u64,
-    /// The value of X-Served-By; by default the role, and for web the last number of its address (web-2 on 127.0.0.2).
+    /// The value of X-Served-By; by default the role, and for web with its address's last number (web-2 on 127.0.0.2); `all` numbers them from 1.
     #[arg(long)]
     pub name: Option<String>,
     /// With `all`: the addresses of the web processes.

@@ -32,6 +32,8 @@ pub const CACHED_PRODUCTS: usize = 2_000;
 pub const CACHED_FOR: Duration = Duration::from_secs(30);
 /// Attempts at a job before it is set aside as a dead letter.
 pub const JOB_ATTEMPTS: u32 = 5;
+/// Attempts at indexing: search may be away for an hour and should still hear of everything.
+pub const INDEX_ATTEMPTS: u32 = 20;
 /// The longest pause between two attempts.
 pub const JOB_BACKOFF_MAX: Duration = Duration::from_secs(300);
 /// Bytes of a job's payload.

@@ -10,7 +10,7 @@
 //! - Between attempts it waits exponentially longer, with jitter, so that a herd of failures does not return as one.
 
 use crate::{
-    limits::{JOB_ATTEMPTS, JOB_BACKOFF_MAX},
+    limits::{INDEX_ATTEMPTS, JOB_ATTEMPTS, JOB_BACKOFF_MAX},
     random::Rng,
 };
 use serde::{Deserialize, Serialize};
@@ -48,7 +48,10 @@ impl NewJob {
 
     /// Tell search about a product.
     pub fn index(product: u64) -> Self {
-        Self::keyed("index", product.to_string())
+        Self {
+            attempts_max: INDEX_ATTEMPTS,
+            ..Self::keyed("index", product.to_string())
+        }
     }
 
     fn keyed(kind: &str, payload: String) -> Self {

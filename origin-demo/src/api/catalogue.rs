@@ -74,6 +74,14 @@ pub async fn thumbnail(State(api): Shared, Path(id): Path<u64>) -> Result<Respon
         .store
         .read(move |repository| repository.thumbnail(id))
         .await?;
-    let thumbnail = thumbnail.ok_or_else(Refused::not_found)?;
+    let product = api
+        .products
+        .get(id, &api.store)
+        .await?
+        .ok_or_else(Refused::not_found)?;
+    // One of an older picture is none: its address would be cached under the new one's name.
+    let thumbnail = thumbnail
+        .filter(|made| made.art == product.art)
+        .ok_or_else(Refused::not_found)?;
     Ok(([(header::CONTENT_TYPE, "image/png")], thumbnail.png).into_response())
 }

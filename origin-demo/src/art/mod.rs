@@ -3,10 +3,16 @@
 //! A picture is a [`Scene`]: filled paths, nothing else. Two writers share it, so the big picture and its thumbnail
 //! cannot disagree: SVG for pages ([`svg`]), and a small scanline rasteriser for the worker's PNGs ([`raster`]).
 
+mod brush;
+mod furniture;
+mod garden;
+mod lights;
 mod paint;
 mod path;
 mod raster;
 mod svg;
+mod wares;
+mod wearables;
 
 pub use paint::paint;
 pub use raster::png;
@@ -18,6 +24,7 @@ use path::Path;
 pub const SIDE: f64 = 400.0;
 
 /// Filled paths, the first at the back.
+#[derive(Default)]
 pub struct Scene {
     shapes: Vec<Shape>,
 }
@@ -30,7 +37,7 @@ struct Shape {
 
 impl Scene {
     fn new() -> Self {
-        Self { shapes: Vec::new() }
+        Self::default()
     }
 
     fn fill(&mut self, rgb: u32, path: Path) {

@@ -60,6 +60,9 @@ impl Path {
 
     /// A trapezoid from the top edge `l..r` at `top` to the bottom edge `bl..br` at `bottom`, with round corners.
     pub fn taper(l: f64, r: f64, top: f64, bl: f64, br: f64, bottom: f64, round: f64) -> Self {
+        if round <= 0.0 {
+            return Self::poly(&[(l, top), (r, top), (br, bottom), (bl, bottom)]);
+        }
         let corners = [(l, top), (r, top), (br, bottom), (bl, bottom)];
         let toward = |(x, y): (f64, f64), (tx, ty): (f64, f64)| {
             let length = ((tx - x).powi(2) + (ty - y).powi(2)).sqrt().max(1e-9);
@@ -118,6 +121,25 @@ impl Path {
             Step::Move(cx - rx, base),
             Step::Curve(cx - rx, base - ky, cx - kx, base - ry, cx, base - ry),
             Step::Curve(cx + kx, base - ry, cx + rx, base - ky, cx + rx, base),
+        ])
+    }
+
+    /// A crescent like a rocker's runner: `width` thick in the middle, pointed at both ends.
+    pub fn bottom_arc(cx: f64, top: f64, rx: f64, ry: f64, width: f64) -> Self {
+        let curve = |ry: f64, side: f64| {
+            Step::Curve(
+                cx - side * rx * 0.5,
+                top + ry,
+                cx + side * rx * 0.5,
+                top + ry,
+                cx + side * rx,
+                top,
+            )
+        };
+        Self(vec![
+            Step::Move(cx - rx, top),
+            curve(ry, 1.0),
+            curve(ry - width * 1.4, -1.0),
         ])
     }
 

@@ -76,7 +76,7 @@ pub fn product(seed: u64, id: u64) -> Product {
         colour: colour.to_owned(),
         price_cents,
         stock,
-        rating_tenths: (rng.between(32, 50).max(rng.between(30, 50))) as u32,
+        rating_tenths: (rng.between(38, 49) + rng.between(32, 50)) as u32 / 2,
         reviews: (rng.between(2, 20) * rng.between(1, 14)) as u32,
         art: rng.next() >> 16,
     }
@@ -85,7 +85,9 @@ pub fn product(seed: u64, id: u64) -> Product {
 fn three_of(rng: &mut Rng, facts: &[&str; 6]) -> Vec<String> {
     let first = rng.between(0, 5) as usize;
     (0..3)
-        .map(|n| facts[(first + n * 2 + usize::from(n == 2 && first % 2 == 0)) % 6].to_owned())
+        .map(|n| {
+            facts[(first + n * 2 + usize::from(n == 2 && first.is_multiple_of(2))) % 6].to_owned()
+        })
         .collect()
 }
 

@@ -56,7 +56,7 @@ pub const MAKERS: [&str; 14] = [
     "Ferrier's Yard",
     "Two Tides",
     "Groyne Street",
-    "Lantern Row",
+    "Chandler Row",
 ];
 
 /// Last sentences: about the maker. `{maker}` is its name.

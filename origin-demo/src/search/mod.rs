@@ -29,7 +29,7 @@ use axum::{
     routing::{get, post},
 };
 use index::Index;
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 /// Be the search.
 pub async fn run(cli: Cli) -> anyhow::Result<()> {
@@ -56,28 +56,22 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
 }
 
 /// Pull everything if there is nothing, however long it takes the api to come up.
-fn fill(
-    index: Arc<Index>,
-    api: Client,
-    service: Service,
-) -> impl Future<Output = Result<(), index::Error>> {
-    async move {
-        let mut after = 0;
-        while index.is_empty() || after > 0 {
-            let path = format!("/products?after={after}&per_page={PER_PAGE_MAX}");
-            match api.get::<Page<Product>>(&path).await {
-                Ok(page) => {
-                    let Some(last) = page.items.last() else { break };
-                    after = last.id;
-                    store(index.clone(), page.items).await?;
-                }
-                // Not an event one could await: another process has to come up.
-                Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
+async fn fill(index: Arc<Index>, api: Client, service: Service) -> Result<(), index::Error> {
+    let mut after = 0;
+    while index.is_empty() || after > 0 {
+        let path = format!("/products?after={after}&per_page={PER_PAGE_MAX}");
+        match api.get::<Page<Product>>(&path).await {
+            Ok(page) => {
+                let Some(last) = page.items.last() else { break };
+                after = last.id;
+                store(index.clone(), page.items).await?;
             }
+            // Not an event one could await: another process has to come up.
+            Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
         }
-        service.set_ready();
-        Ok(())
     }
+    service.set_ready();
+    Ok(())
 }
 
 async fn store(index: Arc<Index>, products: Vec<Product>) -> Result<usize, index::Error> {

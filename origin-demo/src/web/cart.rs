@@ -34,6 +34,8 @@ pub async fn show(State(web): Shared, Query(why): Query<Why>, headers: HeaderMap
         Ok(found) => found,
         Err(error) => return page::apologise(&web, &error),
     };
+    let count = session::count_cookie(cart.count());
+    let known = session.is_some();
     let mut response = page::private(&views::CartPage {
         shell: web.shell(""),
         note: note(&why.note),
@@ -44,8 +46,10 @@ pub async fn show(State(web): Shared, Query(why): Query<Why>, headers: HeaderMap
             .any(|line| line.quantity > line.product.stock),
         cart,
     });
-    // An api that lost its carts, or another tab: the badge follows.
-    page::set_cookies(response.headers_mut(), &[]);
+    if known {
+        // Another tab may have changed it: the badge follows.
+        page::set_cookies(response.headers_mut(), &[count]);
+    }
     response
 }
 

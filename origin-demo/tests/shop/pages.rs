@@ -1,6 +1,6 @@
 //! The catalogue's pages, and HTTP as an edge cares about it.
 
-use crate::harness::{Request, Response, Shop};
+use crate::harness::{Request, Response, Shop, until};
 use std::{io::BufReader, net::TcpStream};
 
 #[test]
@@ -152,10 +152,18 @@ fn pictures_are_svg_and_thumbnails_lead_there_until_they_are_made() {
         Some("/images/4.svg")
     );
     let _worker = shop.worker(&[]);
-    crate::harness::until("the thumbnail is made", || {
-        shop.web.get("/thumbs/4.png").status == 200
-    });
-    assert!(shop.web.get("/thumbs/4.png").body.starts_with(b"\x89PNG"));
+    let made = || shop.web.get("/thumbs/4.png").status == 200;
+    until("the thumbnail is made", made);
+    let before = shop.web.get("/thumbs/4.png");
+    assert!(before.body.starts_with(b"\x89PNG"));
+    shop.api.post_json("/products/4", r#"{"art": 12345}"#);
+    until("the new one is made", made);
+    assert_ne!(
+        shop.web.get("/thumbs/4.png").body,
+        before.body,
+        "never the old one under the new one's name"
+    );
+    assert_ne!(shop.web.get("/images/4.svg").body, picture.body);
 }
 
 #[test]
