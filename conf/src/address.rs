@@ -7,6 +7,9 @@ use std::path::PathBuf;
 /// The greatest number of addresses taken from one name in `listen`.
 pub const LISTEN_NAME_ADDRESSES_MAX: usize = 16;
 
+/// The longest path of a unix socket that the kernel takes (sockaddr_un, without its final NUL).
+pub const UNIX_PATH_MAX: usize = 107;
+
 /// Addresses to listen on: a bare port is every IPv4 and every IPv6 address; a name is looked up now, since a socket
 /// needs an address.
 pub(crate) fn listen(text: &str) -> Result<Vec<Address>, String> {
@@ -81,12 +84,14 @@ pub(crate) fn host_port(text: &str, default_port: Option<u16>) -> Result<Address
     Ok(Address::Name(host.to_ascii_lowercase(), port))
 }
 
-/// A unix socket's path; the longest the kernel takes is 107 bytes (sockaddr_un).
+/// A unix socket's path.
 fn unix(path: &str) -> Result<Address, String> {
     match path.len() {
         0 => Err("the unix socket has no path".into()),
-        1..=107 => Ok(Address::Unix(PathBuf::from(path))),
-        _ => Err("the path of the unix socket is longer than 107 bytes".into()),
+        1..=UNIX_PATH_MAX => Ok(Address::Unix(PathBuf::from(path))),
+        _ => Err(format!(
+            "the path of the unix socket is longer than {UNIX_PATH_MAX} bytes"
+        )),
     }
 }
 

@@ -707,7 +707,8 @@ pub struct Proxy {
 pub enum ProxyUri {
     /// The client's target, byte for byte unless it was rewritten (YAML; nginx's `proxy_pass` without a URI).
     AsReceived,
-    /// The matched prefix replaced (nginx's `proxy_pass` with a URI).
+    /// The matched prefix replaced (nginx's `proxy_pass` with a URI). Of a path shorter than the prefix, which is
+    /// the prefix without its final slash, nothing is left but what stands in its place.
     ReplacePrefix {
         /// The location's prefix.
         prefix: String,

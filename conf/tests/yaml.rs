@@ -158,6 +158,7 @@ sites:
       - { path: /api/, to: app, rewrite: { strip: /api, add: /v1/ } }
       - { regex: '^/p/(?<id>\\d+)$', to: app, rewrite: { path: '/product?id=$id' } }
       - { path: /files, root: /srv, rewrite: { strip: /files } }
+      - { path: /old, to: app, rewrite: { strip: /old } }
 ",
     );
     let routes = &config.sites[0].routes;
@@ -172,6 +173,12 @@ sites:
         panic!("a proxy")
     };
     assert!(matches!(&proxy.uri, ProxyUri::Template(t) if t.parts.len() == 2));
+    let Content::Proxy(proxy) = &routes[3].content else {
+        panic!("a proxy")
+    };
+    assert!(
+        matches!(&proxy.uri, ProxyUri::ReplacePrefix { prefix, with } if prefix == "/old/" && with == "/")
+    );
     assert!(matches!(
         &routes[2].program[..],
         [Op::Rewrite {
@@ -258,4 +265,22 @@ fn included_files_join_lists_and_names() {
         text.contains("2.yaml:1:10") && text.contains("main.yaml:3:10"),
         "{text}"
     );
+}
+
+#[test]
+fn a_unix_socket_starts_from_the_file_s_directory() {
+    let config = config(
+        "listen: 80\nadmin: unix:./run/a.sock\nsites: [{ host: a.test, to: 'unix:app.sock' }]\n",
+    );
+    let unix = |path: &str| Address::Unix(path.into());
+    assert_eq!(config.admin[0].address, unix("/etc/seawall/run/a.sock"));
+    assert_eq!(
+        config.pools[0].servers[0].address,
+        unix("/etc/seawall/app.sock")
+    );
+    let long = format!(
+        "listen: 80\nadmin: unix:{}\n",
+        "a".repeat(seawall_conf::UNIX_PATH_MAX)
+    );
+    assert!(load_text("/etc/a.yaml", long, &LoadOptions::default()).is_err());
 }

@@ -126,7 +126,10 @@ fn addresses(reader: &mut Reader<'_>, node: &Node) -> Vec<Address> {
         return Vec::new();
     };
     match address::listen(text) {
-        Ok(addresses) => addresses,
+        Ok(addresses) => addresses
+            .into_iter()
+            .filter_map(|a| reader.located(node.at, a))
+            .collect(),
         Err(message) => {
             reader.invalid(
                 node.at,

@@ -316,7 +316,7 @@ fn server_fields(reader: &mut Reader<'_>, fields: Fields<'_>, server: &mut Serve
 fn origin(reader: &mut Reader<'_>, at: Span, text: &str) -> Option<(Address, bool)> {
     match address::origin(text, None) {
         Ok(origin) if origin.uri.is_empty() || origin.uri == "/" => {
-            Some((origin.address, origin.tls))
+            Some((reader.located(at, origin.address)?, origin.tls))
         }
         Ok(origin) => {
             let message = format!("an address has no path, but this has `{}`", origin.uri);

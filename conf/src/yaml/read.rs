@@ -1,7 +1,8 @@
 //! Typed reading of the tree: every reader reports what is wrong and goes on.
 
 use super::tree::{Key, Node, Value};
-use crate::model::Template;
+use crate::address::UNIX_PATH_MAX;
+use crate::model::{Address, Template};
 use crate::quantity;
 use crate::suggest::hint;
 use crate::template::{self, Dollar};
@@ -295,6 +296,24 @@ impl Reader<'_> {
 
     pub(crate) fn absolute(&self, at: Span, text: &str) -> PathBuf {
         directory(self.sources.name(at.file)).join(text.strip_prefix("./").unwrap_or(text))
+    }
+
+    /// An address whose unix socket, like every path, starts from the directory of the file it is written in.
+    pub(crate) fn located(&mut self, at: Span, address: Address) -> Option<Address> {
+        let Address::Unix(path) = &address else {
+            return Some(address);
+        };
+        let path = self.absolute(at, &path.to_string_lossy());
+        if path.as_os_str().len() > UNIX_PATH_MAX {
+            let message = format!("`{}` is longer than {UNIX_PATH_MAX} bytes", path.display());
+            self.invalid(
+                at,
+                message,
+                "the kernel takes no longer path of a unix socket",
+            );
+            return None;
+        }
+        Some(Address::Unix(path))
     }
 
     /// Resolves a name among some; reports an unknown one.

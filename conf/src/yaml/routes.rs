@@ -370,20 +370,36 @@ fn rewrite(reader: &mut Reader<'_>, node: &Node, matcher: &Matcher) -> Option<Pr
         }
     };
     let (strip, add) = (prefix("strip")?, prefix("add")?);
-    if let (Some(at), Matcher::Segments(path) | Matcher::Exact(path)) =
-        (fields.get("strip").map(|n| n.at), matcher)
-    {
-        let below = path
-            .strip_prefix(strip.as_str())
-            .is_some_and(|r| r.is_empty() || r.starts_with('/'));
+    if let Some(at) = fields.get("strip").map(|n| n.at) {
+        let (taken, below) = match matcher {
+            Matcher::Segments(path) | Matcher::Exact(path) => {
+                let rest = path.strip_prefix(strip.as_str());
+                (
+                    path.as_str(),
+                    rest.is_some_and(|r| r.is_empty() || r.starts_with('/')),
+                )
+            }
+            _ => (
+                "what the regular expression matches: use `path` with its captures",
+                false,
+            ),
+        };
         if !below {
-            let message = format!("no path of this route begins with `{strip}`");
-            reader.invalid(at, message, format!("the route takes `{path}`"));
+            let message = format!("not every path of this route begins with `{strip}`");
+            reader.invalid(at, message, format!("the route takes {taken}"));
         }
     }
-    Some(ProxyUri::ReplacePrefix {
-        prefix: strip,
-        with: add,
+    Some(match (strip.as_str(), add.as_str()) {
+        ("", "") => ProxyUri::AsReceived,
+        // The slash goes with the prefix, so that the prefix alone becomes "/" and not nothing.
+        (_, "") => ProxyUri::ReplacePrefix {
+            prefix: format!("{strip}/"),
+            with: "/".into(),
+        },
+        _ => ProxyUri::ReplacePrefix {
+            prefix: strip,
+            with: add,
+        },
     })
 }
 
@@ -391,13 +407,14 @@ fn rewrite(reader: &mut Reader<'_>, node: &Node, matcher: &Matcher) -> Option<Pr
 fn rewrite_op(uri: ProxyUri, at: Span) -> Op {
     let (text, replacement) = match uri {
         ProxyUri::ReplacePrefix { prefix, with } => {
+            let (prefix, with) = (prefix.trim_end_matches('/'), with.trim_end_matches('/'));
             let rest = Part::Variable {
                 name: "1".into(),
                 at,
             };
             let parts = vec![Part::Literal(format!("{with}/")), rest];
             (
-                format!("^{}(?:/(.*))?$", regex::escape(&prefix)),
+                format!("^{}(?:/(.*))?$", regex::escape(prefix)),
                 Template { parts },
             )
         }
