@@ -1,0 +1,71 @@
+//! What the API needs of the daemon.
+
+use serde_json::Value;
+use std::sync::Arc;
+
+/// The daemon as the API sees it. Methods are called on the control runtime's threads.
+pub trait Control: Send + Sync + 'static {
+    /// `GET /api/v1/status`; quick.
+    fn status(&self) -> Value;
+
+    /// `GET /api/v1/pools`; quick.
+    fn pools(&self) -> Value;
+
+    /// `GET /metrics`: Prometheus's text format; quick.
+    fn metrics(&self) -> Vec<u8>;
+
+    /// Removes one URL with all its variants from every cache.
+    ///
+    /// # Errors
+    /// Why this is not a URL that could be in a cache; it becomes a 400.
+    fn purge(&self, url: &str) -> Result<PurgeOutcome, String>;
+
+    /// Loads the configuration again and goes over to it. May block for as long as compiling takes.
+    ///
+    /// # Errors
+    /// What is wrong with it; the old one serves on, and this becomes a 422.
+    fn reload(&self) -> Result<ReloadOutcome, ReloadError>;
+}
+
+/// What a purge did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PurgeOutcome {
+    /// Whether anything was stored under the URL.
+    pub removed: bool,
+}
+
+/// What a reload did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReloadOutcome {
+    /// Warnings, as `Diagnostics::to_json` gives them; null for none.
+    pub warnings: Value,
+}
+
+/// Why a reload was refused.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{rendered}")]
+pub struct ReloadError {
+    /// For people, with carets.
+    pub rendered: String,
+    /// For programs: an array.
+    pub diagnostics: Value,
+}
+
+/// What every listener of the API shares.
+#[derive(Clone)]
+pub struct AdminState {
+    /// The daemon.
+    pub control: Arc<dyn Control>,
+    /// A user beside root and the worker's own who may use the unix socket.
+    pub allowed_uid: Option<u32>,
+}
+
+impl AdminState {
+    /// For root and the worker's own user.
+    pub fn new(control: Arc<dyn Control>) -> Self {
+        Self {
+            control,
+            allowed_uid: None,
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The routes, behind their door.
+
+use crate::{AdminState, Door, Problem, page};
+use axum::{
+    Json, Router,
+    body::{Body, to_bytes},
+    extract::{Request, State},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// The largest request body.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// The longest a request body may take.
+pub const BODY_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// All that is served through a door.
+pub fn router(state: AdminState, door: Door) -> Router {
+    let routes = Router::new()
+        .route("/live", get(|| async { "ok\n" }))
+        .route("/metrics", get(metrics));
+    let routes = if door == Door::Metrics {
+        routes
+    } else {
+        api(routes)
+    };
+    routes
+        .fallback(|| async {
+            Problem::new(
+                StatusCode::NOT_FOUND,
+                "Not Found",
+                "there is nothing at this path",
+            )
+        })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "Method Not Allowed",
+                "this path does not take this method",
+            )
+        })
+        .layer(from_fn_with_state(door, guard))
+        .with_state(state)
+}
+
+fn api(routes: Router<AdminState>) -> Router<AdminState> {
+    routes
+        .route(
+            "/api/v1/status",
+            get(|State(state): State<AdminState>| async move { Json(state.control.status()) }),
+        )
+        .route(
+            "/api/v1/pools",
+            get(|State(state): State<AdminState>| async move { Json(state.control.pools()) }),
+        )
+        .route("/api/v1/cache/purge", post(purge))
+        .route("/api/v1/config/reload", post(reload))
+        .route(
+            "/",
+            get(|| async { asset("text/html; charset=utf-8", page::HTML) }),
+        )
+        .route(
+            "/page.js",
+            get(|| async { asset("text/javascript; charset=utf-8", page::SCRIPT) }),
+        )
+        .route(
+            "/page.css",
+            get(|| async { asset("text/css; charset=utf-8", page::STYLE) }),
+        )
+}
+
+/// Every request passes here first, every answer last.
+async fn guard(State(door): State<Door>, request: Request, next: Next) -> Response {
+    let mut response = match door.admit(request.method(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    };
+    let headers = response.headers_mut();
+    let fixed: [(HeaderName, &'static str); 4] = [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CONTENT_SECURITY_POLICY, page::POLICY),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, kind)], text)
+}
+
+async fn metrics(State(state): State<AdminState>) -> impl IntoResponse {
+    (
+        [(
+            header::CONTENT_TYPE,
+            "text/plain; version=0.0.4; charset=utf-8",
+        )],
+        state.control.metrics(),
+    )
+}
+
+async fn purge(State(state): State<AdminState>, body: Body) -> Result<Json<Value>, Problem> {
+    let body = read_json(body).await?;
+    let url = body.get("url").and_then(Value::as_str);
+    let url = url.ok_or_else(|| bad("the body must be {\"url\": \"https://...\"}"))?;
+    let outcome = state.control.purge(url).map_err(bad)?;
+    Ok(Json(json!({ "url": url, "removed": outcome.removed })))
+}
+
+async fn reload(State(state): State<AdminState>) -> Result<Json<Value>, Problem> {
+    let reloaded = tokio::task::spawn_blocking(move || state.control.reload()).await;
+    let reloaded = reloaded.map_err(|_| {
+        let detail = "the reload failed inside the daemon; its error log says more";
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "Internal Server Error",
+            detail,
+        )
+    })?;
+    match reloaded {
+        Ok(outcome) => Ok(Json(
+            json!({ "reloaded": true, "warnings": outcome.warnings }),
+        )),
+        Err(error) => {
+            let detail = "the configuration has errors; the previous one serves on";
+            Err(Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "Configuration Refused",
+                detail,
+            )
+            .with("rendered", error.rendered)
+            .with("diagnostics", error.diagnostics))
+        }
+    }
+}
+
+async fn read_json(body: Body) -> Result<Value, Problem> {
+    let read = tokio::time::timeout(BODY_TIME_MAX, to_bytes(body, BODY_BYTES_MAX)).await;
+    let read = read.map_err(|_| {
+        Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "Request Timeout",
+            "the body took too long to arrive",
+        )
+    })?;
+    let bytes = read.map_err(|_| {
+        let detail = format!("the body is cut short or longer than {BODY_BYTES_MAX} bytes");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "Content Too Large", detail)
+    })?;
+    serde_json::from_slice(&bytes).map_err(|error| bad(format!("the body is not JSON: {error}")))
+}
+
+fn bad(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "Bad Request", detail)
+}

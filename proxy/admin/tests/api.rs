@@ -1,0 +1,291 @@
+//! The API over real sockets, as curl, Prometheus and a hostile page would use it.
+
+use seawall_admin::{
+    AdminState, BODY_BYTES_MAX, CONNECTIONS_MAX, Control, HEAD_BYTES_MAX, PurgeOutcome,
+    ReloadError, ReloadOutcome, serve_metrics, serve_tcp, serve_unix,
+};
+use serde_json::{Value, json};
+use std::{future::pending, net::SocketAddr, sync::Arc};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpListener, TcpStream, UnixListener, UnixStream},
+};
+
+struct Daemon {
+    broken: bool,
+}
+
+impl Control for Daemon {
+    fn status(&self) -> Value {
+        json!({ "version": "0.1.0" })
+    }
+    fn pools(&self) -> Value {
+        json!([{ "name": "shop" }])
+    }
+    fn metrics(&self) -> Vec<u8> {
+        b"seawall_requests_total 1\n".to_vec()
+    }
+    fn purge(&self, url: &str) -> Result<PurgeOutcome, String> {
+        match url.strip_prefix("https://") {
+            Some(rest) => Ok(PurgeOutcome {
+                removed: rest == "shop.test/a",
+            }),
+            None => Err("not an absolute URL".into()),
+        }
+    }
+    fn reload(&self) -> Result<ReloadOutcome, ReloadError> {
+        match self.broken {
+            false => Ok(ReloadOutcome::default()),
+            true => Err(ReloadError {
+                rendered: "line 3\n   ^".into(),
+                diagnostics: json!([{ "line": 3 }]),
+            }),
+        }
+    }
+}
+
+fn state(broken: bool) -> AdminState {
+    AdminState::new(Arc::new(Daemon { broken }))
+}
+
+struct Unix {
+    directory: tempfile::TempDir,
+}
+
+impl Unix {
+    fn start(broken: bool) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(directory.path().join("admin.sock")).unwrap();
+        tokio::spawn(serve_unix(listener, state(broken), pending()));
+        Self { directory }
+    }
+
+    async fn ask(&self, request: &str) -> (u16, String) {
+        ask(
+            UnixStream::connect(self.directory.path().join("admin.sock"))
+                .await
+                .unwrap(),
+            request,
+        )
+        .await
+    }
+
+    async fn post(&self, path: &str, body: &str) -> (u16, Value) {
+        let length = body.len();
+        let head =
+            format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n");
+        let (status, answer) = self.ask(&format!("{head}{body}")).await;
+        (status, json_of(&answer))
+    }
+}
+
+async fn tcp() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(serve_tcp(listener, state(false), pending()));
+    address
+}
+
+/// Sends a request and reads to the end: status and everything that was said.
+async fn ask(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> (u16, String) {
+    // A refused request may be answered, and the connection closed, before all of it is written.
+    let _ = stream.write_all(request.as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    let answer = String::from_utf8(answer).unwrap();
+    let status = answer
+        .split(' ')
+        .nth(1)
+        .and_then(|code| code.parse().ok())
+        .unwrap_or(0);
+    (status, answer)
+}
+
+async fn ask_tcp(address: SocketAddr, request: &str) -> (u16, String) {
+    ask(TcpStream::connect(address).await.unwrap(), request).await
+}
+
+fn json_of(answer: &str) -> Value {
+    serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+}
+
+#[tokio::test]
+async fn everything_can_be_read_over_tcp() {
+    let address = tcp().await;
+    let get = async |path: &str| {
+        ask_tcp(
+            address,
+            &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n"),
+        )
+        .await
+    };
+    assert_eq!(json_of(&get("/api/v1/status").await.1)["version"], "0.1.0");
+    assert_eq!(json_of(&get("/api/v1/pools").await.1)[0]["name"], "shop");
+    assert!(
+        get("/metrics")
+            .await
+            .1
+            .ends_with("\r\n\r\nseawall_requests_total 1\n")
+    );
+    assert!(get("/live").await.1.ends_with("\r\n\r\nok\n"));
+    let (status, page) = get("/").await;
+    assert_eq!(status, 200);
+    assert!(
+        page.contains("<title>Seawall</title>") && page.contains("default-src 'none'"),
+        "{page}"
+    );
+    let (status, absent) = get("/api/v1/absent").await;
+    assert_eq!(
+        (status, json_of(&absent)["status"].clone()),
+        (404, json!(404))
+    );
+    assert!(
+        absent.contains("content-type: application/problem+json"),
+        "{absent}"
+    );
+}
+
+#[tokio::test]
+async fn a_rebound_name_learns_nothing() {
+    let address = tcp().await;
+    let (status, answer) = ask_tcp(
+        address,
+        "GET /api/v1/status HTTP/1.1\r\nHost: evil.test\r\n\r\n",
+    )
+    .await;
+    assert_eq!(status, 403);
+    assert!(
+        !answer.contains("0.1.0") && !answer.contains("access-control"),
+        "{answer}"
+    );
+    let (status, _) = ask_tcp(address, "GET / HTTP/1.0\r\n\r\n").await;
+    assert_eq!(status, 403, "no Host at all");
+}
+
+#[tokio::test]
+async fn nothing_can_be_changed_over_tcp() {
+    let address = tcp().await;
+    for request in [
+        "POST /api/v1/config/reload",
+        "POST /api/v1/cache/purge",
+        "OPTIONS /api/v1/status",
+        "PUT /",
+    ] {
+        let (status, answer) = ask_tcp(
+            address,
+            &format!("{request} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"),
+        )
+        .await;
+        assert_eq!(status, 403, "{request}");
+        assert!(
+            json_of(&answer)["detail"]
+                .as_str()
+                .unwrap()
+                .contains("unix socket")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_purge_says_whether_anything_was_there() {
+    let api = Unix::start(false);
+    let (status, answer) = api
+        .post("/api/v1/cache/purge", r#"{"url":"https://shop.test/a"}"#)
+        .await;
+    assert_eq!((status, answer["removed"].clone()), (200, json!(true)));
+    let (_, answer) = api
+        .post("/api/v1/cache/purge", r#"{"url":"https://shop.test/b"}"#)
+        .await;
+    assert_eq!(answer["removed"], false);
+    for wrong in ["", "{", "{}", r#"{"url":1}"#, r#"{"url":"/a"}"#] {
+        let (status, answer) = api.post("/api/v1/cache/purge", wrong).await;
+        assert_eq!(
+            (status, answer["title"].clone()),
+            (400, json!("Bad Request")),
+            "{wrong}"
+        );
+    }
+    let (status, answer) = api
+        .ask("GET /api/v1/cache/purge HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .await;
+    assert_eq!(
+        (status, json_of(&answer)["status"].clone()),
+        (405, json!(405))
+    );
+}
+
+#[tokio::test]
+async fn a_refused_reload_shows_where_and_keeps_its_diagnostics() {
+    let (status, answer) = Unix::start(false).post("/api/v1/config/reload", "").await;
+    assert_eq!((status, answer["reloaded"].clone()), (200, json!(true)));
+    let (status, answer) = Unix::start(true).post("/api/v1/config/reload", "").await;
+    assert_eq!(status, 422);
+    assert_eq!(
+        (
+            answer["rendered"].clone(),
+            answer["diagnostics"][0]["line"].clone()
+        ),
+        (json!("line 3\n   ^"), json!(3))
+    );
+}
+
+#[tokio::test]
+async fn limits_hold() {
+    let api = Unix::start(false);
+    let body = format!("{{\"url\":\"{}\"}}", "x".repeat(BODY_BYTES_MAX));
+    assert_eq!(api.post("/api/v1/cache/purge", &body).await.0, 413);
+    let (status, _) = api
+        .ask(&format!(
+            "GET /{} HTTP/1.1\r\nHost: x\r\n\r\n",
+            "x".repeat(2 * HEAD_BYTES_MAX)
+        ))
+        .await;
+    assert!(matches!(status, 414 | 431), "{status}");
+}
+
+#[tokio::test]
+async fn connections_past_the_cap_wait_for_a_place() {
+    let address = tcp().await;
+    let mut idle = Vec::new();
+    for _ in 0..CONNECTIONS_MAX {
+        idle.push(TcpStream::connect(address).await.unwrap());
+    }
+    let request = format!("GET /live HTTP/1.1\r\nHost: {address}\r\n\r\n");
+    let waiting = tokio::spawn(async move { ask_tcp(address, &request).await.0 });
+    // Ends only because a place becomes free.
+    drop(idle.pop());
+    assert_eq!(waiting.await.unwrap(), 200);
+}
+
+#[tokio::test]
+async fn the_metrics_listener_serves_metrics_alone() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let server = tokio::spawn(serve_metrics(listener, state(false), async {
+        drop(stopped.await)
+    }));
+    let get = async |path: &str| {
+        ask_tcp(
+            address,
+            &format!("GET {path} HTTP/1.1\r\nHost: edge-1:9181\r\n\r\n"),
+        )
+        .await
+        .0
+    };
+    assert_eq!(
+        (
+            get("/metrics").await,
+            get("/live").await,
+            get("/api/v1/status").await,
+            get("/").await
+        ),
+        (200, 200, 404, 404)
+    );
+    stop.send(()).unwrap();
+    server.await.unwrap().unwrap();
+    assert!(
+        TcpStream::connect(address).await.is_err(),
+        "the listener is closed"
+    );
+}
