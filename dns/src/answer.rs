@@ -15,6 +15,8 @@ const TC: u16 = 0x0200;
 /// Opcode, RD and CD are the client's own (RFC 1035 §4.1.1, RFC 4035 §3.1.6).
 const COPIED: u16 = 0x7910;
 const OPT_BYTES: usize = 11;
+const OPCODE_QUERY: u8 = 0;
+const OPCODE_NOTIFY: u8 = 4;
 const CLASS_IN: u16 = 1;
 const CLASS_ANY: u16 = 255;
 
@@ -107,8 +109,11 @@ struct Reply<'a> {
 
 /// Why there is nothing to look up, if so.
 fn refusal(query: &Query, transport: Transport) -> Option<u16> {
-    if query.opcode() != 0 {
-        return Some(rcode::NOTIMP);
+    match query.opcode() {
+        OPCODE_QUERY => {}
+        // A NOTIFY asks a question too (RFC 1996 §3.7), so that one without is malformed before it is not for us.
+        OPCODE_NOTIFY if query.question.is_none() => return Some(rcode::FORMERR),
+        _ => return Some(rcode::NOTIMP),
     }
     let (Some(question), Ok(edns)) = (&query.question, query.edns) else {
         return Some(rcode::FORMERR);

@@ -159,6 +159,27 @@ fn pointers_in_a_question_are_malformed() {
 }
 
 #[test]
+fn a_notify_without_a_question_is_malformed() {
+    let zones = set(LINES);
+    let client = Client {
+        addr: [127, 0, 0, 1].into(),
+        transport: Transport::Udp,
+        health: &AlwaysUp,
+    };
+    for (opcode, code) in [(4u8, 1), (5, 4), (2, 4)] {
+        let mut buffer = [0u8; 512];
+        let mut out = Out::new(&mut buffer);
+        let mut query = [0u8; 12];
+        query[2] = opcode << 3;
+        assert_eq!(
+            answer(&zones, &query, &client, &mut out),
+            Verdict::Reply(12)
+        );
+        assert_eq!(out.written(12)[3] & 15, code, "opcode {opcode}");
+    }
+}
+
+#[test]
 fn a_buffer_that_is_too_small_is_the_callers_mistake() {
     let client = Client {
         addr: [127, 0, 0, 1].into(),

@@ -153,6 +153,7 @@ fn what_is_probably_not_meant_is_a_warning() {
             "sub 300 NS ns.sub\nns.sub 300 A 192.0.2.1\nx.sub 300 TXT hidden",
             "5:1 hidden `x.sub 300 TXT hidden`",
         ),
+        ("*.w 300 NS a", "3:1 wildcard-cut `*.w 300 NS a`"),
         (
             "d 300 DNAME t\nx.d 300 A 192.0.2.1",
             "4:1 hidden `x.d 300 A 192.0.2.1`",

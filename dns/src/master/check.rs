@@ -39,6 +39,7 @@ pub(crate) fn check(zone: &Zone, file: FileId, found: &mut Diagnostics) {
             (_, Some(_)) => Some((key, owner, RType::DNAME)),
             _ => None,
         };
+        wildcard_cut(owner, found);
         targets(zone, owner, found);
     }
 }
@@ -58,6 +59,20 @@ fn alias_stands_alone(owner: &Owner, found: &mut Diagnostics) {
     found.push(
         Diagnostic::error("cname-and-other", alias.at, message).related(other.at, "the other one"),
     );
+}
+
+/// RFC 4592 §4.2 and §4.4 leave open what such a wildcard would mean; it is answered as plain data.
+fn wildcard_cut(owner: &Owner, found: &mut Diagnostics) {
+    let cut = [RType::NS, RType::DNAME]
+        .into_iter()
+        .find_map(|t| owner.set(t));
+    if let Some(set) = cut.filter(|_| owner.name.is_wildcard()) {
+        let message = format!(
+            "a wildcard cannot delegate: this {} record does nothing for the names it matches",
+            set.rtype
+        );
+        found.push(Diagnostic::warning("wildcard-cut", set.at, message));
+    }
 }
 
 fn hidden(owner: &Owner, top: &Owner, rtype: RType, found: &mut Diagnostics) {
