@@ -1,0 +1,37 @@
+//! What only compiling finds: patterns, rules, zones, certificates. Nothing is bound, opened for writing or issued.
+
+use seawall_conf::model::{Address, Config};
+use seawall_diag::{Diagnostics, SourceMap};
+use seawall_edge::{
+    Metrics,
+    log::AccessLogs,
+    plan::{Environment, Plan},
+};
+use std::{cell::RefCell, fs::File};
+
+/// Compiles a configuration without serving it: everything found, with the texts it is in.
+pub fn check(config: Config) -> (SourceMap, Diagnostics) {
+    let sources = config.sources.clone();
+    let Ok(metrics) = Metrics::new() else { return (sources, Diagnostics::default()) };
+    let logs = AccessLogs::default();
+    let known: RefCell<Vec<Address>> = RefCell::default();
+    let environment = Environment {
+        metrics: &metrics,
+        logs: &logs,
+        open_log: &|_| File::options().append(true).open("/dev/null"),
+        read: &|path| std::fs::read(path),
+        dry_run: true,
+        listener_id: &|address| {
+            let mut known = known.borrow_mut();
+            let at = known.iter().position(|a| a == address).unwrap_or(known.len());
+            if at == known.len() {
+                known.push(address.clone());
+            }
+            at as u32
+        },
+    };
+    match Plan::compile(config, None, &environment) {
+        Ok((plan, warnings)) => (plan.config.sources.clone(), warnings),
+        Err((sources, errors)) => (sources, errors),
+    }
+}

@@ -1,0 +1,127 @@
+//! What the edge asks of the keeper: sockets, logs and keys.
+
+use crate::{
+    keeper::{ClientError, KeeperClient, protocol::OpenMode},
+    log::ErrorLog,
+};
+use seawall_conf::model::{Address, LogLevel};
+use seawall_sys::listen::Endpoint;
+use std::{
+    fmt,
+    fs::File,
+    io::{self, Read},
+    net::SocketAddr,
+    os::fd::OwnedFd,
+    path::Path,
+    sync::Mutex,
+};
+
+/// Bytes of a key, certificate, rule or zone file at most.
+const FILE_BYTES_MAX: u64 = 256 << 20;
+
+/// The keeper as the edge sees it.
+pub struct KeeperHost {
+    keeper: KeeperClient,
+    /// Addresses that are not the edge's: DNS, admin, metrics.
+    others: Mutex<Vec<Endpoint>>,
+    edge: Mutex<Vec<Endpoint>>,
+}
+
+impl KeeperHost {
+    /// Asks `keeper`.
+    pub fn new(keeper: KeeperClient) -> Self {
+        Self { keeper, others: Mutex::default(), edge: Mutex::default() }
+    }
+
+    /// Sockets for what is not the edge's.
+    pub fn sockets(&self, endpoint: &Endpoint, count: usize) -> io::Result<Vec<OwnedFd>> {
+        let (sockets, _) = self.keeper.listen(endpoint, count).map_err(to_io)?;
+        if let Ok(mut others) = self.others.lock()
+            && !others.contains(endpoint)
+        {
+            others.push(endpoint.clone());
+        }
+        Ok(sockets)
+    }
+
+    /// Addresses of the last configuration that this one does not have are closed.
+    pub fn retain_others(&self, keep: &[Endpoint]) {
+        if let Ok(mut others) = self.others.lock() {
+            others.retain(|e| keep.contains(e));
+        }
+        self.say_retained();
+    }
+
+    fn say_retained(&self) {
+        let (Ok(others), Ok(edge)) = (self.others.lock(), self.edge.lock()) else { return };
+        let all: Vec<Endpoint> = edge.iter().chain(others.iter()).cloned().collect();
+        // A keeper that is gone closes nothing, and the worker will hear of it.
+        let _ = self.keeper.retain(&all);
+    }
+}
+
+/// An address as the keeper knows it. Names are not listened on.
+pub fn endpoint(address: &Address) -> Option<Endpoint> {
+    match address {
+        Address::Ip(a) => Some(Endpoint::Tcp(*a)),
+        Address::Unix(path) => Some(Endpoint::Unix(path.clone())),
+        Address::Name(..) => None,
+    }
+}
+
+/// A UDP address.
+pub fn udp(address: SocketAddr) -> Endpoint {
+    Endpoint::Udp(address)
+}
+
+fn to_io(e: ClientError) -> io::Error {
+    match e {
+        ClientError::Refused { errno: Some(n), .. } => io::Error::from_raw_os_error(n),
+        other => io::Error::other(other.to_string()),
+    }
+}
+
+impl seawall_edge::Host for KeeperHost {
+    fn open_log(&self, path: &Path) -> io::Result<File> {
+        self.keeper.open(path, OpenMode::Append).map_err(to_io)
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        // What the worker's own user may read needs no privilege: zone includes, for one, are named in no configuration.
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(own) if own.kind() == io::ErrorKind::PermissionDenied => {
+                self.keeper.open(path, OpenMode::Read).map_err(to_io)?
+            }
+            Err(own) => return Err(own),
+        };
+        let mut bytes = Vec::new();
+        file.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn listen(&self, address: &Address, count: usize) -> io::Result<Vec<OwnedFd>> {
+        let endpoint = endpoint(address).ok_or(io::ErrorKind::InvalidInput)?;
+        self.keeper.listen(&endpoint, count).map(|(sockets, _)| sockets).map_err(to_io)
+    }
+
+    fn retain(&self, addresses: &[Address]) {
+        if let Ok(mut edge) = self.edge.lock() {
+            *edge = addresses.iter().filter_map(endpoint).collect();
+        }
+        self.say_retained();
+    }
+}
+
+/// The error log as the edge sees it.
+pub struct EdgeLog(pub ErrorLog);
+
+impl seawall_edge::log::ErrorLog for EdgeLog {
+    fn enabled(&self, level: LogLevel) -> bool {
+        self.0.enabled(level)
+    }
+
+    fn line(&self, level: LogLevel, connection: u64, text: fmt::Arguments<'_>) {
+        self.0.line(level, connection, text);
+    }
+}

@@ -1,0 +1,257 @@
+//! A worker's life: start, reloads, drain.
+
+use super::{
+    WorkerOptions,
+    admin::AdminServers,
+    dns::DnsServer,
+    host::{EdgeLog, KeeperHost, endpoint},
+    watch::FileWatch,
+};
+use crate::{
+    configuration::{self, Source, Style},
+    keeper::{KeeperClient, KeeperEvent},
+    log::ErrorLog,
+};
+use anyhow::Context;
+use seawall_conf::model::{LogLevel, Syntax};
+use seawall_diag::{Diagnostics, SourceMap};
+use seawall_edge::{Edge, LoadError};
+use std::{
+    process::ExitCode,
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime},
+};
+use tokio::runtime::{Handle, Runtime};
+
+/// How long a fast stop lets worker threads write their logs.
+const STOP_LIMIT: Duration = Duration::from_millis(200);
+
+/// Everything a worker runs, for reloads and the API.
+pub struct Worker {
+    /// The edge.
+    pub edge: Arc<Edge>,
+    /// The DNS server.
+    pub dns: DnsServer,
+    /// Where the configuration comes from.
+    pub source: Source,
+    /// The error log.
+    pub log: ErrorLog,
+    /// Workers this keeper started before.
+    pub generation: u64,
+    /// When it started.
+    pub started: SystemTime,
+    host: Arc<KeeperHost>,
+    admin: Mutex<AdminServers>,
+    watch: Option<FileWatch>,
+    control: Handle,
+    last_failure: Mutex<Option<String>>,
+    reloading: Mutex<()>,
+}
+
+/// A reload that failed: the text for people, and the findings as JSON.
+pub struct Refused {
+    /// With carets.
+    pub rendered: String,
+    /// For the API.
+    pub findings: serde_json::Value,
+}
+
+/// Serves until the keeper says otherwise. An error ends the worker with exit code 1, and the daemon if it is starting.
+pub fn run(keeper: KeeperClient, options: WorkerOptions) -> anyhow::Result<ExitCode> {
+    // Before anything speaks TLS: pingora would install another provider.
+    let _ = rustls::crypto::CryptoProvider::clone(&seawall_tls::provider()).install_default();
+    let control = control_runtime()?;
+    let worker = match start(&keeper, options, control.handle()) {
+        Ok(worker) => worker,
+        Err(StartError::Load { error, style }) => {
+            report(&error, style);
+            anyhow::bail!("{error}");
+        }
+        Err(StartError::Other(e)) => return Err(e),
+    };
+    let mut events = keeper.events().context("the keeper's events are taken")?;
+    keeper.bound()?;
+    let drain = loop {
+        match events.blocking_recv() {
+            Some(KeeperEvent::Reload) => {
+                // What is wrong is in the log; the old plan serves on.
+                let _ = worker.reload("signal");
+            }
+            Some(KeeperEvent::Reopen) => worker.edge.reopen_logs(),
+            Some(KeeperEvent::Quit | KeeperEvent::Gone) => break worker.edge.plan().config.process.drain,
+            Some(KeeperEvent::Stop) | None => break STOP_LIMIT,
+        }
+    };
+    worker.dns.stop();
+    worker.edge.drain(drain);
+    worker.log.flush();
+    control.shutdown_timeout(STOP_LIMIT);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn control_runtime() -> anyhow::Result<Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("control").enable_all().build()?)
+}
+
+enum StartError {
+    Load { error: LoadError, style: Style },
+    Other(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for StartError {
+    fn from(e: E) -> Self {
+        StartError::Other(e.into())
+    }
+}
+
+fn start(keeper: &KeeperClient, options: WorkerOptions, control: &Handle) -> Result<Arc<Worker>, StartError> {
+    let WorkerOptions { source, log, generation } = options;
+    let style = source.style;
+    let loaded = source.load();
+    let (config, mut warnings) = match loaded {
+        Ok(loaded) => loaded,
+        Err(e) => {
+            let error = LoadError::Invalid(e.sources, e.diagnostics);
+            return Err(StartError::Load { error, style });
+        }
+    };
+    let host = Arc::new(KeeperHost::new(keeper.clone()));
+    let errors = Arc::new(EdgeLog(log.clone()));
+    let (edge, found) = Edge::start(config, host.clone(), errors, control.clone())
+        .map_err(|error| StartError::Load { error, style })?;
+    warnings.extend(found);
+    let plan = edge.plan();
+    configuration::report_to_log(&warnings, &plan.config.sources, &log);
+    let (watch, changes) = match plan.config.syntax {
+        Syntax::Yaml => FileWatch::new().map(|(w, c)| (Some(w), Some(c))).unwrap_or_else(|e| {
+            log.line(LogLevel::Warn, 0, format_args!("files are not watched: {e}"));
+            (None, None)
+        }),
+        // nginx reloads on a signal only, and so do we in its place.
+        Syntax::Nginx => (None, None),
+    };
+    let worker = Arc::new(Worker {
+        edge,
+        dns: DnsServer::new(log.clone()),
+        source,
+        log,
+        generation,
+        started: SystemTime::now(),
+        host,
+        admin: Mutex::default(),
+        watch,
+        control: control.clone(),
+        last_failure: Mutex::default(),
+        reloading: Mutex::default(),
+    });
+    worker.apply_rest()?;
+    if let Some(mut changes) = changes {
+        let watching = worker.clone();
+        control.spawn(async move {
+            while changes.settled().await.is_some() {
+                let worker = watching.clone();
+                // Compiling is not for a runtime's thread; its outcome is in the log.
+                let _ = tokio::task::spawn_blocking(move || drop(worker.reload("file change"))).await;
+            }
+        });
+    }
+    Ok(worker)
+}
+
+/// What keeps the daemon from starting, on standard error in the words of how it was called.
+fn report(error: &LoadError, style: Style) {
+    match error {
+        LoadError::Invalid(sources, diagnostics) => configuration::report(diagnostics, sources, style),
+        other if style == Style::Nginx => eprintln!("nginx: [emerg] {other}"),
+        other => eprintln!("seawall: {other}"),
+    }
+}
+
+impl Worker {
+    /// Everything of the live plan that is not the edge's: zones, the API, what is watched.
+    fn apply_rest(self: &Arc<Self>) -> anyhow::Result<()> {
+        let plan = self.edge.plan();
+        let mut used = self.dns.apply(&plan, &self.host, &self.control)?;
+        if let Ok(mut admin) = self.admin.lock() {
+            used.extend(admin.apply(self, &plan, &self.host, &self.control)?);
+        }
+        self.host.retain_others(&used);
+        if let Some(watch) = &self.watch {
+            watch.set(&plan.files);
+        }
+        Ok(())
+    }
+
+    /// Loads the configuration again. If anything fails the old one serves on, and the log says so.
+    pub fn reload(self: &Arc<Self>, why: &str) -> Result<u64, Refused> {
+        let _one = self.reloading.lock();
+        self.log.line(LogLevel::Notice, 0, format_args!("reconfiguring ({why})"));
+        let result = match self.source.load() {
+            Err(e) => Err(LoadError::Invalid(e.sources, e.diagnostics)),
+            Ok((config, mut warnings)) => self.edge.reload(config).map(|found| {
+                warnings.extend(found);
+                warnings
+            }),
+        };
+        let refused = match result {
+            Ok(warnings) => {
+                let plan = self.edge.plan();
+                configuration::report_to_log(&warnings, &plan.config.sources, &self.log);
+                self.log.set_level(plan.config.log.error.level);
+                match self.apply_rest() {
+                    Ok(()) => {
+                        self.note_failure(None);
+                        let generation = plan.generation;
+                        self.log.line(
+                            LogLevel::Notice,
+                            0,
+                            format_args!("configuration is live, generation {generation}"),
+                        );
+                        return Ok(generation);
+                    }
+                    Err(e) => refusal_text(&e.to_string()),
+                }
+            }
+            Err(LoadError::Invalid(sources, diagnostics)) => {
+                // The file may have been fixed from a directory that is watched only now.
+                configuration::report_to_log(&diagnostics, &sources, &self.log);
+                refusal(&sources, &diagnostics)
+            }
+            Err(other) => {
+                self.log.line(LogLevel::Emerg, 0, format_args!("{other}"));
+                refusal_text(&other.to_string())
+            }
+        };
+        self.log.line(
+            LogLevel::Error,
+            0,
+            format_args!("the configuration was not reloaded: the one before serves on\n{}", refused.rendered.trim_end()),
+        );
+        self.note_failure(Some(refused.rendered.clone()));
+        Err(refused)
+    }
+
+    fn note_failure(&self, failure: Option<String>) {
+        if let Ok(mut last) = self.last_failure.lock() {
+            *last = failure;
+        }
+    }
+
+    /// Why the last reload failed, if it did.
+    pub fn last_failure(&self) -> Option<String> {
+        self.last_failure.lock().ok().and_then(|f| f.clone())
+    }
+}
+
+fn refusal(sources: &SourceMap, diagnostics: &Diagnostics) -> Refused {
+    Refused { rendered: diagnostics.render(sources, false), findings: diagnostics.to_json(sources) }
+}
+
+fn refusal_text(text: &str) -> Refused {
+    Refused { rendered: text.to_owned(), findings: serde_json::json!([{ "message": text }]) }
+}
+
+/// The endpoints of the admin API in a plan.
+pub fn admin_endpoints(plan: &seawall_edge::plan::Plan) -> Vec<seawall_sys::listen::Endpoint> {
+    plan.config.admin.iter().filter_map(|a| endpoint(&a.address)).collect()
+}

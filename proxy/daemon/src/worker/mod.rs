@@ -1,0 +1,27 @@
+//! The worker: everything that touches the network, composed.
+//!
+//! Signals, the protocol with the keeper and privileges are done with when [`run`] is called; see [`crate::keeper`]. From
+//! here on there are the edge's worker threads, the DNS server's, and a control runtime for checks, the API, watching.
+
+mod admin;
+mod check;
+mod dns;
+mod host;
+mod life;
+mod status;
+mod watch;
+
+pub use check::check;
+pub use life::run;
+
+use crate::{configuration::Source, log::ErrorLog};
+
+/// What a worker knows when it starts.
+pub struct WorkerOptions {
+    /// The configuration to load, again at each reload.
+    pub source: Source,
+    /// The error log; its file is exchanged behind the scenes when logs are rotated.
+    pub log: ErrorLog,
+    /// How many workers this keeper started before.
+    pub generation: u64,
+}
