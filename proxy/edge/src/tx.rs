@@ -245,18 +245,20 @@ impl Tx {
         self.head.fields(self.rb.bytes())
     }
 
-    /// The path as received, without the query.
+    /// The path as received, without the query; `/` where an absolute-form target has none.
     pub fn raw_path(&self) -> &[u8] {
-        let bytes = self.rb.bytes();
-        let end = self.head.query_at.unwrap_or(self.head.path.end);
-        bytes
-            .get(self.head.path.start as usize..end as usize)
-            .unwrap_or_default()
+        self.head.path_only(self.rb.bytes())
     }
 
-    /// Path and query as received (nginx: `$request_uri`).
+    /// Path and query as received (nginx: `$request_uri`). An absolute-form target may lack a path: see
+    /// [`Tx::lacks_path`].
     pub fn request_uri(&self) -> &[u8] {
         self.head.path.of(self.rb.bytes())
+    }
+
+    /// Whether the target was absolute-form without a path (`http://host?q`): the origin is asked for `/`.
+    pub fn lacks_path(&self) -> bool {
+        !matches!(self.request_uri().first(), Some(b'/' | b'*'))
     }
 
     /// The decoded and normalised path (nginx: `$uri`).

@@ -38,10 +38,11 @@ impl Findings {
 pub fn examine(source: &Source) -> Findings {
     match source.load() {
         Ok((config, mut diagnostics)) => {
-            diagnostics.extend(worker::check(&config));
+            let (sources, found) = worker::check(config.clone());
+            diagnostics.extend(found);
             Findings {
                 diagnostics,
-                sources: config.sources.clone(),
+                sources,
                 config: Some(config),
             }
         }

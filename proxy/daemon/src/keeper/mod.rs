@@ -35,6 +35,6 @@ mod serve;
 mod sockets;
 mod worker_process;
 
-pub use client::{KeeperClient, KeeperEvent, Welcomed, welcome};
+pub use client::{Error as ClientError, KeeperClient, KeeperEvent, Welcomed, welcome};
 pub use pid_file::read_pid;
 pub use run::run;

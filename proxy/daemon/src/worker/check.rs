@@ -12,7 +12,9 @@ use std::{cell::RefCell, fs::File};
 /// Compiles a configuration without serving it: everything found, with the texts it is in.
 pub fn check(config: Config) -> (SourceMap, Diagnostics) {
     let sources = config.sources.clone();
-    let Ok(metrics) = Metrics::new() else { return (sources, Diagnostics::default()) };
+    let Ok(metrics) = Metrics::new() else {
+        return (sources, Diagnostics::default());
+    };
     let logs = AccessLogs::default();
     let known: RefCell<Vec<Address>> = RefCell::default();
     let environment = Environment {
@@ -23,7 +25,10 @@ pub fn check(config: Config) -> (SourceMap, Diagnostics) {
         dry_run: true,
         listener_id: &|address| {
             let mut known = known.borrow_mut();
-            let at = known.iter().position(|a| a == address).unwrap_or(known.len());
+            let at = known
+                .iter()
+                .position(|a| a == address)
+                .unwrap_or(known.len());
             if at == known.len() {
                 known.push(address.clone());
             }

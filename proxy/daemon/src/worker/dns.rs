@@ -40,7 +40,11 @@ impl DnsServer {
     /// A server without zones and addresses.
     pub fn new(log: ErrorLog) -> Self {
         let shared = Arc::new(Shared::new(ZoneSet::new(Vec::new()), Arc::new(AlwaysUp)));
-        Self { shared, live: Mutex::default(), log }
+        Self {
+            shared,
+            live: Mutex::default(),
+            log,
+        }
     }
 
     /// Counters.
@@ -49,13 +53,24 @@ impl DnsServer {
     }
 
     /// Publishes the zones of a plan and listens where it says.
-    pub fn apply(&self, plan: &Plan, host: &KeeperHost, control: &Handle) -> io::Result<Vec<Endpoint>> {
+    pub fn apply(
+        &self,
+        plan: &Plan,
+        host: &KeeperHost,
+        control: &Handle,
+    ) -> io::Result<Vec<Endpoint>> {
         if let Some(dns) = plan.dns.lock().take() {
             self.shared.publish(dns.zones, dns.health);
         }
-        let wanted: Vec<SocketAddr> =
-            plan.config.dns.iter().flat_map(|d| d.listen.iter().map(|(address, _)| *address)).collect();
-        let Ok(mut live) = self.live.lock() else { return Ok(Vec::new()) };
+        let wanted: Vec<SocketAddr> = plan
+            .config
+            .dns
+            .iter()
+            .flat_map(|d| d.listen.iter().map(|(address, _)| *address))
+            .collect();
+        let Ok(mut live) = self.live.lock() else {
+            return Ok(Vec::new());
+        };
         for address in &wanted {
             if !live.contains_key(address) {
                 let listening = self.listen(*address, host, control).map_err(|e| {
@@ -64,16 +79,28 @@ impl DnsServer {
                 live.insert(*address, listening);
             }
         }
-        let gone: Vec<SocketAddr> = live.keys().copied().filter(|a| !wanted.contains(a)).collect();
+        let gone: Vec<SocketAddr> = live
+            .keys()
+            .copied()
+            .filter(|a| !wanted.contains(a))
+            .collect();
         for address in gone {
             if let Some(listening) = live.remove(&address) {
                 listening.stop();
             }
         }
-        Ok(wanted.iter().flat_map(|a| [udp(*a), Endpoint::Tcp(*a)]).collect())
+        Ok(wanted
+            .iter()
+            .flat_map(|a| [udp(*a), Endpoint::Tcp(*a)])
+            .collect())
     }
 
-    fn listen(&self, address: SocketAddr, host: &KeeperHost, control: &Handle) -> io::Result<Listening> {
+    fn listen(
+        &self,
+        address: SocketAddr,
+        host: &KeeperHost,
+        control: &Handle,
+    ) -> io::Result<Listening> {
         let datagrams = host.sockets(&udp(address), udp_threads())?;
         let streams = host.sockets(&Endpoint::Tcp(address), 1)?;
         let stop_udp = Arc::new(AtomicBool::new(false));
@@ -82,20 +109,35 @@ impl DnsServer {
         for (n, socket) in datagrams.into_iter().enumerate() {
             let (shared, stop, log) = (self.shared.clone(), stop_udp.clone(), self.log.clone());
             let socket = UdpSocket::from(socket);
-            threads.push(std::thread::Builder::new().name(format!("dns-{n}")).spawn(move || {
-                if let Err(e) = serve_udp(socket, shared, stop) {
-                    log.line(LogLevel::Alert, 0, format_args!("dns: serving {address} over UDP ended: {e}"));
-                }
-            })?);
+            threads.push(std::thread::Builder::new().name(format!("dns-{n}")).spawn(
+                move || {
+                    if let Err(e) = serve_udp(socket, shared, stop) {
+                        log.line(
+                            LogLevel::Alert,
+                            0,
+                            format_args!("dns: serving {address} over UDP ended: {e}"),
+                        );
+                    }
+                },
+            )?);
         }
         for socket in streams {
             let socket = TcpListener::from(socket);
             socket.set_nonblocking(true)?;
             let _inside = control.enter();
             let listener = tokio::net::TcpListener::from_std(socket)?;
-            control.spawn(serve_tcp(listener, self.shared.clone(), TcpLimits::default(), stopped.clone()));
+            control.spawn(serve_tcp(
+                listener,
+                self.shared.clone(),
+                TcpLimits::default(),
+                stopped.clone(),
+            ));
         }
-        Ok(Listening { stop_udp, stop_tcp, threads })
+        Ok(Listening {
+            stop_udp,
+            stop_tcp,
+            threads,
+        })
     }
 
     /// Stops answering.

@@ -30,7 +30,11 @@ pub struct KeeperHost {
 impl KeeperHost {
     /// Asks `keeper`.
     pub fn new(keeper: KeeperClient) -> Self {
-        Self { keeper, others: Mutex::default(), edge: Mutex::default() }
+        Self {
+            keeper,
+            others: Mutex::default(),
+            edge: Mutex::default(),
+        }
     }
 
     /// Sockets for what is not the edge's.
@@ -53,7 +57,9 @@ impl KeeperHost {
     }
 
     fn say_retained(&self) {
-        let (Ok(others), Ok(edge)) = (self.others.lock(), self.edge.lock()) else { return };
+        let (Ok(others), Ok(edge)) = (self.others.lock(), self.edge.lock()) else {
+            return;
+        };
         let all: Vec<Endpoint> = edge.iter().chain(others.iter()).cloned().collect();
         // A keeper that is gone closes nothing, and the worker will hear of it.
         let _ = self.keeper.retain(&all);
@@ -102,7 +108,10 @@ impl seawall_edge::Host for KeeperHost {
 
     fn listen(&self, address: &Address, count: usize) -> io::Result<Vec<OwnedFd>> {
         let endpoint = endpoint(address).ok_or(io::ErrorKind::InvalidInput)?;
-        self.keeper.listen(&endpoint, count).map(|(sockets, _)| sockets).map_err(to_io)
+        self.keeper
+            .listen(&endpoint, count)
+            .map(|(sockets, _)| sockets)
+            .map_err(to_io)
     }
 
     fn retain(&self, addresses: &[Address]) {

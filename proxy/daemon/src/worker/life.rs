@@ -78,7 +78,9 @@ pub fn run(keeper: KeeperClient, options: WorkerOptions) -> anyhow::Result<ExitC
                 let _ = worker.reload("signal");
             }
             Some(KeeperEvent::Reopen) => worker.edge.reopen_logs(),
-            Some(KeeperEvent::Quit | KeeperEvent::Gone) => break worker.edge.plan().config.process.drain,
+            Some(KeeperEvent::Quit | KeeperEvent::Gone) => {
+                break worker.edge.plan().config.process.drain;
+            }
             Some(KeeperEvent::Stop) | None => break STOP_LIMIT,
         }
     };
@@ -90,7 +92,11 @@ pub fn run(keeper: KeeperClient, options: WorkerOptions) -> anyhow::Result<ExitC
 }
 
 fn control_runtime() -> anyhow::Result<Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("control").enable_all().build()?)
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("control")
+        .enable_all()
+        .build()?)
 }
 
 enum StartError {
@@ -104,8 +110,16 @@ impl<E: Into<anyhow::Error>> From<E> for StartError {
     }
 }
 
-fn start(keeper: &KeeperClient, options: WorkerOptions, control: &Handle) -> Result<Arc<Worker>, StartError> {
-    let WorkerOptions { source, log, generation } = options;
+fn start(
+    keeper: &KeeperClient,
+    options: WorkerOptions,
+    control: &Handle,
+) -> Result<Arc<Worker>, StartError> {
+    let WorkerOptions {
+        source,
+        log,
+        generation,
+    } = options;
     let style = source.style;
     let loaded = source.load();
     let (config, mut warnings) = match loaded {
@@ -123,10 +137,16 @@ fn start(keeper: &KeeperClient, options: WorkerOptions, control: &Handle) -> Res
     let plan = edge.plan();
     configuration::report_to_log(&warnings, &plan.config.sources, &log);
     let (watch, changes) = match plan.config.syntax {
-        Syntax::Yaml => FileWatch::new().map(|(w, c)| (Some(w), Some(c))).unwrap_or_else(|e| {
-            log.line(LogLevel::Warn, 0, format_args!("files are not watched: {e}"));
-            (None, None)
-        }),
+        Syntax::Yaml => FileWatch::new()
+            .map(|(w, c)| (Some(w), Some(c)))
+            .unwrap_or_else(|e| {
+                log.line(
+                    LogLevel::Warn,
+                    0,
+                    format_args!("files are not watched: {e}"),
+                );
+                (None, None)
+            }),
         // nginx reloads on a signal only, and so do we in its place.
         Syntax::Nginx => (None, None),
     };
@@ -151,7 +171,8 @@ fn start(keeper: &KeeperClient, options: WorkerOptions, control: &Handle) -> Res
             while changes.settled().await.is_some() {
                 let worker = watching.clone();
                 // Compiling is not for a runtime's thread; its outcome is in the log.
-                let _ = tokio::task::spawn_blocking(move || drop(worker.reload("file change"))).await;
+                let _ =
+                    tokio::task::spawn_blocking(move || drop(worker.reload("file change"))).await;
             }
         });
     }
@@ -161,7 +182,9 @@ fn start(keeper: &KeeperClient, options: WorkerOptions, control: &Handle) -> Res
 /// What keeps the daemon from starting, on standard error in the words of how it was called.
 fn report(error: &LoadError, style: Style) {
     match error {
-        LoadError::Invalid(sources, diagnostics) => configuration::report(diagnostics, sources, style),
+        LoadError::Invalid(sources, diagnostics) => {
+            configuration::report(diagnostics, sources, style)
+        }
         other if style == Style::Nginx => eprintln!("nginx: [emerg] {other}"),
         other => eprintln!("seawall: {other}"),
     }
@@ -185,7 +208,8 @@ impl Worker {
     /// Loads the configuration again. If anything fails the old one serves on, and the log says so.
     pub fn reload(self: &Arc<Self>, why: &str) -> Result<u64, Refused> {
         let _one = self.reloading.lock();
-        self.log.line(LogLevel::Notice, 0, format_args!("reconfiguring ({why})"));
+        self.log
+            .line(LogLevel::Notice, 0, format_args!("reconfiguring ({why})"));
         let result = match self.source.load() {
             Err(e) => Err(LoadError::Invalid(e.sources, e.diagnostics)),
             Ok((config, mut warnings)) => self.edge.reload(config).map(|found| {
@@ -225,7 +249,10 @@ impl Worker {
         self.log.line(
             LogLevel::Error,
             0,
-            format_args!("the configuration was not reloaded: the one before serves on\n{}", refused.rendered.trim_end()),
+            format_args!(
+                "the configuration was not reloaded: the one before serves on\n{}",
+                refused.rendered.trim_end()
+            ),
         );
         self.note_failure(Some(refused.rendered.clone()));
         Err(refused)
@@ -244,14 +271,24 @@ impl Worker {
 }
 
 fn refusal(sources: &SourceMap, diagnostics: &Diagnostics) -> Refused {
-    Refused { rendered: diagnostics.render(sources, false), findings: diagnostics.to_json(sources) }
+    Refused {
+        rendered: diagnostics.render(sources, false),
+        findings: diagnostics.to_json(sources),
+    }
 }
 
 fn refusal_text(text: &str) -> Refused {
-    Refused { rendered: text.to_owned(), findings: serde_json::json!([{ "message": text }]) }
+    Refused {
+        rendered: text.to_owned(),
+        findings: serde_json::json!([{ "message": text }]),
+    }
 }
 
 /// The endpoints of the admin API in a plan.
 pub fn admin_endpoints(plan: &seawall_edge::plan::Plan) -> Vec<seawall_sys::listen::Endpoint> {
-    plan.config.admin.iter().filter_map(|a| endpoint(&a.address)).collect()
+    plan.config
+        .admin
+        .iter()
+        .filter_map(|a| endpoint(&a.address))
+        .collect()
 }

@@ -8,7 +8,6 @@ mod check;
 mod dns;
 mod host;
 mod life;
-mod status;
 mod watch;
 
 pub use check::check;

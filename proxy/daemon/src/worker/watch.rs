@@ -33,26 +33,41 @@ impl FileWatch {
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             let Ok(event) = event else { return };
             let changed = !matches!(event.kind, EventKind::Access(_))
-                && wanted.lock().is_ok_and(|w| event.paths.iter().any(|p| w.contains(p)));
+                && wanted
+                    .lock()
+                    .is_ok_and(|w| event.paths.iter().any(|p| w.contains(p)));
             if changed {
                 // Without a receiver the worker is ending.
                 let _ = sender.send(());
             }
         })?;
-        let watch = Self { watcher: Mutex::new(watcher), files, directories: Mutex::default() };
+        let watch = Self {
+            watcher: Mutex::new(watcher),
+            files,
+            directories: Mutex::default(),
+        };
         Ok((watch, Changes { events }))
     }
 
     /// Watches these files, and no others.
     pub fn set(&self, files: &[PathBuf]) {
-        let (Ok(mut watcher), Ok(mut known), Ok(mut wanted)) =
-            (self.watcher.lock(), self.directories.lock(), self.files.lock())
-        else {
+        let (Ok(mut watcher), Ok(mut known), Ok(mut wanted)) = (
+            self.watcher.lock(),
+            self.directories.lock(),
+            self.files.lock(),
+        ) else {
             return;
         };
-        *wanted = files.iter().flat_map(|f| [Some(f.clone()), f.canonicalize().ok()]).flatten().collect();
-        let directories: HashSet<PathBuf> =
-            wanted.iter().filter_map(|f| f.parent()).map(Path::to_path_buf).collect();
+        *wanted = files
+            .iter()
+            .flat_map(|f| [Some(f.clone()), f.canonicalize().ok()])
+            .flatten()
+            .collect();
+        let directories: HashSet<PathBuf> = wanted
+            .iter()
+            .filter_map(|f| f.parent())
+            .map(Path::to_path_buf)
+            .collect();
         for gone in known.difference(&directories) {
             // A directory that was removed is no longer watched anyhow.
             let _ = watcher.unwatch(gone);
@@ -89,7 +104,10 @@ mod tests {
         let next = dir.path().join("next");
         std::fs::write(&next, "b").unwrap();
         std::fs::rename(&next, &file).unwrap();
-        tokio::time::timeout(Duration::from_secs(10), changes.settled()).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(10), changes.settled())
+            .await
+            .unwrap()
+            .unwrap();
         assert!(changes.events.is_empty());
     }
 }

@@ -97,12 +97,12 @@ async fn requests(local: &Rc<Local>, client: &mut Client, tx: &mut Tx) -> Next {
     loop {
         tx.step = Step::Head;
         let plan = local.plan();
-        match client.read_head(local, tx, &plan).await {
+        match client.read_head(tx, &plan).await {
             HeadRead::Complete => {}
             HeadRead::Idle => return Next::Park,
             HeadRead::Gone => return Next::Close,
             HeadRead::Refused(refusal) => {
-                client.refuse(local, tx, &plan, refusal).await;
+                client.refuse(local, tx, refusal).await;
                 return Next::Close;
             }
             HeadRead::Late => {
@@ -222,20 +222,24 @@ impl Client {
     }
 
     /// Reads until a head is whole. One deadline runs from its first byte to its last.
-    async fn read_head(
-        &mut self,
-        local: &Local,
-        tx: &mut Tx,
-        plan: &crate::plan::Plan,
-    ) -> HeadRead {
+    async fn read_head(&mut self, tx: &mut Tx, plan: &crate::plan::Plan) -> HeadRead {
         let mut timed = false;
+        // How much has been looked at: a head cannot end in bytes without a line feed, so they are not parsed again and
+        // again when they come one at a time.
+        let mut seen = 0;
         loop {
+            let unseen = tx.rb.bytes().get(seen..).unwrap_or_default();
+            let worth = memchr::memchr(b'\n', unseen).is_some()
+                || tx.rb.len() > plan.head_limits.head_bytes;
             if !tx.rb.is_empty() {
                 if !timed {
                     timed = true;
                     tx.started_ms = crate::clock::now_ms();
                     self.timer.set(plan.head_timeout);
                 }
+                seen = tx.rb.len();
+            }
+            if worth {
                 let Tx { rb, head, .. } = tx;
                 match parse_request(rb.bytes(), plan.policy, &plan.head_limits, head) {
                     Ok(true) => return HeadRead::Complete,
@@ -243,7 +247,6 @@ impl Client {
                     Err(refusal) => return HeadRead::Refused(refusal),
                 }
             }
-            let _ = local;
             tx.rb
                 .reserve(if tx.rb.is_empty() { 1 } else { tx.rb.len() });
             let first = tx.rb.is_empty();
@@ -293,13 +296,7 @@ impl Client {
     }
 
     /// Answers a refused head: its status, one line, one counter, and the connection is over.
-    async fn refuse(
-        &mut self,
-        local: &Rc<Local>,
-        tx: &mut Tx,
-        _plan: &crate::plan::Plan,
-        refusal: Refusal,
-    ) {
+    async fn refuse(&mut self, local: &Rc<Local>, tx: &mut Tx, refusal: Refusal) {
         local.shared.metrics.refused(refusal);
         tx.now_ms = crate::clock::now_ms();
         log_error!(

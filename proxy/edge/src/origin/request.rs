@@ -131,7 +131,9 @@ pub fn build(
 pub fn push_target(cx: &Cx<'_>, proxy: &ProxyPlan, out: &mut Vec<u8>) {
     let tx = &*cx.tx;
     match &proxy.uri {
-        UriPlan::AsReceived if !tx.uri_changed => return out.extend_from_slice(tx.request_uri()),
+        UriPlan::AsReceived if !tx.uri_changed && !tx.lacks_path() => {
+            return out.extend_from_slice(tx.request_uri());
+        }
         UriPlan::AsReceived => uri::escape_path(tx.uri(), out),
         UriPlan::ReplacePrefix { prefix, with } => {
             out.extend_from_slice(with);
