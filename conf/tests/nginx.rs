@@ -32,6 +32,7 @@ fn says(text: &str) -> Vec<String> {
     error
         .diagnostics
         .iter()
+        .filter(|d| d.severity == seawall_diag::Severity::Error)
         .map(|d| nginx_message(d, &error.sources))
         .collect()
 }
@@ -545,6 +546,18 @@ fn errors_within_http_are_nginx_s_own() {
         ("server { set $a b$; }", "invalid variable name"),
         ("server { return abc; }", "invalid return code \"abc\""),
         ("server { if $a { } }", "invalid condition \"$a\""),
+        (
+            "proxy_cache_path c keys_zone=z:1;",
+            "keys zone \"keys_zone=z:1\" is too small",
+        ),
+        (
+            "server { keepalive_timeout x; }",
+            "\"keepalive_timeout\" directive invalid value",
+        ),
+        (
+            "server { if ($a > b) { } }",
+            "unexpected \">\" in condition",
+        ),
         (
             "server { client_max_body_size 1q; }",
             "\"client_max_body_size\" directive invalid value",

@@ -1,6 +1,6 @@
 //! `proxy_cache_path` and `proxy_cache_valid`.
 
-use super::read::Reader;
+use super::read::{Reader, nginx_size};
 use super::tree::Directive;
 use crate::model::Cache;
 use seawall_diag::Diagnostic;
@@ -8,6 +8,9 @@ use std::time::Duration;
 
 /// Entries unused for so long are dropped unless `inactive=` says otherwise.
 const INACTIVE: Duration = Duration::from_secs(600);
+
+/// The smallest `keys_zone`: two pages, as nginx wants.
+const KEYS_ZONE_MIN: u64 = 8192;
 
 /// Memory of a cache without `max_size=`.
 const MEMORY: u64 = 256 << 20;
@@ -64,8 +67,12 @@ fn cache(reader: &mut Reader<'_>, d: &Directive) -> Option<Cache> {
             match zone.split_once(':') {
                 Some((name, size)) if !name.is_empty() => {
                     cache.name = name.to_owned();
-                    if reader.size_word(word, size).is_some_and(|s| s < 8192) {
-                        reader.error(word.at, format!("zone \"{name}\" is too small"));
+                    match nginx_size(size) {
+                        Some(size) if size < KEYS_ZONE_MIN => {
+                            reader.error(word.at, format!("keys zone \"{text}\" is too small"));
+                        }
+                        Some(_) => {}
+                        None => reader.error(word.at, format!("invalid keys zone size \"{text}\"")),
                     }
                 }
                 _ => reader.error(word.at, format!("invalid keys zone size \"{text}\"")),

@@ -127,7 +127,7 @@ impl Reader<'_> {
 }
 
 /// nginx's sizes have no unit but `k`, `m` and `g`.
-fn nginx_size(text: &str) -> Option<u64> {
+pub(crate) fn nginx_size(text: &str) -> Option<u64> {
     if text.ends_with(|c: char| c.is_ascii_digit() || "kKmMgG".contains(c)) {
         quantity::size(text).ok()
     } else {

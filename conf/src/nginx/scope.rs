@@ -118,11 +118,7 @@ impl Scope {
                 }
             }
             "keepalive_requests" => self.keepalive_requests = reader.number(d).unwrap_or(1000),
-            "keepalive_timeout" => {
-                if let Some(value) = reader.duration_word(word, &word.text) {
-                    self.timeouts.keepalive = value;
-                }
-            }
+            "keepalive_timeout" => set(&mut self.timeouts.keepalive, reader.duration(d)),
             "client_body_timeout" | "send_timeout" => {
                 set(&mut self.timeouts.client, reader.duration(d))
             }
