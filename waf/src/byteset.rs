@@ -4,21 +4,35 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct ByteSet([u64; 4]);
 
+/// For each byte the set of it alone.
+static SINGLE: [[u64; 4]; 256] = {
+    let mut sets = [[0u64; 4]; 256];
+    let mut b = 0;
+    while b < 256 {
+        sets[b][b >> 6] = 1 << (b & 63);
+        b += 1;
+    }
+    sets
+};
+
 impl ByteSet {
     /// Every byte.
     pub(crate) const ALL: ByteSet = ByteSet([u64::MAX; 4]);
 
     /// The bytes that occur in `text`.
     pub(crate) fn of(text: &[u8]) -> Self {
-        // Four accumulators and masks instead of an indexed store: no store-to-load dependency between bytes.
-        let mut words = [0u64; 4];
+        // One load of a ready-made set a byte: no shifts, and no dependency between bytes but the union.
+        let mut all = [0u64; 4];
         for &b in text {
-            let bit = 1u64 << (b & 63);
-            for (i, word) in words.iter_mut().enumerate() {
-                *word |= if (b >> 6) as usize == i { bit } else { 0 };
-            }
+            let one = &SINGLE[b as usize];
+            all = [
+                all[0] | one[0],
+                all[1] | one[1],
+                all[2] | one[2],
+                all[3] | one[3],
+            ];
         }
-        Self(words)
+        Self(all)
     }
 
     /// The bytes from `first` to `last`, both included.
@@ -57,6 +71,27 @@ impl ByteSet {
         self.union(*other) == *other
     }
 
+    /// With the lower case of its ASCII letters (and the upper case still in it).
+    pub(crate) fn with_lower_case(self) -> Self {
+        // Letters are in the second word; cases are 32 apart.
+        const UPPER: u64 = ((1 << 26) - 1) << 1;
+        let [a, b, c, d] = self.0;
+        Self([a, b | (b & UPPER) << 32, c, d])
+    }
+
+    /// With the upper case of its ASCII letters (and the lower case still in it).
+    pub(crate) fn with_upper_case(self) -> Self {
+        const LOWER: u64 = ((1 << 26) - 1) << 33;
+        let [a, b, c, d] = self.0;
+        Self([a, b | (b & LOWER) >> 32, c, d])
+    }
+
+    /// With this byte.
+    pub(crate) fn with(mut self, b: u8) -> Self {
+        self.insert(b);
+        self
+    }
+
     /// Its bytes in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = u8> + '_ {
         (0..=255u8).filter(|b| self.contains(*b))
@@ -84,5 +119,13 @@ mod tests {
         assert!(set.meets(&ByteSet::of(b"xyza")) && !set.meets(&ByteSet::of(b"xyz")));
         assert!(ByteSet::of(b"a").within(&set) && !ByteSet::of(b"ab").within(&set));
         assert_eq!(ByteSet::range(0, 255), ByteSet::ALL);
+        assert_eq!(
+            ByteSet::of(b"AZ[@a").with_lower_case(),
+            ByteSet::of(b"AZ[@az")
+        );
+        assert_eq!(
+            ByteSet::of(b"az{`A").with_upper_case(),
+            ByteSet::of(b"az{`AZ")
+        );
     }
 }

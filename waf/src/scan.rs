@@ -78,11 +78,19 @@ impl Variants {
         buffers: &mut Buffers,
         mut scan: impl FnMut(&[u8]),
     ) {
+        let set = ByteSet::of(text);
+        let chains = || class.chains.iter().filter_map(|i| program.chains.get(*i));
+        // Most values have nothing that any pattern needs, and nothing that a chain could make it of.
+        let reach = chains().fold(ByteSet::default(), |all, chain| {
+            all.union(chain.reach(&set))
+        });
+        if !class.gate.admits(&reach, usize::MAX) {
+            return;
+        }
         self.bytes.clear();
         self.ends.clear();
-        let set = ByteSet::of(text);
         let mut plain = false;
-        for chain in class.chains.iter().filter_map(|i| program.chains.get(*i)) {
+        for chain in chains() {
             let Some(variant) = chain.apply(text, &set, buffers) else {
                 plain = true;
                 continue;

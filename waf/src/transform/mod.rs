@@ -112,6 +112,38 @@ impl Transform {
         }
     }
 
+    /// A set that has every byte of what becomes of a value with these bytes.
+    fn reach(self, bytes: ByteSet, trigger: &ByteSet) -> ByteSet {
+        if !trigger.meets(&bytes) && !self.changes_empty() {
+            return bytes;
+        }
+        match self {
+            Self::UrlDecode | Self::UrlDecodeUni if !bytes.contains(b'%') => bytes.with(b' '),
+            Self::Base64Decode
+            | Self::CssDecode
+            | Self::HexDecode
+            | Self::HtmlEntityDecode
+            | Self::JsDecode
+            | Self::UrlDecode
+            | Self::UrlDecodeUni
+            | Self::Utf8ToUnicode => ByteSet::ALL,
+            Self::Length => ByteSet::range(b'0', b'9'),
+            Self::CmdLine => bytes.with_lower_case().with(b' '),
+            Self::Lowercase => bytes.with_lower_case(),
+            Self::Uppercase => bytes.with_upper_case(),
+            Self::CompressWhitespace | Self::ReplaceComments | Self::ReplaceNulls => {
+                bytes.with(b' ')
+            }
+            Self::NormalizePath | Self::NormalizePathWin => bytes.with(b'/'),
+            Self::RemoveCommentsChar
+            | Self::RemoveNulls
+            | Self::RemoveWhitespace
+            | Self::Trim
+            | Self::TrimLeft
+            | Self::TrimRight => bytes,
+        }
+    }
+
     /// Whether an empty value changes (the others need one of their trigger bytes).
     fn changes_empty(self) -> bool {
         self == Self::Length
@@ -154,7 +186,8 @@ impl Transform {
 /// Transformations in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Chain {
-    steps: SmallVec<[Transform; 8]>,
+    /// Each step with its trigger.
+    steps: SmallVec<[(Transform, ByteSet); 4]>,
     trigger: ByteSet,
     changes_empty: bool,
 }
@@ -169,17 +202,24 @@ pub(crate) struct Buffers {
 impl Chain {
     /// A chain of these steps.
     pub(crate) fn new(steps: impl IntoIterator<Item = Transform>) -> Self {
-        let steps: SmallVec<[Transform; 8]> = steps.into_iter().collect();
+        let steps: SmallVec<[_; 4]> = steps.into_iter().map(|s| (s, s.trigger())).collect();
         // A step can only add triggers of a later one by changing the value, which needs a trigger of its own.
         let trigger = steps
             .iter()
-            .fold(ByteSet::default(), |set, s| set.union(s.trigger()));
-        let changes_empty = steps.iter().any(|s| s.changes_empty());
+            .fold(ByteSet::default(), |set, (_, t)| set.union(*t));
+        let changes_empty = steps.iter().any(|(s, _)| s.changes_empty());
         Self {
             steps,
             trigger,
             changes_empty,
         }
+    }
+
+    /// A set that has every byte of what the chain makes of a value with these bytes.
+    pub(crate) fn reach(&self, bytes: &ByteSet) -> ByteSet {
+        self.steps
+            .iter()
+            .fold(*bytes, |bytes, (step, trigger)| step.reach(bytes, trigger))
     }
 
     /// The transformed value, or `None` if nothing changes it. `bytes` are the bytes that occur in `value`.
@@ -194,7 +234,7 @@ impl Chain {
             return None;
         }
         let mut changed = false;
-        for step in &self.steps {
+        for (step, _) in &self.steps {
             let input = if changed {
                 buffers.front.as_slice()
             } else {

@@ -301,6 +301,11 @@ fn no_input_breaks_a_transformation_or_makes_it_boundless() {
                 direct,
                 "round {round}: the trigger bytes of {name} are wrong"
             );
+            let reach = Chain::new([*transform]).reach(&ByteSet::of(&input));
+            assert!(
+                ByteSet::of(&direct).within(&reach),
+                "round {round}: {name} reaches further"
+            );
             assert!(
                 direct.len() <= 4 * input.len() + 2,
                 "{name} grew {} to {}",
