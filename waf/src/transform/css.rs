@@ -1,16 +1,13 @@
 //! CSS escapes: `\27`, `\000027 `, `\j`.
 
+use super::encoding::copy_until;
 use super::{hex, hex_pair, shape::is_space};
 
 /// Decodes escapes (CSS 2.1 §4.1.3), keeping the lowest byte of a code point.
 pub(super) fn decode(input: &[u8], out: &mut Vec<u8>) {
     let mut rest = input;
-    while let Some((&b, after)) = rest.split_first() {
+    while let Some((_, after)) = copy_until(rest, memchr::memchr(b'\\', rest), out).split_first() {
         rest = after;
-        if b != b'\\' {
-            out.push(b);
-            continue;
-        }
         let digits = after
             .iter()
             .take(6)

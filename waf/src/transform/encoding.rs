@@ -1,21 +1,38 @@
 //! URL encoding (plain and with `%uHHHH`), base64 and hexadecimal.
 
-use super::{hex, hex_pair};
+use super::hex_pair;
 
 /// `%HH` and `+`; what is not valid stays.
 pub(crate) fn url_decode(input: &[u8], out: &mut Vec<u8>) {
     let mut rest = input;
-    while let Some((&b, after)) = rest.split_first() {
-        rest = after;
-        match (b, after) {
-            (b'%', [h, l, tail @ ..]) if let Some(decoded) = hex_pair(*h, *l) => {
+    loop {
+        rest = match copy_until(rest, memchr::memchr2(b'%', b'+', rest), out) {
+            [b'%', h, l, tail @ ..] if let Some(decoded) = hex_pair(*h, *l) => {
                 out.push(decoded);
-                rest = tail;
+                tail
             }
-            (b'+', _) => out.push(b' '),
-            _ => out.push(b),
+            [b'+', tail @ ..] => {
+                out.push(b' ');
+                tail
+            }
+            [b, tail @ ..] => {
+                out.push(*b);
+                tail
+            }
+            [] => return,
         }
     }
+}
+
+/// Copies what stands before the next special byte, and returns what begins with it.
+pub(super) fn copy_until<'a>(
+    text: &'a [u8],
+    special: Option<usize>,
+    out: &mut Vec<u8>,
+) -> &'a [u8] {
+    let (plain, rest) = text.split_at(special.unwrap_or(text.len()).min(text.len()));
+    out.extend_from_slice(plain);
+    rest
 }
 
 /// `%HH`, `+` and IIS's `%uHHHH`.
@@ -24,29 +41,27 @@ pub(crate) fn url_decode(input: &[u8], out: &mut Vec<u8>) {
 /// for any other `%uHHHH`; one that stands for ASCII (`%u0027`) is decoded here, because that is what a server does.
 pub(super) fn url_decode_uni(input: &[u8], out: &mut Vec<u8>) {
     let mut rest = input;
-    while let Some((&b, after)) = rest.split_first() {
-        rest = after;
-        match (b, after) {
-            (b'%', [b'u' | b'U', tail @ ..]) => match tail {
-                [a, b, c, d, tail @ ..] if [a, b, c, d].iter().all(|x| hex(**x).is_some()) => {
-                    out.push(code_point(
-                        hex_pair(*a, *b).unwrap_or(0),
-                        hex_pair(*c, *d).unwrap_or(0),
-                    ));
-                    rest = tail;
-                }
-                _ => {
-                    out.extend_from_slice(b"%");
-                    out.extend(after.first());
-                    rest = tail;
-                }
-            },
-            (b'%', [h, l, tail @ ..]) if let Some(decoded) = hex_pair(*h, *l) => {
-                out.push(decoded);
-                rest = tail;
+    loop {
+        rest = match copy_until(rest, memchr::memchr2(b'%', b'+', rest), out) {
+            [b'%', b'u' | b'U', a, b, c, d, tail @ ..]
+                if let (Some(high), Some(low)) = (hex_pair(*a, *b), hex_pair(*c, *d)) =>
+            {
+                out.push(code_point(high, low));
+                tail
             }
-            (b'+', _) => out.push(b' '),
-            _ => out.push(b),
+            [b'%', h, l, tail @ ..] if let Some(decoded) = hex_pair(*h, *l) => {
+                out.push(decoded);
+                tail
+            }
+            [b'+', tail @ ..] => {
+                out.push(b' ');
+                tail
+            }
+            [b, tail @ ..] => {
+                out.push(*b);
+                tail
+            }
+            [] => return,
         }
     }
 }

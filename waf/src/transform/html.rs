@@ -1,20 +1,23 @@
 //! HTML entities: `&lt;`, `&#60;`, `&#x3c;`, with or without the semicolon.
 
+use super::encoding::copy_until;
+
 const NBSP: u8 = 0xa0;
 
 /// Decodes entities; those that are not known stay.
 pub(super) fn decode(input: &[u8], out: &mut Vec<u8>) {
     let mut rest = input;
-    while let Some((&b, after)) = rest.split_first() {
-        if b == b'&'
-            && let Some((decoded, length)) = entity(after)
-        {
-            out.push(decoded);
-            rest = after.get(length..).unwrap_or_default();
-            rest = rest.strip_prefix(b";").unwrap_or(rest);
-        } else {
-            out.push(b);
-            rest = after;
+    while let Some((ampersand, after)) =
+        copy_until(rest, memchr::memchr(b'&', rest), out).split_first()
+    {
+        rest = after;
+        match entity(after) {
+            Some((decoded, length)) => {
+                out.push(decoded);
+                rest = after.get(length..).unwrap_or_default();
+                rest = rest.strip_prefix(b";").unwrap_or(rest);
+            }
+            None => out.push(*ampersand),
         }
     }
 }

@@ -1,16 +1,12 @@
 //! JavaScript's escapes: `\x27`, `\u0027`, `\47`, `\n`.
 
+use super::encoding::copy_until;
 use super::{hex, hex_pair};
 
 /// Decodes escapes; a backslash before any other character is dropped, one at the end stays.
 pub(super) fn decode(input: &[u8], out: &mut Vec<u8>) {
     let mut rest = input;
-    while let Some((&b, after)) = rest.split_first() {
-        if b != b'\\' {
-            out.push(b);
-            rest = after;
-            continue;
-        }
+    while let Some((_, after)) = copy_until(rest, memchr::memchr(b'\\', rest), out).split_first() {
         let (decoded, length) = escape(after);
         out.push(decoded);
         rest = after.get(length..).unwrap_or_default();

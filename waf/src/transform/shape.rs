@@ -1,5 +1,7 @@
 //! White space, comments and shell noise.
 
+use super::encoding::copy_until;
+
 /// The non-breaking space of ISO 8859-1.
 pub(super) const NBSP: u8 = 0xa0;
 
@@ -28,15 +30,14 @@ pub(super) fn trim_right(input: &[u8]) -> &[u8] {
 
 /// A run of white space becomes one blank.
 pub(super) fn compress_whitespace(input: &[u8], out: &mut Vec<u8>) {
-    let mut in_space = false;
-    for &b in input {
-        let space = is_space(b);
-        if !space {
-            out.push(b);
-        } else if !in_space {
-            out.push(b' ');
+    let mut rest = input;
+    loop {
+        rest = copy_until(rest, rest.iter().position(|b| is_space(*b)), out);
+        if rest.is_empty() {
+            return;
         }
-        in_space = space;
+        out.push(b' ');
+        rest = trim_left(rest);
     }
 }
 
