@@ -124,6 +124,9 @@ Fault switches, on every role, for callers on this machine that name it by a loo
   POST /_fault  {\"error_percent\": 30}    that share of answers (in the worker: of jobs) fails, evenly spread
   POST /_fault  {\"not_ready\": true}      /ready answers 503
   POST /_fault  {}                       all off again
+  curl -H 'content-type: application/json' -d '{\"latency_ms\": 800}' http://127.0.0.2:7001/_fault
+A poison job, through the api:
+  curl -H 'content-type: application/json' -d '{\"kind\": \"poison\", \"payload\": \"\"}' http://127.0.0.1:7010/jobs
 /live, /ready and /metrics are neither delayed nor failed. Keep /_fault and /metrics behind your edge.
 
 Every role: /live, /ready, /metrics (Prometheus text), /version.";

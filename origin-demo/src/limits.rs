@@ -22,6 +22,8 @@ pub const PAGES_MAX: u64 = 10_000;
 pub const QUANTITY_MAX: u32 = 20;
 /// Different products in a cart.
 pub const CART_LINES_MAX: usize = 50;
+/// How long a line in a cart is kept after it was last changed: as long as the session's cookie.
+pub const CART_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Characters of a search that are looked at.
 pub const QUERY_CHARS: usize = 100;
 /// Words of a search that are looked at.

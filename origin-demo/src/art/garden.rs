@@ -8,6 +8,41 @@ use super::{
 
 pub fn pot(s: &mut Scene, b: &mut Brush, hangs: bool) {
     let top = b.rng.real(222.0, 250.0);
+    plant(s, b, top);
+    let wide = b.rng.real(68.0, 88.0);
+    if hangs {
+        ropes(s, b, top, wide);
+    }
+    s.fill(
+        b.full,
+        Path::taper(
+            200.0 - wide,
+            200.0 + wide,
+            top,
+            200.0 - wide * 0.68,
+            200.0 + wide * 0.68,
+            342.0,
+            10.0,
+        ),
+    );
+    glaze(s, b, top, wide);
+    s.shade(
+        0xffffff,
+        0.18,
+        Path::taper(
+            212.0 - wide,
+            222.0 - wide,
+            top + 22.0,
+            222.0 - wide * 0.74,
+            230.0 - wide * 0.74,
+            326.0,
+            3.0,
+        ),
+    );
+}
+
+/// A fan of blades, a fern or a cactus, out of a pot whose rim is at `top`.
+fn plant(s: &mut Scene, b: &mut Brush, top: f64) {
     match b.rng.between(0, 2) {
         0 => {
             for n in 0..9 {
@@ -62,47 +97,40 @@ pub fn pot(s: &mut Scene, b: &mut Brush, hangs: bool) {
             }
         }
     }
-    let wide = b.rng.real(68.0, 88.0);
-    if hangs {
-        for side in [-1.0, 1.0] {
+}
+
+/// What it hangs by, and leaves that hang from it.
+fn ropes(s: &mut Scene, b: &mut Brush, top: f64, wide: f64) {
+    for side in [-1.0, 1.0] {
+        s.fill(
+            WOOD_DEEP,
+            Path::bar(
+                200.0 + side * 6.0,
+                0.0,
+                200.0 + side * (wide - 4.0),
+                top + 6.0,
+                3.0,
+            ),
+        );
+        for n in 0..3 {
+            let out = wide * (0.55 + 0.2 * f64::from(n));
+            let fall = top + 60.0 + 22.0 * f64::from(n);
             s.fill(
-                WOOD_DEEP,
-                Path::bar(
-                    200.0 + side * 6.0,
-                    0.0,
-                    200.0 + side * (wide - 4.0),
-                    top + 6.0,
-                    3.0,
+                *b.rng.pick(&LEAF),
+                Path::leaf(
+                    200.0 + side * out * 0.7,
+                    top,
+                    200.0 + side * (out + 34.0),
+                    fall,
+                    11.0,
                 ),
             );
-            for n in 0..3 {
-                let out = wide * (0.55 + 0.2 * f64::from(n));
-                let fall = top + 60.0 + 22.0 * f64::from(n);
-                s.fill(
-                    *b.rng.pick(&LEAF),
-                    Path::leaf(
-                        200.0 + side * out * 0.7,
-                        top,
-                        200.0 + side * (out + 34.0),
-                        fall,
-                        11.0,
-                    ),
-                );
-            }
         }
     }
-    s.fill(
-        b.full,
-        Path::taper(
-            200.0 - wide,
-            200.0 + wide,
-            top,
-            200.0 - wide * 0.68,
-            200.0 + wide * 0.68,
-            342.0,
-            10.0,
-        ),
-    );
+}
+
+/// A rim, stripes, or a dipped foot.
+fn glaze(s: &mut Scene, b: &mut Brush, top: f64, wide: f64) {
     match b.rng.between(0, 2) {
         0 => s.fill(
             b.deep,
@@ -136,19 +164,6 @@ pub fn pot(s: &mut Scene, b: &mut Brush, hangs: bool) {
             s.fill(b.deep, Path::ellipse(200.0, top + 2.0, wide, 7.0));
         }
     }
-    s.shade(
-        0xffffff,
-        0.18,
-        Path::taper(
-            212.0 - wide,
-            222.0 - wide,
-            top + 22.0,
-            222.0 - wide * 0.74,
-            230.0 - wide * 0.74,
-            326.0,
-            3.0,
-        ),
-    );
 }
 
 pub fn window_box(s: &mut Scene, b: &mut Brush) {

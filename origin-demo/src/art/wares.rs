@@ -35,6 +35,33 @@ pub fn mug(s: &mut Scene, b: &mut Brush, jug: bool, handle: bool) {
         b.full,
         Path::taper(l, r, top, l + narrow, r - narrow, 341.0, 18.0),
     );
+    glaze(s, b, top, wide, narrow);
+    s.shade(
+        0xffffff,
+        0.2,
+        Path::rect(
+            l + 16.0 + narrow * 0.4,
+            top + 22.0,
+            9.0,
+            250.0 - top * 0.6,
+            4.0,
+        ),
+    );
+    s.fill(b.deep, Path::ellipse(200.0, top + 3.0, wide - 1.0, 13.0));
+    s.fill(0x5b3a22, Path::ellipse(200.0, top + 5.0, wide - 9.0, 9.0));
+    for n in 0..2 {
+        let x = 180.0 + f64::from(n) * 38.0;
+        s.shade(
+            0xffffff,
+            0.55,
+            Path::leaf(x, top - 18.0, x + 10.0, top - 78.0, 11.0),
+        );
+    }
+}
+
+/// A dipped foot, stripes, freckles or a little picture.
+fn glaze(s: &mut Scene, b: &mut Brush, top: f64, wide: f64, narrow: f64) {
+    let (l, r) = (200.0 - wide, 200.0 + wide);
     match b.rng.between(0, 3) {
         0 => s.shade(
             b.deep,
@@ -76,27 +103,6 @@ pub fn mug(s: &mut Scene, b: &mut Brush, jug: bool, handle: bool) {
                 Path::dome(200.0, (top + 350.0) / 2.0 + 12.0, 24.0, 20.0),
             );
         }
-    }
-    s.shade(
-        0xffffff,
-        0.2,
-        Path::rect(
-            l + 16.0 + narrow * 0.4,
-            top + 22.0,
-            9.0,
-            250.0 - top * 0.6,
-            4.0,
-        ),
-    );
-    s.fill(b.deep, Path::ellipse(200.0, top + 3.0, wide - 1.0, 13.0));
-    s.fill(0x5b3a22, Path::ellipse(200.0, top + 5.0, wide - 9.0, 9.0));
-    for n in 0..2 {
-        let x = 180.0 + f64::from(n) * 38.0;
-        s.shade(
-            0xffffff,
-            0.55,
-            Path::leaf(x, top - 18.0, x + 10.0, top - 78.0, 11.0),
-        );
     }
 }
 

@@ -79,53 +79,71 @@ pub fn satchel(s: &mut Scene, b: &mut Brush) {
 
 pub fn jumper(s: &mut Scene, b: &mut Brush, vest: bool, buttons: bool) {
     if !vest {
-        s.fill(
-            b.deep,
-            Path::poly(&[
-                (142.0, 118.0),
-                (108.0, 142.0),
-                (64.0, 312.0),
-                (106.0, 326.0),
-                (146.0, 190.0),
-            ]),
-        );
-        s.fill(
-            b.deep,
-            Path::poly(&[
-                (258.0, 118.0),
-                (292.0, 142.0),
-                (336.0, 312.0),
-                (294.0, 326.0),
-                (254.0, 190.0),
-            ]),
-        );
-        s.shade(
-            b.full,
-            0.75,
-            Path::poly(&[
-                (142.0, 118.0),
-                (108.0, 142.0),
-                (68.0, 296.0),
-                (110.0, 308.0),
-                (146.0, 190.0),
-            ]),
-        );
-        s.shade(
-            b.full,
-            0.75,
-            Path::poly(&[
-                (258.0, 118.0),
-                (292.0, 142.0),
-                (332.0, 296.0),
-                (290.0, 308.0),
-                (254.0, 190.0),
-            ]),
-        );
+        sleeves(s, b);
     }
     s.fill(
         b.full,
         Path::taper(140.0, 260.0, 112.0, 130.0, 270.0, 340.0, 14.0),
     );
+    pattern(s, b);
+    s.fill(b.deep, Path::rect(130.0, 322.0, 140.0, 19.0, 6.0));
+    if buttons {
+        s.fill(b.deep, Path::bar(200.0, 128.0, 200.0, 324.0, 5.0));
+        for n in 0..5 {
+            s.fill(PAPER, Path::circle(208.0, 160.0 + f64::from(n) * 38.0, 4.5));
+        }
+    }
+    s.fill(b.deep, Path::rect(166.0, 98.0, 68.0, 26.0, 11.0));
+    s.shade(INK, 0.45, Path::ellipse(200.0, 104.0, 27.0, 7.0));
+}
+
+fn sleeves(s: &mut Scene, b: &Brush) {
+    s.fill(
+        b.deep,
+        Path::poly(&[
+            (142.0, 118.0),
+            (108.0, 142.0),
+            (64.0, 312.0),
+            (106.0, 326.0),
+            (146.0, 190.0),
+        ]),
+    );
+    s.fill(
+        b.deep,
+        Path::poly(&[
+            (258.0, 118.0),
+            (292.0, 142.0),
+            (336.0, 312.0),
+            (294.0, 326.0),
+            (254.0, 190.0),
+        ]),
+    );
+    s.shade(
+        b.full,
+        0.75,
+        Path::poly(&[
+            (142.0, 118.0),
+            (108.0, 142.0),
+            (68.0, 296.0),
+            (110.0, 308.0),
+            (146.0, 190.0),
+        ]),
+    );
+    s.shade(
+        b.full,
+        0.75,
+        Path::poly(&[
+            (258.0, 118.0),
+            (292.0, 142.0),
+            (332.0, 296.0),
+            (290.0, 308.0),
+            (254.0, 190.0),
+        ]),
+    );
+}
+
+/// Stripes, a yoke of diamonds, cables or flecks.
+fn pattern(s: &mut Scene, b: &mut Brush) {
     match b.rng.between(0, 3) {
         0 => {
             for n in 0..5 {
@@ -170,13 +188,4 @@ pub fn jumper(s: &mut Scene, b: &mut Brush, vest: bool, buttons: bool) {
             }
         }
     }
-    s.fill(b.deep, Path::rect(130.0, 322.0, 140.0, 19.0, 6.0));
-    if buttons {
-        s.fill(b.deep, Path::bar(200.0, 128.0, 200.0, 324.0, 5.0));
-        for n in 0..5 {
-            s.fill(PAPER, Path::circle(208.0, 160.0 + f64::from(n) * 38.0, 4.5));
-        }
-    }
-    s.fill(b.deep, Path::rect(166.0, 98.0, 68.0, 26.0, 11.0));
-    s.shade(INK, 0.45, Path::ellipse(200.0, 104.0, 27.0, 7.0));
 }

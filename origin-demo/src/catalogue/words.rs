@@ -202,7 +202,7 @@ pub const SHELVES: [Shelf; 8] = [
                 "The ripstop is woven from old nets and weighs less than what you keep in its pocket.",
             ),
             (
-                "Wool felt",
+                "Wool Felt",
                 "The felt is pressed from coarse wool and keeps its shape without a frame.",
             ),
         ],

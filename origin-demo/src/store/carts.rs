@@ -2,7 +2,7 @@
 
 use super::{Error, Result, products};
 use crate::{
-    limits::{CART_LINES_MAX, QUANTITY_MAX},
+    limits::{CART_KEPT, CART_LINES_MAX, QUANTITY_MAX},
     model::{Cart, CartChange, CartLine},
 };
 use rusqlite::{Connection, Transaction, params};
@@ -24,6 +24,9 @@ pub fn cart(c: &Connection, session: &str) -> Result<Cart> {
 }
 
 pub fn change(t: &Transaction, session: &str, change: CartChange, now_ms: u64) -> Result<Cart> {
+    // Whoever comes without a cookie begins a cart; those nobody came back to must not pile up.
+    t.prepare_cached("DELETE FROM carts WHERE touched_ms < ?1")?
+        .execute([now_ms.saturating_sub(CART_KEPT.as_millis() as u64) as i64])?;
     let product = products::one(t, change.product)?.ok_or(Error::NoProduct)?;
     let before = cart(t, session)?;
     let had = before

@@ -210,4 +210,46 @@ mod tests {
             Err(Error::NoProduct)
         ));
     }
+
+    #[test]
+    fn carts_nobody_came_back_to_are_swept_away() {
+        let mut shop = shop();
+        put(&mut shop, "old", 1).unwrap();
+        let later = crate::limits::CART_KEPT.as_millis() as u64 + 1;
+        let change = CartChange {
+            product: 2,
+            quantity: 0,
+            set: true,
+        };
+        shop.change_cart("new", change, later).unwrap();
+        assert!(shop.cart("old").unwrap().lines.is_empty());
+    }
+
+    #[test]
+    fn a_cart_takes_so_many_different_products_and_no_more() {
+        let mut shop = Sqlite::in_memory().unwrap();
+        let most = crate::limits::CART_LINES_MAX as u64;
+        shop.seed(7, most + 1, 0).unwrap();
+        for id in 1..=most + 1 {
+            shop.change_product(
+                id,
+                &ProductChange {
+                    stock: Some(9),
+                    ..Default::default()
+                },
+                0,
+            )
+            .unwrap();
+            let put = shop.change_cart(
+                "s",
+                CartChange {
+                    product: id,
+                    quantity: 1,
+                    set: false,
+                },
+                0,
+            );
+            assert_eq!(matches!(put, Err(Error::CartFull)), id > most);
+        }
+    }
 }

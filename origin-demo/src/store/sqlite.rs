@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS thumbnails (product INTEGER PRIMARY KEY, art INTEGER 
 CREATE TABLE IF NOT EXISTS carts (
   session TEXT NOT NULL, product INTEGER NOT NULL, quantity INTEGER NOT NULL, touched_ms INTEGER NOT NULL,
   PRIMARY KEY (session, product));
+CREATE INDEX IF NOT EXISTS carts_by_age ON carts (touched_ms);
 CREATE TABLE IF NOT EXISTS orders (
   id TEXT PRIMARY KEY, session TEXT NOT NULL, attempt TEXT NOT NULL, customer TEXT NOT NULL, total_cents INTEGER NOT NULL,
   placed_ms INTEGER NOT NULL, UNIQUE (session, attempt));

@@ -4,7 +4,7 @@
 //! pages ("put in cart") cannot carry a token, for a cached page is everybody's; there the browser's own word decides
 //! (Sec-Fetch-Site or Origin), and without any, only a request that has no session to abuse.
 
-use crate::random;
+use crate::{limits::CART_KEPT, random};
 use axum::http::{HeaderMap, header};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use hmac::{Hmac, Mac};
@@ -18,8 +18,6 @@ use std::{
 
 const COOKIE: &str = "session";
 const KEY_BYTES: usize = 32;
-/// Thirty days, in seconds.
-const MAX_AGE_S: u32 = 30 * 24 * 3600;
 
 /// The key that signs.
 pub struct Sessions {
@@ -82,8 +80,9 @@ impl Sessions {
     pub fn begin(&self, headers: &HeaderMap) -> Result<(Session, String), getrandom::Error> {
         let id = random::hex(&random::secret::<16>()?);
         let signature = BASE64.encode(self.mac("session", &id).finalize().into_bytes());
+        let max_age = CART_KEPT.as_secs();
         let cookie = format!(
-            "{COOKIE}={id}.{signature}; Path=/; Max-Age={MAX_AGE_S}; HttpOnly; SameSite=Lax{}",
+            "{COOKIE}={id}.{signature}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{}",
             if is_https(headers) { "; Secure" } else { "" }
         );
         Ok((self.session(id), cookie))
@@ -114,7 +113,8 @@ impl Sessions {
 
 /// The cookie our script reads for the badge: no secret, and on no cacheable page.
 pub fn count_cookie(count: u32) -> String {
-    format!("cart_count={count}; Path=/; Max-Age={MAX_AGE_S}; SameSite=Lax")
+    let max_age = CART_KEPT.as_secs();
+    format!("cart_count={count}; Path=/; Max-Age={max_age}; SameSite=Lax")
 }
 
 /// Whether a form without a token comes from one of our own pages.

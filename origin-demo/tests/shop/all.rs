@@ -1,6 +1,9 @@
 //! The whole shop from one command.
 
-use crate::harness::{Request, command, signal, until};
+use crate::{
+    harness::{command, signal, until},
+    http::Request,
+};
 use std::{
     collections::HashMap,
     io::{BufRead, BufReader},

@@ -1,6 +1,9 @@
 //! Switches, and roles that lose their neighbours.
 
-use crate::harness::{Process, Request, Shop, until};
+use crate::{
+    harness::{Process, Shop, until},
+    http::Request,
+};
 
 #[test]
 fn every_role_answers_for_its_health_and_shows_its_metrics() {

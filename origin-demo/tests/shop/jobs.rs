@@ -1,6 +1,9 @@
 //! The queue under a worker that is killed, and jobs nobody can do.
 
-use crate::harness::{Customer, Shop, until};
+use crate::{
+    customer::Customer,
+    harness::{Shop, until},
+};
 use serde_json::Value;
 
 fn order(shop: &Shop) {

@@ -1,6 +1,10 @@
 //! From the shelf to the letter.
 
-use crate::harness::{Customer, Request, Shop, until};
+use crate::{
+    customer::Customer,
+    harness::{Shop, until},
+    http::Request,
+};
 use serde_json::Value;
 use std::thread;
 

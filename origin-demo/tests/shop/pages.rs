@@ -1,7 +1,13 @@
 //! The catalogue's pages, and HTTP as an edge cares about it.
 
-use crate::harness::{Request, Response, Shop, until};
-use std::{io::BufReader, net::TcpStream};
+use crate::{
+    harness::{Shop, until},
+    http::{Request, Response},
+};
+use std::{
+    io::{BufReader, Read, Write},
+    net::{Shutdown, TcpStream},
+};
 
 #[test]
 fn catalogue_pages_are_whole_public_and_tagged_and_set_no_cookie() {
@@ -172,4 +178,34 @@ fn two_shops_of_one_seed_are_the_same() {
     for path in ["/", "/products/17", "/images/17.svg"] {
         assert_eq!(one.web.get(path).body, two.web.get(path).body, "{path}");
     }
+}
+
+#[test]
+fn bytes_of_any_kind_do_not_stop_it() {
+    let shop = Shop::open();
+    let mut state = 7u64;
+    for n in 0..200 {
+        let mut bytes = match n % 3 {
+            0 => b"GET /".to_vec(),
+            1 => b"POST /cart/add HTTP/1.1\r\nhost: x\r\ncontent-length: 40\r\n\r\n".to_vec(),
+            _ => b"GET /search?q=".to_vec(),
+        };
+        for _ in 0..60 {
+            state = state
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
+            bytes.push((state >> 56) as u8);
+        }
+        bytes.extend_from_slice(b" HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        let mut stream = TcpStream::connect(shop.web.addr).unwrap();
+        // It may have refused and hung up before we are done.
+        let _ = stream.write_all(&bytes);
+        let _ = stream.shutdown(Shutdown::Write);
+        let _ = stream.read_to_end(&mut Vec::new());
+    }
+    assert_eq!(shop.web.get("/").status, 200);
+    assert_eq!(
+        shop.web.metric("origin_http_requests_total{class=\"5xx\"}"),
+        0
+    );
 }
