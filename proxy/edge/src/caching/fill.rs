@@ -7,7 +7,7 @@
 use super::hit::{self, Told};
 use crate::{
     client::{ClientError, Length, Reply},
-    content::{self, Outcome},
+    content,
     local::Local,
     log_error,
     origin::{self, Answer, Built, Conditional, FetchError, OutBody},
@@ -106,9 +106,17 @@ pub async fn lead(
                 ..CacheStatus::default()
             });
             match read_along(cx, route, cache, reader, told).await? {
-                Some(_) => Ok(Led::Miss),
-                None => Err(ClientError::Truncated),
+                Joined::Served => Ok(Led::Miss),
+                Joined::Pass | Joined::Aborted => Err(ClientError::Truncated),
             }
+        }
+        // Nobody asked for a 304 here: it has no body that could answer the client.
+        Responded::Pass(decision) if decision.reason == "unsolicited-304" => {
+            drop(answer);
+            cx.tx.origin = scratch;
+            cx.local.shared.metrics.bad_responses.inc();
+            let error = FetchError::Invalid("unsolicited 304");
+            content::exchange_error(cx, route, &error).await.map(|_| Led::Error)
         }
         Responded::Pass(decision) => {
             let told = Told(CacheStatus {
@@ -303,13 +311,23 @@ impl Drop for Background {
     }
 }
 
-/// Reads along with another client's fill. `None`: go to the origin yourself.
+/// What reading along came to.
+pub enum Joined {
+    /// The client was served.
+    Served,
+    /// What is fetched is not for this client, or not to be waited for: go to the origin yourself.
+    Pass,
+    /// The fetching ended before a head came.
+    Aborted,
+}
+
+/// Reads along with another client's fill.
 pub async fn join(
     cx: &mut Cx<'_>,
     route: &Arc<RoutePlan>,
     cache: &CacheUse,
     reader: FillReader,
-) -> Result<Option<Outcome>, ClientError> {
+) -> Result<Joined, ClientError> {
     let told = Told(CacheStatus {
         fwd: Some("miss"),
         collapsed: true,
@@ -324,13 +342,14 @@ async fn read_along(
     cache: &CacheUse,
     mut reader: FillReader,
     told: Told,
-) -> Result<Option<Outcome>, ClientError> {
+) -> Result<Joined, ClientError> {
     let timer = cx.client.timer.clone();
     timer.set(route.timeouts.first_byte);
     // A fill that takes longer than an origin may is no reason to wait longer (nginx: proxy_cache_lock_timeout).
     let head = match timer.guard(reader.head()).await {
         Ok(FillStart::Head(head)) => head,
-        Ok(FillStart::Pass | FillStart::Aborted) | Err(_) => return Ok(None),
+        Ok(FillStart::Aborted) => return Ok(Joined::Aborted),
+        Ok(FillStart::Pass) | Err(_) => return Ok(Joined::Pass),
     };
     cx.tx.lines.clear();
     let lines = head.head();
@@ -373,7 +392,7 @@ async fn read_along(
                 cx.client
                     .last(cx.tx, held.as_deref().unwrap_or_default())
                     .await?;
-                return Ok(Some(Outcome::Done));
+                return Ok(Joined::Served);
             }
             Ok(FillChunk::Aborted) | Err(_) => {
                 if let Some(before) = held {

@@ -16,7 +16,7 @@ use crate::{
     spool::Spool,
     step::Step,
 };
-use fill::Led;
+use fill::{Joined, Led};
 use seawall_cache::{Lookup, Request};
 use std::sync::Arc;
 
@@ -57,19 +57,41 @@ pub async fn serve(
     cache: &CacheUse,
     spool: Option<Spool>,
 ) -> std::result::Result<Outcome, ClientError> {
+    // A fill whose leader went away is looked up once more: somebody may lead again, or the answer be there.
+    for again in [true, false] {
+        match look_up(cx, proxy, cache) {
+            Lookup::Join(reader) => match fill::join(cx, route, cache, reader).await? {
+                Joined::Served => {
+                    note(cx, Result::Join);
+                    return Ok(Outcome::Done);
+                }
+                Joined::Aborted if again => {}
+                Joined::Aborted | Joined::Pass => return pass(cx, route, proxy, cache, spool, "miss").await,
+            },
+            found => return answer(cx, route, proxy, cache, spool, found).await,
+        }
+    }
+    pass(cx, route, proxy, cache, spool, "miss").await
+}
+
+fn look_up(cx: &mut Cx<'_>, proxy: &ProxyPlan, cache: &CacheUse) -> Lookup {
     cx.tx.step = Step::CacheLookup;
-    let found = {
-        let mut key = cx.local.take_key();
-        cache_key(cx, proxy, cache, &mut key);
-        let request = Request {
-            method: cx.tx.head.method,
-            fields: cx.tx.fields(),
-            now_ms: cx.tx.now_ms,
-        };
-        let found = cache.cache.lookup(key.finish(), &request, &cache.rules);
-        cx.local.give_key(key);
-        found
-    };
+    let mut key = cx.local.take_key();
+    cache_key(cx, proxy, cache, &mut key);
+    let request = Request { method: cx.tx.head.method, fields: cx.tx.fields(), now_ms: cx.tx.now_ms };
+    let found = cache.cache.lookup(key.finish(), &request, &cache.rules);
+    cx.local.give_key(key);
+    found
+}
+
+async fn answer(
+    cx: &mut Cx<'_>,
+    route: &Arc<RoutePlan>,
+    proxy: &ProxyPlan,
+    cache: &CacheUse,
+    spool: Option<Spool>,
+    found: Lookup,
+) -> std::result::Result<Outcome, ClientError> {
     match found {
         Lookup::Hit(hit) => {
             note(cx, Result::Hit);
@@ -87,14 +109,12 @@ pub async fn serve(
                 .map(|()| Outcome::Done)
         }
         Lookup::Miss(fill) => lead(cx, route, proxy, cache, fill, "miss").await,
-        Lookup::Revalidate(_, fill) => lead(cx, route, proxy, cache, fill, "stale").await,
-        Lookup::Join(reader) => {
-            if let Some(outcome) = fill::join(cx, route, cache, reader).await? {
-                note(cx, Result::Join);
-                return Ok(outcome);
-            }
-            pass(cx, route, proxy, cache, spool, "miss").await
+        // What is fresh and validated all the same is so at the client's wish (RFC 9211 §2.2).
+        Lookup::Revalidate(hit, fill) => {
+            let why = if hit.ttl_s > 0 { "request" } else { "stale" };
+            lead(cx, route, proxy, cache, fill, why).await
         }
+        Lookup::Join(_) => pass(cx, route, proxy, cache, spool, "miss").await,
         Lookup::Pass(why) => pass(cx, route, proxy, cache, spool, why).await,
         Lookup::OnlyIfCached => {
             note(cx, Result::Error);
