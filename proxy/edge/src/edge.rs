@@ -28,7 +28,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::mpsc,
     task::JoinSet,
 };
 
@@ -76,6 +76,8 @@ pub struct Edge {
     started: Instant,
 }
 
+/// How long a purge waits for its worker thread.
+const PURGE_WAIT: Duration = Duration::from_secs(5);
 /// How long starting waits for names of servers to resolve; those that do not are served without.
 const RESOLVE_WAIT: Duration = Duration::from_secs(2);
 
@@ -266,17 +268,15 @@ impl Edge {
             .retain(&live.values().cloned().collect::<Vec<_>>());
     }
 
-    /// Purges a URL from the cache of its route. True if something was dropped.
-    pub async fn purge(&self, url: &str) -> Result<bool, PurgeError> {
-        let (reply, answer) = oneshot::channel();
-        let sent = self
-            .threads
-            .first()
-            .is_some_and(|t| t.send(Command::Purge(url.to_owned(), reply)).is_ok());
+    /// Purges a URL from the cache of its route. True if something was dropped. Waits for a worker thread to route it:
+    /// as long as that thread computes, a millisecond at most.
+    pub fn purge(&self, url: &str) -> Result<bool, PurgeError> {
+        let (reply, answer) = std::sync::mpsc::channel();
+        let sent = self.threads.first().is_some_and(|t| t.send(Command::Purge(url.to_owned(), reply)).is_ok());
         if !sent {
-            return Err(PurgeError::NoSite);
+            return Err(PurgeError::Stopping);
         }
-        answer.await.unwrap_or(Err(PurgeError::NoSite))
+        answer.recv_timeout(PURGE_WAIT).unwrap_or(Err(PurgeError::Stopping))
     }
 
     /// Finishes what runs and ends the worker threads, at the deadline in any case. Blocks until they have ended.

@@ -347,13 +347,7 @@ fn value(variable: &Variable, scope: &Scope<'_>, out: &mut Vec<u8>) {
         UpstreamResponseTime => joined(tx, out, |t, out| seconds(t.ms, out)),
         UpstreamCacheStatus => out.extend_from_slice(tx.cache.as_bytes()),
         ProxyHost => out.extend_from_slice(tx.proxy_host.as_bytes()),
-        ProxyPort => {
-            let port = tx
-                .proxy_host
-                .rsplit_once(':')
-                .map_or("80", |(_, port)| port);
-            out.extend_from_slice(port.as_bytes());
-        }
+        ProxyPort => decimal(tx.proxy_port.into(), out),
         ProxyAddXForwardedFor => {
             for value in tx.fields().all(Name::XForwardedFor) {
                 out.extend_from_slice(value);

@@ -23,7 +23,7 @@ use std::{
 };
 use tokio::{
     net::{TcpListener, UnixListener},
-    sync::{mpsc, oneshot},
+    sync::mpsc,
     task::{AbortHandle, LocalSet, spawn_local},
 };
 
@@ -50,7 +50,7 @@ pub enum Command {
     /// Take no more connections from a listener.
     Unlisten(u32),
     /// Purge a URL.
-    Purge(String, oneshot::Sender<Result<bool, PurgeError>>),
+    Purge(String, std::sync::mpsc::Sender<Result<bool, PurgeError>>),
     /// Finish what runs, then end; at the deadline end anyway.
     Drain(Instant),
 }

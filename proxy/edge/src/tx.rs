@@ -107,6 +107,8 @@ pub struct Tx {
     pub origin: OriginScratch,
     /// Host and port of `proxy_pass`, for `$proxy_host`.
     pub proxy_host: Arc<str>,
+    /// Its port, for `$proxy_port`.
+    pub proxy_port: u16,
     /// For tests of rule sets: a response header and the rules that matched.
     pub waf_report: Option<(String, String)>,
 }
@@ -182,6 +184,7 @@ impl Default for Tx {
             cache: "",
             origin: OriginScratch::default(),
             proxy_host: Arc::from(""),
+            proxy_port: 0,
             waf_report: None,
         }
     }

@@ -4,7 +4,7 @@ use super::{
     WorkerOptions,
     admin::AdminServers,
     dns::DnsServer,
-    host::{EdgeLog, KeeperHost, endpoint},
+    host::{EdgeLog, KeeperHost},
     watch::FileWatch,
 };
 use crate::{
@@ -282,13 +282,4 @@ fn refusal_text(text: &str) -> Refused {
         rendered: text.to_owned(),
         findings: serde_json::json!([{ "message": text }]),
     }
-}
-
-/// The endpoints of the admin API in a plan.
-pub fn admin_endpoints(plan: &seawall_edge::plan::Plan) -> Vec<seawall_sys::listen::Endpoint> {
-    plan.config
-        .admin
-        .iter()
-        .filter_map(|a| endpoint(&a.address))
-        .collect()
 }

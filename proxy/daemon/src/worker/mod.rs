@@ -8,6 +8,7 @@ mod check;
 mod dns;
 mod host;
 mod life;
+mod status;
 mod watch;
 
 pub use check::check;

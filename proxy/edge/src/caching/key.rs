@@ -20,6 +20,7 @@ pub fn cache_key(cx: &mut Cx<'_>, proxy: &ProxyPlan, cache: &CacheUse, key: &mut
     match &cache.key {
         KeyPlan::Template(template) => {
             cx.tx.proxy_host = proxy.proxy_host.clone();
+            cx.tx.proxy_port = proxy.proxy_port;
             template.render(&cx.scope(), &mut part);
             key.part(&part);
         }
@@ -47,6 +48,9 @@ pub enum PurgeError {
     /// No site serves its host.
     #[error("no site serves this host")]
     NoSite,
+    /// The worker threads are ending.
+    #[error("the daemon is stopping")]
+    Stopping,
     /// Its route has no cache.
     #[error("the route of this URL has no cache")]
     NoCache,

@@ -3,7 +3,7 @@
 use super::{Client, ClientError};
 use crate::{
     local::Local,
-    plan::{RoutePlan, SitePlan},
+    plan::{HeaderSet, RoutePlan, SitePlan},
     step::Step,
     template::Scope,
     tx::Tx,
@@ -185,23 +185,16 @@ impl Client {
         route: Option<&RoutePlan>,
         status: u16,
     ) {
-        let Some(route) = route else { return };
-        if route.response_set.is_empty() && route.response_remove.is_empty() {
+        let Some(route) = route.filter(|r| !r.leaves_responses()) else {
             return;
-        }
+        };
         tx.status = status;
-        // nginx's add_header adds to these only (ngx_http_headers_module); YAML sets on every response.
-        let listed = matches!(
-            status,
-            200 | 201 | 204 | 206 | 301 | 302 | 303 | 304 | 307 | 308
-        );
-        let yaml = site.is_some_and(|s| s.yaml);
         let mut lines = std::mem::take(&mut tx.lines);
         for name in &route.response_remove {
             remove_lines(&mut lines, name);
         }
         let mut value = std::mem::take(&mut tx.scratch);
-        for header in route.response_set.iter().filter(|_| yaml || listed) {
+        let mut add = |header: &HeaderSet, replaces: bool, lines: &mut Vec<u8>| {
             value.clear();
             let scope = Scope {
                 tx,
@@ -211,12 +204,20 @@ impl Client {
                 process: &local.process,
             };
             header.value.render(&scope, &mut value);
-            if yaml {
-                remove_lines(&mut lines, &header.name);
+            if replaces {
+                remove_lines(lines, &header.name);
             }
             if !value.is_empty() && encode::is_field_value(&value) {
-                encode::field(&mut lines, &header.name, &value);
+                encode::field(lines, &header.name, &value);
             }
+        };
+        for header in &route.response_set {
+            add(header, true, &mut lines);
+        }
+        // Without `always` to these only (ngx_http_headers_module).
+        let listed = matches!(status, 200 | 201 | 204 | 206 | 301..=304 | 307 | 308);
+        for (header, _) in route.response_add.iter().filter(|(_, always)| *always || listed) {
+            add(header, false, &mut lines);
         }
         tx.scratch = value;
         tx.lines = lines;

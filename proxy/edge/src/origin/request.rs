@@ -71,6 +71,7 @@ pub fn build(
     out: &mut Vec<u8>,
 ) -> Built {
     cx.tx.proxy_host = proxy.proxy_host.clone();
+    cx.tx.proxy_port = proxy.proxy_port;
     out.clear();
     // A fill asks for the whole answer, whatever its first client wanted of it.
     match conditional {

@@ -423,7 +423,12 @@ impl Compiler<'_> {
         let response_set: Vec<HeaderSet> = policy
             .response_set
             .iter()
-            .map(|h| HeaderSet::compile(h, user, errors))
+            .map(|(name, value)| HeaderSet::compile((name, value), user, errors))
+            .collect();
+        let response_add: Vec<(HeaderSet, bool)> = policy
+            .response_add
+            .iter()
+            .map(|h| (HeaderSet::compile((&h.name, &h.value), user, errors), h.always))
             .collect();
         let cache = policy
             .cache
@@ -433,6 +438,7 @@ impl Compiler<'_> {
         let access = self.access(&policy.access_log);
         let wants_id = access.iter().any(|l| l.format.wants_id())
             || response_set.iter().any(|h| h.value.wants_id())
+            || response_add.iter().any(|(h, _)| h.value.wants_id())
             || matches!(&content, ContentPlan::Proxy(p) if p.forwarded || p.set_headers.iter().any(|h| h.value.wants_id()));
         RoutePlan {
             program,
@@ -442,6 +448,7 @@ impl Compiler<'_> {
             access,
             body_limit: policy.body_limit,
             response_set,
+            response_add,
             response_remove: policy
                 .response_remove
                 .iter()
@@ -540,7 +547,7 @@ fn compile_proxy(
     let set_headers: Vec<HeaderSet> = proxy
         .set_headers
         .iter()
-        .map(|h| HeaderSet::compile(h, user, errors))
+        .map(|(name, value)| HeaderSet::compile((name, value), user, errors))
         .collect();
     let uri = match &proxy.uri {
         model::ProxyUri::AsReceived => UriPlan::AsReceived,
@@ -551,7 +558,8 @@ fn compile_proxy(
         model::ProxyUri::Template(t) => UriPlan::Template(Template::compile(t, user, errors)),
     };
     ProxyPlan {
-        proxy_host: Arc::from(pool.name.as_str()),
+        proxy_host: Arc::from(proxy.proxy_host.as_str()),
+        proxy_port: proxy.proxy_port,
         host: proxy
             .host
             .as_ref()

@@ -117,6 +117,8 @@ pub struct RoutePlan {
     pub body_limit: Option<u64>,
     /// Response fields to set.
     pub response_set: Vec<HeaderSet>,
+    /// Response fields to add, and whether whatever the status.
+    pub response_add: Vec<(HeaderSet, bool)>,
     /// Response fields to remove, lower case.
     pub response_remove: Vec<Box<[u8]>>,
     /// Timeouts.
@@ -189,6 +191,8 @@ pub struct ProxyPlan {
     pub keepalive: bool,
     /// `$proxy_host`
     pub proxy_host: Arc<str>,
+    /// `$proxy_port`
+    pub proxy_port: u16,
 }
 
 /// What is requested of an origin.
@@ -244,6 +248,13 @@ pub struct WafPlan {
     pub report_header: Option<String>,
 }
 
+impl RoutePlan {
+    /// Whether responses leave as they come.
+    pub fn leaves_responses(&self) -> bool {
+        self.response_set.is_empty() && self.response_add.is_empty() && self.response_remove.is_empty()
+    }
+}
+
 impl Plan {
     /// A listener by identity.
     pub fn listener(&self, id: u32) -> Option<&ListenerPlan> {
@@ -262,7 +273,7 @@ impl Plan {
 
 impl HeaderSet {
     fn compile(
-        (name, value): &(String, model::Template),
+        (name, value): (&String, &model::Template),
         user: &UserVariables,
         errors: &mut seawall_diag::Diagnostics,
     ) -> Self {

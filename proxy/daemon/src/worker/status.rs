@@ -1,0 +1,127 @@
+//! What the daemon is doing, for the API and for Prometheus.
+
+use super::life::Worker;
+use crate::version;
+use seawall_dns::{DropReason, QTYPE_CLASSES, RCODES};
+use seawall_edge::plan::Plan;
+use serde_json::{Value, json};
+use std::{
+    fmt::Write,
+    sync::atomic::Ordering,
+    time::{Instant, UNIX_EPOCH},
+};
+
+/// `GET /api/v1/status`
+pub fn status(worker: &Worker) -> Value {
+    let plan = worker.edge.plan();
+    let shared = worker.edge.shared();
+    let caches: Vec<Value> = plan
+        .caches
+        .iter()
+        .map(|c| {
+            let stats = c.cache.stats();
+            json!({ "name": c.name, "memory_bytes": c.memory, "objects": stats.objects, "bytes": stats.bytes,
+                    "fill_bytes": stats.fill_bytes, "hits": stats.hits, "stale": stats.stale, "misses": stats.misses,
+                    "revalidations": stats.revalidations, "joins": stats.joins, "passes": stats.passes,
+                    "evictions": stats.evictions })
+        })
+        .collect();
+    let certificates: Vec<Value> = plan
+        .certificates
+        .iter()
+        .map(|c| json!({ "site": c.site, "source": c.source, "problem": c.problem }))
+        .collect();
+    json!({
+        "version": version::VERSION,
+        "pid": std::process::id(),
+        "started_unix_s": worker.started.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
+        "uptime_s": worker.edge.uptime().as_secs(),
+        "workers_before": worker.generation,
+        "threads": worker.edge.threads(),
+        "connections": shared.connections.load(Ordering::Relaxed),
+        "configuration": {
+            "path": worker.source.path,
+            "generation": plan.generation,
+            "last_failure": worker.last_failure(),
+        },
+        "listeners": plan.config.listeners.iter().map(|l| json!({
+            "address": seawall_edge::plan::pool::address_text(&l.address), "tls": l.tls,
+        })).collect::<Vec<_>>(),
+        "sites": plan.sites.iter().map(|s| s.name.clone()).collect::<Vec<_>>(),
+        "caches": caches,
+        "certificates": certificates,
+        "dns": dns(worker),
+        "pools": pools(&plan),
+    })
+}
+
+fn dns(worker: &Worker) -> Value {
+    let counters = worker.dns.shared().counters.snapshot();
+    json!({ "zones": worker.dns.shared().serving().zones.len(), "answers": counters.answers() })
+}
+
+/// `GET /api/v1/pools`
+pub fn pools(plan: &Plan) -> Value {
+    let now = Instant::now();
+    plan.pools
+        .iter()
+        .map(|pool| {
+            let servers: Vec<Value> = pool
+                .balancer
+                .servers()
+                .iter()
+                .map(|s| {
+                    json!({ "address": s.address(), "state": format!("{:?}", s.state(now)).to_lowercase(),
+                            "weight": s.weight(), "backup": s.is_backup(), "in_flight": s.in_flight() })
+                })
+                .collect();
+            json!({ "name": pool.name, "up": pool.balancer.is_up(), "healthy": pool.balancer.healthy_count(),
+                    "checked": pool.health.is_some(), "servers": servers })
+        })
+        .collect()
+}
+
+/// `GET /metrics`: the edge's own, then what other rooms count.
+pub fn metrics(worker: &Worker) -> Vec<u8> {
+    let mut text = String::new();
+    // Writing to a String does not fail.
+    let _ = dns_metrics(worker, &mut text);
+    let _ = cache_metrics(worker, &mut text);
+    let mut out = worker.edge.shared().metrics.render();
+    out.extend_from_slice(text.as_bytes());
+    out
+}
+
+fn dns_metrics(worker: &Worker, out: &mut String) -> std::fmt::Result {
+    let counters = worker.dns.shared().counters.snapshot();
+    writeln!(out, "# HELP seawall_dns_answers_total DNS answers, by response code\n# TYPE seawall_dns_answers_total counter")?;
+    for (name, n) in RCODES.iter().zip(counters.rcodes).filter(|(_, n)| *n > 0) {
+        writeln!(out, "seawall_dns_answers_total{{rcode=\"{name}\"}} {n}")?;
+    }
+    writeln!(out, "# HELP seawall_dns_queries_total DNS queries answered, by type\n# TYPE seawall_dns_queries_total counter")?;
+    for ((name, _), n) in QTYPE_CLASSES.iter().zip(counters.qtypes).filter(|(_, n)| *n > 0) {
+        writeln!(out, "seawall_dns_queries_total{{type=\"{name}\"}} {n}")?;
+    }
+    writeln!(out, "# HELP seawall_dns_dropped_total DNS messages not answered, by reason\n# TYPE seawall_dns_dropped_total counter")?;
+    for (reason, n) in DropReason::ALL.iter().zip(counters.dropped) {
+        writeln!(out, "seawall_dns_dropped_total{{reason=\"{}\"}} {n}", reason.name())?;
+    }
+    Ok(())
+}
+
+fn cache_metrics(worker: &Worker, out: &mut String) -> std::fmt::Result {
+    let plan = worker.edge.plan();
+    writeln!(out, "# HELP seawall_cache_bytes Bytes held, fills in flight included\n# TYPE seawall_cache_bytes gauge")?;
+    for c in &plan.caches {
+        writeln!(out, "seawall_cache_bytes{{cache=\"{}\"}} {}", c.name, c.cache.stats().bytes)?;
+    }
+    writeln!(out, "# HELP seawall_server_up Whether a server is up (1) or not (0)\n# TYPE seawall_server_up gauge")?;
+    let now = Instant::now();
+    for pool in &plan.pools {
+        for server in pool.balancer.servers() {
+            let up = u8::from(matches!(server.state(now), seawall_balance::ServerState::Up));
+            writeln!(out, "seawall_server_up{{pool=\"{}\",server=\"{}\"}} {up}", pool.name, server.address())?;
+        }
+    }
+    Ok(())
+}
