@@ -365,3 +365,11 @@ fn initial_variables_come_from_the_options() {
     transaction.request_end();
     assert_eq!(transaction.matches().len(), 1);
 }
+
+#[test]
+fn a_program_is_shared_by_threads_and_a_transaction_moves_between_them() {
+    fn shared<T: Send + Sync>() {}
+    fn moved<T: Send>() {}
+    shared::<Program>();
+    moved::<Transaction>();
+}

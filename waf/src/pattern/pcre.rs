@@ -101,8 +101,15 @@ impl Rewriter<'_> {
             [_, b'1'..=b'9', ..] | [_, b'k' | b'g', ..] if !in_class => {
                 Err(self.unsupported("a back-reference", 2))
             }
-            [_, b'0', ..] => {
-                self.replace(2, r"\x00");
+            // Up to two octal digits more.
+            [_, b'0', digits @ ..] => {
+                let digits = digits
+                    .iter()
+                    .take(2)
+                    .take_while(|b| matches!(b, b'0'..=b'7'));
+                let (byte, length) =
+                    digits.fold((0u8, 2), |(byte, n), b| (byte << 3 | (b - b'0'), n + 1));
+                self.replace(length, &format!(r"\x{byte:02x}"));
                 Ok(())
             }
             [_, b'h', ..] => {
@@ -210,7 +217,7 @@ mod tests {
                 && found("[[:alpha:]_]", "b")
                 && !found("[[:alpha:]]", "1")
         );
-        assert!(found(r"[\b]", "\u{8}") && found(r"\0", "\0"));
+        assert!(found(r"[\b]", "\u{8}") && found(r"\0", "\0") && found(r"\012", "\n"));
     }
 
     #[test]

@@ -1,0 +1,126 @@
+//! The actions of a rule or a link, sorted; names become slots, texts become templates.
+
+use seawall_diag::Span;
+
+use super::{Compiler, DENY_STATUS, Defaults};
+use crate::program::{SetOp, SetVar, TxName};
+use crate::seclang::ast::{Action, Disruption, Spanned};
+use crate::template::Template;
+use crate::transform::Transform;
+
+/// The actions of one rule or link, sorted.
+pub(super) struct Actions {
+    pub(super) id: Option<Spanned<u32>>,
+    pub(super) phase: Option<usize>,
+    pub(super) disruption: Option<Spanned<Disruption>>,
+    pub(super) status: Option<u16>,
+    pub(super) log: Option<bool>,
+    pub(super) message: Option<Template>,
+    pub(super) log_data: Option<Template>,
+    pub(super) tags: Vec<String>,
+    pub(super) severity: Option<u8>,
+    /// `None` where nothing is said: the defaults hold.
+    pub(super) transforms: Option<Vec<Transform>>,
+    pub(super) set_vars: Vec<SetVar>,
+    pub(super) capture: bool,
+    pub(super) chain: bool,
+    pub(super) skip_after: Option<Spanned<String>>,
+    pub(super) removes: Vec<(u32, u32)>,
+}
+
+impl Compiler {
+    pub(super) fn default_action(&mut self, actions: Spanned<Vec<Spanned<Action>>>) {
+        let at = actions.at;
+        let actions = self.actions(actions.value);
+        let Some(phase) = actions.phase else {
+            self.found
+                .error("default-phase", at, "SecDefaultAction needs a phase");
+            return;
+        };
+        let deny = matches!(
+            actions.disruption,
+            Some(Spanned {
+                value: Disruption::Deny,
+                ..
+            })
+        );
+        let defaults = Defaults {
+            deny: deny.then_some(actions.status.unwrap_or(DENY_STATUS)),
+            log: actions.log.unwrap_or(true),
+            transforms: actions.transforms.unwrap_or_default(),
+        };
+        if let Some(slot) = self.defaults.get_mut(phase) {
+            *slot = defaults;
+        }
+    }
+
+    pub(super) fn actions(&mut self, list: Vec<Spanned<Action>>) -> Actions {
+        let mut actions = Actions {
+            id: None,
+            phase: None,
+            disruption: None,
+            status: None,
+            log: None,
+            message: None,
+            log_data: None,
+            tags: Vec::new(),
+            severity: None,
+            transforms: None,
+            set_vars: Vec::new(),
+            capture: false,
+            chain: false,
+            skip_after: None,
+            removes: Vec::new(),
+        };
+        for Spanned { value, at } in list {
+            match value {
+                Action::Id(id) => actions.id = Some(Spanned { value: id, at }),
+                Action::Phase(phase) => actions.phase = Some(usize::from(phase.saturating_sub(1))),
+                Action::Disruption(d) => actions.disruption = Some(Spanned { value: d, at }),
+                Action::Status(status) => actions.status = Some(status),
+                Action::Log(log) => actions.log = Some(log),
+                Action::Msg(text) => actions.message = self.template(&text, at),
+                Action::LogData(text) => actions.log_data = self.template(&text, at),
+                Action::Tag(text) => actions.tags.push(text),
+                Action::Severity(severity) => actions.severity = Some(severity),
+                Action::Transform(None) => actions.transforms = Some(Vec::new()),
+                Action::Transform(Some(t)) => actions.transforms.get_or_insert_default().push(t),
+                Action::SetVar(text) => actions.set_vars.extend(self.set_var(&text, at)),
+                Action::Capture => actions.capture = true,
+                Action::Chain => actions.chain = true,
+                Action::SkipAfter(marker) => {
+                    actions.skip_after = Some(Spanned { value: marker, at })
+                }
+                Action::Note => {}
+                Action::RemoveById(from, to) => actions.removes.push((from, to)),
+            }
+        }
+        actions
+    }
+
+    fn set_var(&mut self, text: &str, at: Span) -> Option<SetVar> {
+        let (name, value) = match text.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (text, None),
+        };
+        let (removed, name) = name.strip_prefix('!').map_or((false, name), |n| (true, n));
+        // The parser saw to it that it begins with `tx.`.
+        let name = name.get(3..).unwrap_or_default().trim();
+        let computed = self.template(name, at)?;
+        let name = if computed.fixed().is_some() {
+            TxName::Slot(self.slot(name))
+        } else {
+            TxName::Computed(computed)
+        };
+        let op = match value {
+            _ if removed => SetOp::Remove,
+            None => SetOp::Set(Template::parse("1", |_| 0).ok()?),
+            Some(value) => match (value.strip_prefix('+'), value.strip_prefix('-')) {
+                (Some(add), _) => SetOp::Add(self.template(add, at)?),
+                (_, Some(subtract)) => SetOp::Subtract(self.template(subtract, at)?),
+                _ => SetOp::Set(self.template(value, at)?),
+            },
+        };
+        Some(SetVar { name, op })
+    }
+}
