@@ -2,11 +2,11 @@
 
 use crate::{
     customer::Customer,
-    harness::{Shop, until},
+    harness::{Process, Shop, until},
     http::Request,
 };
 use serde_json::Value;
-use std::thread;
+use std::{sync::mpsc, thread};
 
 #[test]
 fn a_customer_fills_a_cart_orders_and_gets_a_letter() {
@@ -195,4 +195,58 @@ fn the_last_pieces_are_sold_once_each_to_a_crowd() {
     assert_eq!(shop.api.json::<Value>("/products/7")["stock"], 0);
     assert_eq!(shop.api.metric("origin_orders_total"), 5);
     assert!(shop.web.get("/products/7").text().contains("Sold out"));
+}
+
+#[test]
+fn an_order_that_was_confirmed_outlives_the_api() {
+    let mut shop = Shop::open();
+    shop.api.post_json("/products/1", r#"{"stock": 50}"#);
+    let buyers: Vec<_> = (0..8)
+        .map(|_| {
+            let mut buyer = Customer::of(&shop.web);
+            buyer.add(1, 1);
+            let form = buyer.checkout();
+            (buyer, form)
+        })
+        .collect();
+    let (told, confirmed) = mpsc::channel();
+    let buying: Vec<_> = buyers
+        .into_iter()
+        .map(|(mut buyer, form)| {
+            let told = told.clone();
+            thread::spawn(move || {
+                let answer = buyer.order(&form);
+                if answer.status == 303 {
+                    let _ = told.send(answer.header("location").unwrap().to_owned());
+                }
+            })
+        })
+        .collect();
+    drop(told);
+    // The first is through, the others are anywhere.
+    let first = confirmed.recv().unwrap();
+    shop.api.kill();
+    buying.into_iter().for_each(|buyer| buyer.join().unwrap());
+    let confirmed: Vec<String> = [first].into_iter().chain(confirmed).collect();
+
+    let _api = Process::start(
+        "api",
+        shop.state.path(),
+        &["--listen", &shop.api.addr.to_string()],
+    );
+    let _worker = shop.worker(&[]);
+    for order in &confirmed {
+        assert_eq!(shop.web.get(order).status, 200, "{order}");
+        until("its letter is there", || {
+            shop.letters().iter().any(|letter| letter.contains(order))
+        });
+    }
+    let left = shop.api.json::<Value>("/products/1")["stock"]
+        .as_u64()
+        .unwrap();
+    assert!(
+        50 - left >= confirmed.len() as u64 && left >= 42,
+        "{left} left, {} confirmed",
+        confirmed.len()
+    );
 }
