@@ -7,7 +7,7 @@ use seawall_conf::{
 };
 use seawall_diag::{Diagnostic, Diagnostics, Severity, SourceMap};
 use serde::{Deserialize, Serialize};
-use std::{io::IsTerminal, path::PathBuf};
+use std::{fmt, io::IsTerminal, path::PathBuf};
 
 /// In whose words we speak on standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +83,17 @@ pub fn report_to_log(diagnostics: &Diagnostics, sources: &SourceMap, log: &Error
             Severity::Warning => LogLevel::Warn,
         };
         log.line(level, 0, format_args!("{}", located(d, sources)));
+    }
+}
+
+/// An error that ends the start: in the log and, unless that is the same place, on standard error in the words of `style`.
+pub fn complain(log: &ErrorLog, style: Style, text: fmt::Arguments<'_>) {
+    log.line(LogLevel::Emerg, 0, text);
+    if log.file().is_some() {
+        match style {
+            Style::Nginx => eprintln!("nginx: [emerg] {text}"),
+            Style::Seawall => eprintln!("seawall: {text}"),
+        }
     }
 }
 

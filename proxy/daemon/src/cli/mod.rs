@@ -12,10 +12,12 @@ mod nginx;
 mod operate;
 mod signal;
 
-use crate::{configuration::Source, demo, keeper, log::ErrorLog, version, worker};
+use crate::{
+    configuration::{self, Source},
+    demo, keeper, version, worker,
+};
 use check::Format;
 use clap::{Parser, Subcommand};
-use seawall_conf::model::LogLevel;
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 /// Where our own configuration is.
@@ -141,21 +143,10 @@ fn worker() -> anyhow::Result<ExitCode> {
     };
     let outcome = worker::run(keeper, options);
     if let Err(error) = &outcome {
-        complain(&log, style, error);
+        configuration::complain(&log, style, format_args!("{error:#}"));
     }
     log.flush();
     Ok(outcome.unwrap_or(ExitCode::FAILURE))
-}
-
-/// An error in the log and, unless that is the same place, on standard error in the words of `style`.
-fn complain(log: &ErrorLog, style: crate::configuration::Style, error: &anyhow::Error) {
-    log.line(LogLevel::Emerg, 0, format_args!("{error:#}"));
-    if log.file().is_some() {
-        match style {
-            crate::configuration::Style::Nginx => eprintln!("nginx: [emerg] {error:#}"),
-            crate::configuration::Style::Seawall => eprintln!("seawall: {error:#}"),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::{
     protocol::{self, Message, OpenMode, ProtocolError, Request},
     run::{Facts, Keeper, open_log},
 };
+use crate::configuration::complain;
 use seawall_conf::model::LogLevel;
 use seawall_sys::{
     Error,
@@ -86,26 +87,24 @@ impl Keeper {
         }
     }
 
-    /// Binds; at the start an address in use is tried again, unless a signal comes.
+    /// Binds; at the start an address in use is tried again, unless a signal comes, and what ends the start is told as
+    /// nginx tells it.
     fn bind(&mut self, endpoint: Endpoint, count: usize) -> Result<&Siblings, Error> {
-        let attempts = if self.life == Life::Starting {
-            BIND_ATTEMPTS
-        } else {
-            1
-        };
-        for _ in 1..attempts {
-            match self.sockets.listen(endpoint.clone(), count) {
-                Err(error) if error.errno() == Some(EADDRINUSE) => {
-                    self.log.line(LogLevel::Emerg, 0, format_args!("{error}"));
-                    let interrupted = wait_readable(&[self.signals.as_fd()], Some(BIND_PAUSE))?;
-                    if interrupted == [true] {
-                        return Err(error);
-                    }
-                }
-                Err(error) => return Err(error),
-                Ok(_) => break,
-            }
+        if self.life != Life::Starting {
+            return self.sockets.listen(endpoint, count);
         }
+        for attempt in 1..=BIND_ATTEMPTS {
+            let Err(error) = self.sockets.listen(endpoint.clone(), count) else {
+                break;
+            };
+            let last = attempt == BIND_ATTEMPTS || error.errno() != Some(EADDRINUSE);
+            if last || wait_readable(&[self.signals.as_fd()], Some(BIND_PAUSE))? == [true] {
+                complain(&self.log, self.source.style, format_args!("{error}"));
+                return Err(error);
+            }
+            self.log.line(LogLevel::Emerg, 0, format_args!("{error}"));
+        }
+        // Bound by now: this only finds it again.
         self.sockets.listen(endpoint, count)
     }
 
