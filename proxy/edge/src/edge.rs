@@ -27,10 +27,7 @@ use std::{
     thread::JoinHandle,
     time::{Duration, Instant},
 };
-use tokio::{
-    sync::mpsc,
-    task::JoinSet,
-};
+use tokio::{sync::mpsc, task::JoinSet};
 
 /// What the edge asks of whoever holds privileges: the keeper.
 pub trait Host: Send + Sync {
@@ -272,11 +269,16 @@ impl Edge {
     /// as long as that thread computes, a millisecond at most.
     pub fn purge(&self, url: &str) -> Result<bool, PurgeError> {
         let (reply, answer) = std::sync::mpsc::channel();
-        let sent = self.threads.first().is_some_and(|t| t.send(Command::Purge(url.to_owned(), reply)).is_ok());
+        let sent = self
+            .threads
+            .first()
+            .is_some_and(|t| t.send(Command::Purge(url.to_owned(), reply)).is_ok());
         if !sent {
             return Err(PurgeError::Stopping);
         }
-        answer.recv_timeout(PURGE_WAIT).unwrap_or(Err(PurgeError::Stopping))
+        answer
+            .recv_timeout(PURGE_WAIT)
+            .unwrap_or(Err(PurgeError::Stopping))
     }
 
     /// Finishes what runs and ends the worker threads, at the deadline in any case. Blocks until they have ended.

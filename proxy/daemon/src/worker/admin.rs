@@ -8,7 +8,8 @@ use super::{
 use crate::log::ErrorLog;
 use anyhow::Context;
 use seawall_admin::{
-    AdminState, Control, PurgeOutcome, ReloadError, ReloadOutcome, serve_metrics, serve_tcp, serve_unix,
+    AdminState, Control, PurgeOutcome, ReloadError, ReloadOutcome, serve_metrics, serve_tcp,
+    serve_unix,
 };
 use seawall_conf::model::LogLevel;
 use seawall_edge::plan::Plan;
@@ -37,8 +38,17 @@ impl AdminServers {
         host: &KeeperHost,
         control: &Handle,
     ) -> anyhow::Result<Vec<Endpoint>> {
-        let api = plan.config.admin.iter().filter_map(|a| endpoint(&a.address)).map(|e| (e, false));
-        let metrics = plan.config.metrics.iter().map(|a| (Endpoint::Tcp(*a), true));
+        let api = plan
+            .config
+            .admin
+            .iter()
+            .filter_map(|a| endpoint(&a.address))
+            .map(|e| (e, false));
+        let metrics = plan
+            .config
+            .metrics
+            .iter()
+            .map(|a| (Endpoint::Tcp(*a), true));
         let wanted: Vec<(Endpoint, bool)> = api.chain(metrics).collect();
         for place in &wanted {
             if !self.live.contains_key(place) {
@@ -48,7 +58,14 @@ impl AdminServers {
                     .with_context(|| format!("admin: bind() to {} failed", address(endpoint)))?;
                 let (stop, stopped) = watch::channel(false);
                 for socket in sockets {
-                    listen(worker, endpoint, *metrics_only, socket, stopped.clone(), control)?;
+                    listen(
+                        worker,
+                        endpoint,
+                        *metrics_only,
+                        socket,
+                        stopped.clone(),
+                        control,
+                    )?;
                 }
                 self.live.insert(place.clone(), stop);
             }
@@ -100,9 +117,17 @@ fn listen(
     Ok(())
 }
 
-async fn watched(log: ErrorLog, name: String, served: impl Future<Output = Result<(), seawall_admin::Error>>) {
+async fn watched(
+    log: ErrorLog,
+    name: String,
+    served: impl Future<Output = Result<(), seawall_admin::Error>>,
+) {
     if let Err(e) = served.await {
-        log.line(LogLevel::Alert, 0, format_args!("admin: serving {name} ended: {e}"));
+        log.line(
+            LogLevel::Alert,
+            0,
+            format_args!("admin: serving {name} ended: {e}"),
+        );
     }
 }
 
@@ -123,14 +148,26 @@ impl Control for Daemon {
 
     fn purge(&self, url: &str) -> Result<PurgeOutcome, String> {
         let removed = self.0.edge.purge(url).map_err(|e| e.to_string())?;
-        self.0.log.line(LogLevel::Notice, 0, format_args!("purge {url}: {}", if removed { "removed" } else { "nothing stored" }));
+        self.0.log.line(
+            LogLevel::Notice,
+            0,
+            format_args!(
+                "purge {url}: {}",
+                if removed { "removed" } else { "nothing stored" }
+            ),
+        );
         Ok(PurgeOutcome { removed })
     }
 
     fn reload(&self) -> Result<ReloadOutcome, ReloadError> {
         match self.0.reload("API") {
-            Ok(generation) => Ok(ReloadOutcome { warnings: json!({ "generation": generation }) }),
-            Err(refused) => Err(ReloadError { rendered: refused.rendered, diagnostics: refused.findings }),
+            Ok(generation) => Ok(ReloadOutcome {
+                warnings: json!({ "generation": generation }),
+            }),
+            Err(refused) => Err(ReloadError {
+                rendered: refused.rendered,
+                diagnostics: refused.findings,
+            }),
         }
     }
 }

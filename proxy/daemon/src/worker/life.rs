@@ -236,24 +236,17 @@ impl Worker {
                     Err(e) => refusal_text(&e.to_string()),
                 }
             }
-            Err(LoadError::Invalid(sources, diagnostics)) => {
-                // The file may have been fixed from a directory that is watched only now.
-                configuration::report_to_log(&diagnostics, &sources, &self.log);
-                refusal(&sources, &diagnostics)
-            }
+            Err(LoadError::Invalid(sources, diagnostics)) => refusal(&sources, &diagnostics),
             Err(other) => {
                 self.log.line(LogLevel::Emerg, 0, format_args!("{other}"));
                 refusal_text(&other.to_string())
             }
         };
-        self.log.line(
-            LogLevel::Error,
-            0,
-            format_args!(
-                "the configuration was not reloaded: the one before serves on\n{}",
-                refused.rendered.trim_end()
-            ),
-        );
+        let said = "the configuration was not reloaded: the one before serves on";
+        self.log.line(LogLevel::Error, 0, format_args!("{said}"));
+        for line in refused.rendered.lines() {
+            self.log.line(LogLevel::Error, 0, format_args!("{line}"));
+        }
         self.note_failure(Some(refused.rendered.clone()));
         Err(refused)
     }

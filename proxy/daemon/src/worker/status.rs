@@ -94,33 +94,69 @@ pub fn metrics(worker: &Worker) -> Vec<u8> {
 
 fn dns_metrics(worker: &Worker, out: &mut String) -> std::fmt::Result {
     let counters = worker.dns.shared().counters.snapshot();
-    writeln!(out, "# HELP seawall_dns_answers_total DNS answers, by response code\n# TYPE seawall_dns_answers_total counter")?;
+    writeln!(
+        out,
+        "# HELP seawall_dns_answers_total DNS answers, by response code\n# TYPE seawall_dns_answers_total counter"
+    )?;
     for (name, n) in RCODES.iter().zip(counters.rcodes).filter(|(_, n)| *n > 0) {
         writeln!(out, "seawall_dns_answers_total{{rcode=\"{name}\"}} {n}")?;
     }
-    writeln!(out, "# HELP seawall_dns_queries_total DNS queries answered, by type\n# TYPE seawall_dns_queries_total counter")?;
-    for ((name, _), n) in QTYPE_CLASSES.iter().zip(counters.qtypes).filter(|(_, n)| *n > 0) {
+    writeln!(
+        out,
+        "# HELP seawall_dns_queries_total DNS queries answered, by type\n# TYPE seawall_dns_queries_total counter"
+    )?;
+    for ((name, _), n) in QTYPE_CLASSES
+        .iter()
+        .zip(counters.qtypes)
+        .filter(|(_, n)| *n > 0)
+    {
         writeln!(out, "seawall_dns_queries_total{{type=\"{name}\"}} {n}")?;
     }
-    writeln!(out, "# HELP seawall_dns_dropped_total DNS messages not answered, by reason\n# TYPE seawall_dns_dropped_total counter")?;
+    writeln!(
+        out,
+        "# HELP seawall_dns_dropped_total DNS messages not answered, by reason\n# TYPE seawall_dns_dropped_total counter"
+    )?;
     for (reason, n) in DropReason::ALL.iter().zip(counters.dropped) {
-        writeln!(out, "seawall_dns_dropped_total{{reason=\"{}\"}} {n}", reason.name())?;
+        writeln!(
+            out,
+            "seawall_dns_dropped_total{{reason=\"{}\"}} {n}",
+            reason.name()
+        )?;
     }
     Ok(())
 }
 
 fn cache_metrics(worker: &Worker, out: &mut String) -> std::fmt::Result {
     let plan = worker.edge.plan();
-    writeln!(out, "# HELP seawall_cache_bytes Bytes held, fills in flight included\n# TYPE seawall_cache_bytes gauge")?;
+    writeln!(
+        out,
+        "# HELP seawall_cache_bytes Bytes held, fills in flight included\n# TYPE seawall_cache_bytes gauge"
+    )?;
     for c in &plan.caches {
-        writeln!(out, "seawall_cache_bytes{{cache=\"{}\"}} {}", c.name, c.cache.stats().bytes)?;
+        writeln!(
+            out,
+            "seawall_cache_bytes{{cache=\"{}\"}} {}",
+            c.name,
+            c.cache.stats().bytes
+        )?;
     }
-    writeln!(out, "# HELP seawall_server_up Whether a server is up (1) or not (0)\n# TYPE seawall_server_up gauge")?;
+    writeln!(
+        out,
+        "# HELP seawall_server_up Whether a server is up (1) or not (0)\n# TYPE seawall_server_up gauge"
+    )?;
     let now = Instant::now();
     for pool in &plan.pools {
         for server in pool.balancer.servers() {
-            let up = u8::from(matches!(server.state(now), seawall_balance::ServerState::Up));
-            writeln!(out, "seawall_server_up{{pool=\"{}\",server=\"{}\"}} {up}", pool.name, server.address())?;
+            let up = u8::from(matches!(
+                server.state(now),
+                seawall_balance::ServerState::Up
+            ));
+            writeln!(
+                out,
+                "seawall_server_up{{pool=\"{}\",server=\"{}\"}} {up}",
+                pool.name,
+                server.address()
+            )?;
         }
     }
     Ok(())

@@ -116,7 +116,9 @@ pub async fn lead(
             cx.tx.origin = scratch;
             cx.local.shared.metrics.bad_responses.inc();
             let error = FetchError::Invalid("unsolicited 304");
-            content::exchange_error(cx, route, &error).await.map(|_| Led::Error)
+            content::exchange_error(cx, route, &error)
+                .await
+                .map(|_| Led::Error)
         }
         Responded::Pass(decision) => {
             let told = Told(CacheStatus {

@@ -66,7 +66,9 @@ pub async fn serve(
                     return Ok(Outcome::Done);
                 }
                 Joined::Aborted if again => {}
-                Joined::Aborted | Joined::Pass => return pass(cx, route, proxy, cache, spool, "miss").await,
+                Joined::Aborted | Joined::Pass => {
+                    return pass(cx, route, proxy, cache, spool, "miss").await;
+                }
             },
             found => return answer(cx, route, proxy, cache, spool, found).await,
         }
@@ -78,7 +80,11 @@ fn look_up(cx: &mut Cx<'_>, proxy: &ProxyPlan, cache: &CacheUse) -> Lookup {
     cx.tx.step = Step::CacheLookup;
     let mut key = cx.local.take_key();
     cache_key(cx, proxy, cache, &mut key);
-    let request = Request { method: cx.tx.head.method, fields: cx.tx.fields(), now_ms: cx.tx.now_ms };
+    let request = Request {
+        method: cx.tx.head.method,
+        fields: cx.tx.fields(),
+        now_ms: cx.tx.now_ms,
+    };
     let found = cache.cache.lookup(key.finish(), &request, &cache.rules);
     cx.local.give_key(key);
     found

@@ -216,7 +216,11 @@ impl Client {
         }
         // Without `always` to these only (ngx_http_headers_module).
         let listed = matches!(status, 200 | 201 | 204 | 206 | 301..=304 | 307 | 308);
-        for (header, _) in route.response_add.iter().filter(|(_, always)| *always || listed) {
+        for (header, _) in route
+            .response_add
+            .iter()
+            .filter(|(_, always)| *always || listed)
+        {
             add(header, false, &mut lines);
         }
         tx.scratch = value;

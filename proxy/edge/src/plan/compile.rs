@@ -198,10 +198,14 @@ fn compile_wafs(
     let Config { wafs, sources, .. } = config;
     let mut out = Vec::new();
     for waf in wafs.iter() {
+        let limits = seawall_waf::Limits {
+            body_bytes_max: usize::try_from(waf.body_limit).unwrap_or(usize::MAX),
+            ..Default::default()
+        };
         let options = seawall_waf::Options {
             paranoia: waf.paranoia,
             threshold: waf.threshold,
-            ..Default::default()
+            limits,
         };
         let program = match &waf.rules {
             WafRules::Builtin => seawall_waf::Program::builtin(&options),
@@ -428,7 +432,12 @@ impl Compiler<'_> {
         let response_add: Vec<(HeaderSet, bool)> = policy
             .response_add
             .iter()
-            .map(|h| (HeaderSet::compile((&h.name, &h.value), user, errors), h.always))
+            .map(|h| {
+                (
+                    HeaderSet::compile((&h.name, &h.value), user, errors),
+                    h.always,
+                )
+            })
             .collect();
         let cache = policy
             .cache

@@ -251,7 +251,9 @@ pub struct WafPlan {
 impl RoutePlan {
     /// Whether responses leave as they come.
     pub fn leaves_responses(&self) -> bool {
-        self.response_set.is_empty() && self.response_add.is_empty() && self.response_remove.is_empty()
+        self.response_set.is_empty()
+            && self.response_add.is_empty()
+            && self.response_remove.is_empty()
     }
 }
 
