@@ -13,7 +13,7 @@
 //! | `all` | starts the others and keeps them running | its children's `/ready` |
 //!
 //! Everything on sale is made from one seed number ([`catalogue`]): names, prices, pictures. Nothing is downloaded.
-//! Every role answers `/live`, `/ready`, `/metrics`, `/version` and has fault switches ([`fault`]).
+//! Every role answers `/live`, `/ready`, `/metrics`, `/version` and has fault switches ([`fault`]). Limits are in [`limits`].
 //! The tests in `tests/` spawn the binary and use it as a customer would.
 
 mod all;

@@ -4,6 +4,11 @@
 //! (`seawall run`, `seawall -c nginx.conf`) it holds sockets, log files and the pid file, and starts and restarts the
 //! *worker*, which is the same binary again with everything that touches the network. The keeper parses nothing from the
 //! network and stays root where it was started as root; the worker drops to the configured user. See [`keeper`].
+//!
+//! One binary rather than three, so that an upgrade replaces all of it at once and the two sides of the socketpair never
+//! speak different versions. Limits are named beside their use: [`keeper`] for processes, [`log`] for the error log,
+//! [`demo`] for how long the shop may take. Exit codes are listed in [`cli`]. Tested with real processes in `tests/`, and
+//! end to end by the crate `seawall-tests`.
 
 mod cli;
 mod configuration;
