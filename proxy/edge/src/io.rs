@@ -62,7 +62,15 @@ impl Io {
     ) -> Poll<io::Result<()>> {
         let total = a.len() + b.len();
         while *cursor < total {
-            let n = if *cursor < a.len() {
+            let n = if b.is_empty() {
+                // One part is a plain send, which is cheaper than a vector of one.
+                let rest = a.get(*cursor..).unwrap_or_default();
+                ready!(match self {
+                    Io::Tcp(s) => Pin::new(s).poll_write(cx, rest),
+                    Io::Unix(s) => Pin::new(s).poll_write(cx, rest),
+                    Io::Tls(s) => Pin::new(s).poll_write(cx, rest),
+                })?
+            } else if *cursor < a.len() {
                 let head = a.get(*cursor..).unwrap_or_default();
                 ready!(self.poll_write_vectored(cx, &[IoSlice::new(head), IoSlice::new(b)]))?
             } else {

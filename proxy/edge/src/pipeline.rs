@@ -83,11 +83,11 @@ pub async fn run(
         site,
     };
     let (route, result) = serve(&mut cx).await;
-    finish(&mut cx, route.as_deref());
+    finish(&mut cx, route);
     result
 }
 
-async fn serve(cx: &mut Cx<'_>) -> (Option<Arc<RoutePlan>>, Result<(), ClientError>) {
+async fn serve<'p>(cx: &mut Cx<'p>) -> (Option<&'p RoutePlan>, Result<(), ClientError>) {
     if let Some(status) = early_refusal(cx.tx) {
         return (None, cx.reply(None, Reply::error(status)).await);
     }
@@ -99,19 +99,22 @@ async fn serve(cx: &mut Cx<'_>) -> (Option<Arc<RoutePlan>>, Result<(), ClientErr
     for _ in 0..=REENTER_MAX {
         let found = if first {
             first = false;
-            site_program(cx)
+            site_program(cx).map_err(|r| (r, None))
         } else {
             Ok(())
         };
         let route = match found.and_then(|()| find_route(cx)) {
             Ok(route) => route,
-            Err(answer) => return (None, answer.send(cx, None).await),
+            Err((answer, route)) => {
+                let sent = answer.send(cx, route).await;
+                return (route, sent);
+            }
         };
         let Some(route) = route else {
             return (None, cx.reply(None, Reply::error(404)).await);
         };
-        reentered = Some(route.clone());
-        match answer(cx, &route).await {
+        reentered = Some(&**route);
+        match answer(cx, route).await {
             Ok(Outcome::Done) => return (Some(route), Ok(())),
             Ok(Outcome::Reenter(path)) => set_path(cx.tx, path),
             Err(e) => return (Some(route), Err(e)),
@@ -179,12 +182,10 @@ impl Returned {
                     .await
             }
             (status, Some(body)) => {
-                let kind = route
-                    .map_or(&b"text/plain"[..], |r| content::type_of(r, cx.tx.uri()))
-                    .to_vec();
+                let kind = route.map_or(&b"text/plain"[..], |r| content::type_of(r, cx.tx.uri()));
                 let reply = Reply {
                     body: Some(&body),
-                    content_type: &kind,
+                    content_type: kind,
                     ..Reply::error(status)
                 };
                 cx.reply(route, reply).await
@@ -206,25 +207,32 @@ fn site_program(cx: &mut Cx<'_>) -> Result<(), Returned> {
     }
 }
 
+/// A route; or an answer, with the route whose program came to it.
+type Found<'p> = Result<Option<&'p Arc<RoutePlan>>, (Returned, Option<&'p RoutePlan>)>;
+
 /// Finds the route and runs its program, again while it changes the path.
-fn find_route(cx: &mut Cx<'_>) -> Result<Option<Arc<RoutePlan>>, Returned> {
+fn find_route<'p>(cx: &mut Cx<'p>) -> Found<'p> {
+    let site: &'p SitePlan = cx.site;
     for _ in 0..REENTER_MAX {
         cx.tx.step = Step::Route;
         let tx = &mut *cx.tx;
         let mut captures = std::mem::take(&mut tx.captures);
-        let at = cx.site.router.find(tx.uri(), &mut captures);
+        let at = site.router.find(tx.uri(), &mut captures);
         tx.captures = captures;
         let route = match at {
-            Some(at) => cx.site.routes.get(at),
-            None => cx.site.fallback.as_ref(),
+            Some(at) => site.routes.get(at),
+            None => site.fallback.as_ref(),
         };
         let Some(route) = route else { return Ok(None) };
         if route.program.is_empty() {
-            return Ok(Some(route.clone()));
+            return Ok(Some(route));
         }
         cx.tx.step = Step::Rewrite;
         match route.program.run(&mut Rewriting { cx }) {
-            Verdict::Return { status, value } => return Err(Returned { status, value }),
+            Verdict::Return { status, value } => {
+                enter(cx, route);
+                return Err((Returned { status, value }, Some(route)));
+            }
             Verdict::Last => {}
             Verdict::Continue {
                 uri_changed: true, ..
@@ -232,13 +240,14 @@ fn find_route(cx: &mut Cx<'_>) -> Result<Option<Arc<RoutePlan>>, Returned> {
             Verdict::Continue {
                 uri_changed: false,
                 route: inner,
-            } => return Ok(Some(inner.unwrap_or_else(|| route.clone()))),
+            } => return Ok(Some(inner.unwrap_or(route))),
         }
     }
-    Err(Returned {
+    let cycle = Returned {
         status: 500,
         value: None,
-    })
+    };
+    Err((cycle, None))
 }
 
 struct Rewriting<'a, 'b> {
@@ -272,9 +281,8 @@ fn set_path(tx: &mut Tx, path: Vec<u8>) {
     tx.uri_changed = true;
 }
 
-/// From the route to the answer: limits, the WAF, then the content or the cache before it.
-async fn answer(cx: &mut Cx<'_>, route: &Arc<RoutePlan>) -> Result<Outcome, ClientError> {
-    cx.tx.step = Step::Limit;
+/// What a route says of its connection and its id.
+fn enter(cx: &mut Cx<'_>, route: &RoutePlan) {
     cx.client.timeout = route.timeouts.client;
     cx.client.idle = route.timeouts.keepalive;
     if cx.client.info.requests >= route.keepalive_requests || route.timeouts.keepalive.is_zero() {
@@ -284,6 +292,12 @@ async fn answer(cx: &mut Cx<'_>, route: &Arc<RoutePlan>) -> Result<Outcome, Clie
         let local = cx.local;
         cx.tx.ensure_id(|| local.random_id());
     }
+}
+
+/// From the route to the answer: limits, the WAF, then the content or the cache before it.
+async fn answer(cx: &mut Cx<'_>, route: &Arc<RoutePlan>) -> Result<Outcome, ClientError> {
+    cx.tx.step = Step::Limit;
+    enter(cx, route);
     if let (Framing::Length(n), Some(limit)) = (cx.tx.head.framing, route.body_limit)
         && n > limit
     {
@@ -302,7 +316,8 @@ async fn answer(cx: &mut Cx<'_>, route: &Arc<RoutePlan>) -> Result<Outcome, Clie
     let mut spool = None;
     if let Some(waf) = &route.waf {
         cx.tx.step = Step::WafRequest;
-        match waf_step::judge(cx, route, waf).await? {
+        // Boxed, as what follows: a request holds only the state of the path it takes.
+        match Box::pin(waf_step::judge(cx, route, waf)).await? {
             Judged::Pass(spooled) => spool = spooled,
             Judged::Refused(status) => {
                 let local = cx.local;
@@ -318,7 +333,9 @@ async fn answer(cx: &mut Cx<'_>, route: &Arc<RoutePlan>) -> Result<Outcome, Clie
         (ContentPlan::Proxy(proxy), Some(cache)) => {
             caching::serve(cx, route, proxy, cache, spool).await
         }
-        (ContentPlan::Proxy(proxy), None) => content::proxy(cx, route, proxy, spool).await,
+        (ContentPlan::Proxy(proxy), None) => {
+            Box::pin(content::proxy(cx, route, proxy, spool)).await
+        }
         (ContentPlan::Fixed(fixed), _) => content::fixed(cx, route, fixed).await,
         (ContentPlan::Redirect { status, location }, _) => {
             let mut to = Vec::new();
@@ -327,12 +344,14 @@ async fn answer(cx: &mut Cx<'_>, route: &Arc<RoutePlan>) -> Result<Outcome, Clie
                 .await
                 .map(|()| Outcome::Done)
         }
-        (ContentPlan::Static { root, index }, _) => content::files(cx, route, root, index).await,
+        (ContentPlan::Static { root, index }, _) => {
+            Box::pin(content::files(cx, route, root, index)).await
+        }
     }
 }
 
 /// The route that a request in `cx` would take, for purges: the programs run, nothing is answered.
-pub fn route_of(cx: &mut Cx<'_>) -> Option<Arc<RoutePlan>> {
+pub fn route_of<'p>(cx: &mut Cx<'p>) -> Option<&'p Arc<RoutePlan>> {
     if early_refusal(cx.tx).is_some() || site_program(cx).is_err() {
         return None;
     }
@@ -342,7 +361,8 @@ pub fn route_of(cx: &mut Cx<'_>) -> Option<Arc<RoutePlan>> {
 /// Counts and logs.
 fn finish(cx: &mut Cx<'_>, route: Option<&RoutePlan>) {
     let reached = std::mem::replace(&mut cx.tx.step, Step::Log);
-    let ms = crate::clock::now_ms().saturating_sub(cx.tx.started_ms);
+    cx.tx.ended_ms = crate::clock::now_ms();
+    let ms = cx.tx.ended_ms.saturating_sub(cx.tx.started_ms);
     cx.site.metrics.answered(
         if cx.tx.status == 0 { 499 } else { cx.tx.status },
         ms as f64 / 1000.0,

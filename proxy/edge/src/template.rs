@@ -333,10 +333,10 @@ fn value(variable: &Variable, scope: &Scope<'_>, out: &mut Vec<u8>) {
         BodyBytesSent => decimal(tx.body_sent, out),
         BytesSent => decimal(tx.sent, out),
         RequestLength => decimal(tx.head.len as u64 + tx.body_read, out),
-        RequestTime => seconds(crate::clock::now_ms().saturating_sub(tx.started_ms), out),
-        Msec => seconds(crate::clock::now_ms(), out),
-        TimeLocal => scope.clock.clf(crate::clock::now_ms(), out),
-        TimeIso8601 => iso8601(crate::clock::now_ms() / 1000, out),
+        RequestTime => seconds(tx.moment_ms().saturating_sub(tx.started_ms), out),
+        Msec => seconds(tx.moment_ms(), out),
+        TimeLocal => scope.clock.clf(tx.moment_ms(), out),
+        TimeIso8601 => iso8601(tx.moment_ms() / 1000, out),
         UpstreamAddr => joined(tx, out, |t, out| {
             out.extend_from_slice(t.address.as_bytes())
         }),

@@ -61,6 +61,8 @@ pub struct Tx {
     pub started_ms: u64,
     /// When its head was complete (ms since 1970): the request's idea of now.
     pub now_ms: u64,
+    /// When its response was sent (ms since 1970); 0 before.
+    pub ended_ms: u64,
     /// The client, through trusted proxies; `None` for a unix socket.
     pub client: Option<IpAddr>,
     /// The client's address as text, if it is not the peer's.
@@ -161,6 +163,7 @@ impl Default for Tx {
             step: Step::Accept,
             started_ms: 0,
             now_ms: 0,
+            ended_ms: 0,
             client: None,
             client_text: String::new(),
             host: Vec::new(),
@@ -198,6 +201,7 @@ impl Tx {
     pub fn reset(&mut self) {
         self.body_at = 0;
         self.step = Step::Head;
+        self.ended_ms = 0;
         self.client = None;
         self.client_text.clear();
         self.host.clear();
@@ -289,6 +293,15 @@ impl Tx {
     /// The method as written.
     pub fn method_text(&self) -> &[u8] {
         self.head.method_text.of(self.rb.bytes())
+    }
+
+    /// The time as templates tell it: of the response's end once it was sent.
+    pub fn moment_ms(&self) -> u64 {
+        if self.ended_ms == 0 {
+            crate::clock::now_ms()
+        } else {
+            self.ended_ms
+        }
     }
 
     /// Whether it is a HEAD request.

@@ -30,7 +30,10 @@ pub fn cache_key(cx: &mut Cx<'_>, proxy: &ProxyPlan, cache: &CacheUse, key: &mut
             } else {
                 b"http"
             });
-            key.part(&cx.tx.host);
+            // nginx's default key has no host of the client (ngx_http_proxy_module, `proxy_cache_key`).
+            if cx.site.yaml {
+                key.part(&cx.tx.host);
+            }
             key.part(proxy.proxy_host.as_bytes());
             origin::push_target(cx, proxy, &mut part);
             key.part(&part);

@@ -60,20 +60,20 @@ pub async fn serve(
     // A fill whose leader went away is looked up once more: somebody may lead again, or the answer be there.
     for again in [true, false] {
         match look_up(cx, proxy, cache) {
-            Lookup::Join(reader) => match fill::join(cx, route, cache, reader).await? {
+            Lookup::Join(reader) => match Box::pin(fill::join(cx, route, cache, reader)).await? {
                 Joined::Served => {
                     note(cx, Result::Join);
                     return Ok(Outcome::Done);
                 }
                 Joined::Aborted if again => {}
                 Joined::Aborted | Joined::Pass => {
-                    return pass(cx, route, proxy, cache, spool, "miss").await;
+                    return Box::pin(pass(cx, route, proxy, cache, spool, "miss")).await;
                 }
             },
             found => return answer(cx, route, proxy, cache, spool, found).await,
         }
     }
-    pass(cx, route, proxy, cache, spool, "miss").await
+    Box::pin(pass(cx, route, proxy, cache, spool, "miss")).await
 }
 
 fn look_up(cx: &mut Cx<'_>, proxy: &ProxyPlan, cache: &CacheUse) -> Lookup {
@@ -114,14 +114,14 @@ async fn answer(
                 .await
                 .map(|()| Outcome::Done)
         }
-        Lookup::Miss(fill) => lead(cx, route, proxy, cache, fill, "miss").await,
+        Lookup::Miss(fill) => Box::pin(lead(cx, route, proxy, cache, fill, "miss")).await,
         // What is fresh and validated all the same is so at the client's wish (RFC 9211 §2.2).
         Lookup::Revalidate(hit, fill) => {
             let why = if hit.ttl_s > 0 { "request" } else { "stale" };
-            lead(cx, route, proxy, cache, fill, why).await
+            Box::pin(lead(cx, route, proxy, cache, fill, why)).await
         }
-        Lookup::Join(_) => pass(cx, route, proxy, cache, spool, "miss").await,
-        Lookup::Pass(why) => pass(cx, route, proxy, cache, spool, why).await,
+        Lookup::Join(_) => Box::pin(pass(cx, route, proxy, cache, spool, "miss")).await,
+        Lookup::Pass(why) => Box::pin(pass(cx, route, proxy, cache, spool, why)).await,
         Lookup::OnlyIfCached => {
             note(cx, Result::Error);
             cx.reply(Some(route), Reply::error(504))

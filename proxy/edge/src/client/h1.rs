@@ -235,6 +235,7 @@ impl Client {
                 if !timed {
                     timed = true;
                     tx.started_ms = crate::clock::now_ms();
+                    tx.now_ms = tx.started_ms;
                     self.timer.set(plan.head_timeout);
                 }
                 seen = tx.rb.len();
@@ -263,6 +264,8 @@ impl Client {
             match read {
                 None => return HeadRead::Idle,
                 Some(Ok(0)) => return HeadRead::Gone,
+                // The head's last byte counts as now; one that came in one piece needs no second look at the clock.
+                Some(Ok(_)) if timed => tx.now_ms = crate::clock::now_ms(),
                 Some(Ok(_)) => {}
                 Some(Err(e)) if e.kind() == io::ErrorKind::TimedOut => return HeadRead::Late,
                 Some(Err(_)) => return HeadRead::Gone,
@@ -273,7 +276,6 @@ impl Client {
     /// Sets up what a request starts with.
     pub fn prepare(&mut self, local: &Local, tx: &mut Tx, plan: &crate::plan::Plan) {
         tx.step = Step::Client;
-        tx.now_ms = crate::clock::now_ms();
         tx.body_at = tx.head.len;
         tx.user.resize(plan.user_slots, None);
         self.info.requests += 1;
@@ -298,7 +300,6 @@ impl Client {
     /// Answers a refused head: its status, one line, one counter, and the connection is over.
     async fn refuse(&mut self, local: &Rc<Local>, tx: &mut Tx, refusal: Refusal) {
         local.shared.metrics.refused(refusal);
-        tx.now_ms = crate::clock::now_ms();
         log_error!(
             local.shared,
             Info,
@@ -424,4 +425,90 @@ fn trusted_client(tx: &mut Tx, plan: &crate::plan::Plan) {
 /// Whether a framing carries a body.
 pub fn has_body(framing: Framing) -> bool {
     !matches!(framing, Framing::None | Framing::Length(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a parked connection keeps is a few hundred bytes; what a running request needs is bounded.
+    #[test]
+    fn futures_are_small() {
+        fn size<F, A>(_: fn(A) -> F) -> usize {
+            size_of::<F>()
+        }
+        fn serve_size() -> usize {
+            size(|(local, io, info): (Rc<Local>, Io, ConnInfo)| serve(local, io, info))
+        }
+        fn active_size<'a>() -> usize {
+            size(|(local, client): (&'a Rc<Local>, &'a mut Client)| active(local, client))
+        }
+        eprintln!(
+            "serve {} active {} client {} tx {}",
+            serve_size(),
+            active_size(),
+            size_of::<Client>(),
+            size_of::<Tx>()
+        );
+        use crate::content;
+        use crate::pipeline::Cx;
+        use crate::plan::*;
+        use crate::spool::Spool;
+        fn p<'a>() -> usize {
+            size(
+                |(a, b, c, d): (
+                    &'a Rc<Local>,
+                    &'a mut Client,
+                    &'a mut Tx,
+                    &'a crate::local::Pinned,
+                )| pipeline::run(a, b, c, d),
+            )
+        }
+        fn q<'a>() -> usize {
+            size(
+                |(a, b, c, d): (&'a mut Cx<'a>, &'a RoutePlan, &'a ProxyPlan, Option<Spool>)| {
+                    content::proxy(a, b, c, d)
+                },
+            )
+        }
+        fn f<'a>() -> usize {
+            size(
+                |(a, b, c): (&'a mut Cx<'a>, &'a RoutePlan, &'a FixedPlan)| content::fixed(a, b, c),
+            )
+        }
+        fn c<'a>() -> usize {
+            size(
+                |(a, b, c, d, e): (
+                    &'a mut Cx<'a>,
+                    &'a std::sync::Arc<RoutePlan>,
+                    &'a ProxyPlan,
+                    &'a CacheUse,
+                    Option<Spool>,
+                )| crate::caching::serve(a, b, c, d, e),
+            )
+        }
+        fn w<'a>() -> usize {
+            size(|(a, b): (&'a mut Client, &'a [u8])| a.write(b, b))
+        }
+        fn l<'a>() -> usize {
+            size(|(a, t, b): (&'a mut Client, &'a mut Tx, &'a [u8])| a.last(t, b))
+        }
+        fn r<'a>() -> usize {
+            size(
+                |(a, l, t, b): (&'a mut Client, &'a Local, &'a mut Tx, Reply<'a>)| {
+                    a.reply(l, t, None, None, b)
+                },
+            )
+        }
+        eprintln!(
+            "run {} proxy {} fixed {} cache {} write {} last {} reply {}",
+            p(),
+            q(),
+            f(),
+            c(),
+            w(),
+            l(),
+            r()
+        );
+    }
 }

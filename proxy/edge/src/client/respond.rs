@@ -9,7 +9,7 @@ use crate::{
     tx::Tx,
 };
 use seawall_http::{Version, encode};
-use std::io::Write;
+use std::{borrow::Cow, io::Write};
 
 /// Length of a response body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,11 @@ impl<'a> Reply<'a> {
 const TOGETHER_BYTES: usize = 16 * 1024;
 
 /// Puts header lines of a reply into `tx.lines` and gives its body.
-pub(super) fn compose(tx: &mut Tx, site: Option<&SitePlan>, reply: &Reply<'_>) -> Vec<u8> {
+pub(super) fn compose<'a>(
+    tx: &mut Tx,
+    site: Option<&SitePlan>,
+    reply: &Reply<'a>,
+) -> Cow<'a, [u8]> {
     tx.lines.clear();
     if let Some(location) = reply.location {
         encode::field(&mut tx.lines, b"Location", location);
@@ -74,12 +78,12 @@ pub(super) fn compose(tx: &mut Tx, site: Option<&SitePlan>, reply: &Reply<'_>) -
             if !reply.content_type.is_empty() {
                 encode::field(&mut tx.lines, b"Content-Type", reply.content_type);
             }
-            body.to_vec()
+            Cow::Borrowed(body)
         }
-        None if matches!(reply.status, 204 | 304) => Vec::new(),
+        None if matches!(reply.status, 204 | 304) => Cow::Borrowed(b""),
         None => {
             encode::field(&mut tx.lines, b"Content-Type", b"text/html");
-            page(tx, site.is_some_and(|s| s.yaml), reply)
+            Cow::Owned(page(tx, site.is_some_and(|s| s.yaml), reply))
         }
     }
 }

@@ -28,12 +28,12 @@ impl Origins {
     /// An idle connection, or a new one; true if it was used before.
     pub async fn get(&self, peer: &Arc<OriginPeer>, fresh: bool) -> Result<(Stream, bool), String> {
         let handle = PeerHandle(peer.clone());
-        let made = if fresh {
-            self.connector.new_stream(&handle).await.map(|s| (s, false))
-        } else {
-            self.connector.get_stream(&handle).await
-        };
-        made.map_err(|e| e.to_string())
+        if !fresh && let Some(stream) = self.connector.reused_stream(&handle).await {
+            return Ok((stream, true));
+        }
+        // Boxed: the state of a connect is ten times that of a request, and most requests need none.
+        let made = Box::pin(self.connector.new_stream(&handle)).await;
+        made.map(|s| (s, false)).map_err(|e| e.to_string())
     }
 
     /// Keeps a connection for the next request.

@@ -64,13 +64,13 @@ enum Condition {
 }
 
 /// What a program came to.
-pub enum Verdict {
+pub enum Verdict<'p> {
     /// Go on; `uri_changed` asks for a new search of the route.
     Continue {
         /// A rewrite took place without `break`.
         uri_changed: bool,
         /// The content and policy of a true `if`.
-        route: Option<Arc<RoutePlan>>,
+        route: Option<&'p Arc<RoutePlan>>,
     },
     /// `last`: search the route again.
     Last,
@@ -116,7 +116,7 @@ impl Program {
     }
 
     /// Runs it.
-    pub fn run(&self, target: &mut dyn Target) -> Verdict {
+    pub fn run<'p>(&'p self, target: &mut dyn Target) -> Verdict<'p> {
         let mut state = State {
             uri_changed: false,
             broken: false,
@@ -131,7 +131,7 @@ impl Program {
         }
     }
 
-    fn run_in(&self, target: &mut dyn Target, state: &mut State) -> Option<Verdict> {
+    fn run_in<'p>(&'p self, target: &mut dyn Target, state: &mut State<'p>) -> Option<Verdict<'p>> {
         for op in &self.ops {
             match op {
                 Op::Set { slot, value } => {
@@ -164,7 +164,7 @@ impl Program {
                 } => {
                     if condition.holds(target) {
                         if let Some(route) = route {
-                            state.route = Some(route.clone());
+                            state.route = Some(route);
                         }
                         if let Some(verdict) = then.run_in(target, state) {
                             return Some(verdict);
@@ -181,10 +181,10 @@ impl Program {
     }
 }
 
-struct State {
+struct State<'p> {
     uri_changed: bool,
     broken: bool,
-    route: Option<Arc<RoutePlan>>,
+    route: Option<&'p Arc<RoutePlan>>,
 }
 
 fn rendered(template: &Template, target: &dyn Target) -> Vec<u8> {
@@ -199,8 +199,8 @@ fn run_rewrite(
     replacement: &Replacement,
     flag: RewriteFlag,
     target: &mut dyn Target,
-    state: &mut State,
-) -> Option<Verdict> {
+    state: &mut State<'_>,
+) -> Option<Verdict<'static>> {
     let path = target.scope().tx.uri().to_vec();
     let captures = regex.captures(&path)?;
     keep(&captures, groups, target);
