@@ -102,7 +102,7 @@ async fn requests(local: &Rc<Local>, client: &mut Client, tx: &mut Tx) -> Next {
             HeadRead::Idle => return Next::Park,
             HeadRead::Gone => return Next::Close,
             HeadRead::Refused(refusal) => {
-                client.refuse(local, tx, refusal).await;
+                client.refuse(local, tx, &plan, refusal).await;
                 return Next::Close;
             }
             HeadRead::Late => {
@@ -115,6 +115,8 @@ async fn requests(local: &Rc<Local>, client: &mut Client, tx: &mut Tx) -> Next {
                     client.info.peer_text
                 );
                 client.keep_alive = false;
+                client.chunked = false;
+                client.bodiless = false;
                 let reply = Reply::error(408);
                 let _ = client.reply(local, tx, None, None, reply).await;
                 return Next::Close;
@@ -298,17 +300,31 @@ impl Client {
     }
 
     /// Answers a refused head: its status, one line, one counter, and the connection is over.
-    async fn refuse(&mut self, local: &Rc<Local>, tx: &mut Tx, refusal: Refusal) {
+    async fn refuse(
+        &mut self,
+        local: &Rc<Local>,
+        tx: &mut Tx,
+        plan: &crate::plan::Plan,
+        refusal: Refusal,
+    ) {
         local.shared.metrics.refused(refusal);
-        log_error!(
-            local.shared,
-            Info,
-            self.info.serial,
+        let text = format!(
             "client sent invalid request head: {}, client: {}, server: {}",
             refusal.as_str(),
             self.info.peer_text,
             self.info.local.map_or_else(String::new, |a| a.to_string())
         );
+        // nginx says it at `info`, where those who come from nginx have filters for it; ours is to be seen.
+        match plan.policy {
+            seawall_http::Policy::Nginx => {
+                log_error!(local.shared, Info, self.info.serial, "{text}")
+            }
+            seawall_http::Policy::Rfc => {
+                log_error!(local.shared, Error, self.info.serial, "{text}")
+            }
+        }
+        self.chunked = false;
+        self.bodiless = false;
         self.keep_alive = false;
         self.info.requests += 1;
         // What could not be parsed is not looked at again: no templates over it, no access log line of it.
