@@ -262,8 +262,6 @@ pub struct Cache {
     pub name: String,
     /// Bytes of the memory tier.
     pub memory: u64,
-    /// Entries unused for so long are dropped (nginx: `inactive=`); `None` keeps them.
-    pub inactive: Option<Duration>,
 }
 
 /// A rule set.
@@ -324,7 +322,7 @@ pub struct Pool {
     pub eject: Eject,
     /// Retries.
     pub retry: Retry,
-    /// Idle connections kept for each worker thread (nginx: `keepalive`); 0 keeps none.
+    /// Whether idle connections are kept: 0 keeps none (nginx: `keepalive`). How many is not bounded pool by pool yet.
     pub keepalive: usize,
     /// How long an idle connection is kept (default 60 s).
     pub keepalive_timeout: Duration,
@@ -582,8 +580,6 @@ pub struct Timeouts {
     pub keepalive: Duration,
     /// Between two reads of a client's body, and between two writes to a client (default 60 s).
     pub client: Duration,
-    /// Of a tunnel, where neither side says anything (default 1 h).
-    pub tunnel_idle: Duration,
 }
 
 impl Default for Timeouts {
@@ -594,7 +590,6 @@ impl Default for Timeouts {
             between_bytes: Duration::from_secs(60),
             keepalive: Duration::from_secs(75),
             client: Duration::from_secs(60),
-            tunnel_idle: Duration::from_secs(3600),
         }
     }
 }

@@ -61,6 +61,29 @@ sites:
 }
 
 #[test]
+fn what_would_have_no_effect_is_refused_where_it_stands() {
+    let text = "\
+listen: 80
+caches: { default: { memory: 1MiB, inactive: 5m } }
+pools:
+  a: { servers: '127.0.0.1:1', keepalive: 64 }
+  b: { servers: '127.0.0.1:2', keepalive: { connections: 64, timeout: 5s } }
+  c: { servers: '127.0.0.1:3', keepalive: 0 }
+defaults: { timeouts: { tunnel_idle: 1h } }
+sites: [{ host: a.test, to: c }]
+";
+    assert_eq!(
+        codes(text),
+        [
+            (2, "not-yet"),
+            (4, "not-yet"),
+            (5, "not-yet"),
+            (7, "not-yet")
+        ]
+    );
+}
+
+#[test]
 fn a_name_that_is_not_defined_suggests_the_one_that_is() {
     let error = broken(
         "listen: 80\npools: { shop-web: '127.0.0.1:1' }\nsites: [{ host: a.test, to: shop-wbe }]\n",

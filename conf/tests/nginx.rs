@@ -343,14 +343,23 @@ fn caches_have_nginx_s_profile() {
             server { location / { proxy_pass http://127.0.0.1:1; proxy_cache z; proxy_cache_key $uri;
                 proxy_cache_valid 10m; proxy_cache_valid 404 1m; proxy_cache_valid any 5s; } } }",
     );
-    assert_eq!(
-        (config.caches[0].memory, config.caches[0].inactive),
-        (10 << 20, Some(Duration::from_secs(300)))
-    );
+    assert_eq!(config.caches[0].memory, 10 << 20);
     let policy = route(&config, "/").policy.cache.as_ref().expect("a cache");
     assert_eq!(policy.profile, CacheProfile::Nginx);
     let statuses: Vec<&[u16]> = policy.valid.iter().map(|(s, _)| s.as_slice()).collect();
     assert_eq!(statuses, [[200, 301, 302].as_slice(), &[404], &[]]);
+}
+
+#[test]
+fn what_has_no_effect_in_a_cache_s_path_is_named_by_its_warning() {
+    let text = "events {} http { proxy_cache_path c keys_zone=z:1m inactive=5m; }";
+    let (_, warnings) =
+        load_text("/p/conf/nginx.conf", text, &LoadOptions::default()).expect("loads");
+    let messages: Vec<&str> = warnings.iter().map(|d| d.message.as_str()).collect();
+    assert!(
+        matches!(messages[..], [one] if one.contains("inactive= has no effect")),
+        "{messages:?}"
+    );
 }
 
 #[test]

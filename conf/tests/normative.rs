@@ -87,6 +87,8 @@ fn mended(line: &str) -> Option<String> {
         l if l.starts_with("- { https: \"10.") => "  - { https: \"10.0.0.1:8443\", name: lan }".into(),
         l if l.starts_with("default: { memory") => "  default: { memory: 256MiB }".into(),
         l if l.starts_with("default: { rules") => "  default: { rules: builtin, mode: detect, paranoia: 1 }".into(),
+        l if l.starts_with("timeouts: {") => "  timeouts: { connect: 3s, first_byte: 60s, between_bytes: 60s }".into(),
+        l if l.starts_with("- { path: /ws") => "      - { path: /ws, to: shop-web }".into(),
         l if l.starts_with("to: { shop-web") => "        to: shop-web".into(),
         l if l.starts_with("- { path: /account") => "      - { path: /account, to: shop-web, cache: off }".into(),
         l if l.starts_with("- { host: vault") => "  - { host: vault.lan, listen: lan, tls: { certificate: lan.pem, key: lan.key }, to: vault }".into(),

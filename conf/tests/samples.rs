@@ -9,6 +9,10 @@ fn every_sample_loads_without_a_warning() {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(directory).expect("samples").flatten() {
         let path = entry.path();
+        // Zones lie beside the configurations that name them.
+        if !path.extension().is_some_and(|e| e == "yaml" || e == "conf") {
+            continue;
+        }
         match load(&path, &LoadOptions::default()) {
             Ok((config, warnings)) => {
                 let text = warnings.render(&config.sources, false);
@@ -21,6 +25,7 @@ fn every_sample_loads_without_a_warning() {
     for name in [
         "minimal.yaml",
         "balancer.yaml",
+        "demo.yaml",
         "tls.yaml",
         "nginx-proxy.conf",
     ] {

@@ -6,9 +6,6 @@ use crate::model::Cache;
 use seawall_diag::Diagnostic;
 use std::time::Duration;
 
-/// Entries unused for so long are dropped unless `inactive=` says otherwise.
-const INACTIVE: Duration = Duration::from_secs(600);
-
 /// The smallest `keys_zone`: two pages, as nginx wants.
 const KEYS_ZONE_MIN: u64 = 8192;
 
@@ -59,7 +56,6 @@ fn cache(reader: &mut Reader<'_>, d: &Directive) -> Option<Cache> {
         at: d.at(),
         name: String::new(),
         memory: MEMORY,
-        inactive: Some(INACTIVE),
     };
     for word in d.args.iter().skip(1) {
         let text = word.text.as_str();
@@ -78,7 +74,8 @@ fn cache(reader: &mut Reader<'_>, d: &Directive) -> Option<Cache> {
                 _ => reader.error(word.at, format!("invalid keys zone size \"{text}\"")),
             }
         } else if let Some(time) = text.strip_prefix("inactive=") {
-            cache.inactive = reader.duration_word(word, time);
+            // Only read: the warning of the directive says that it has no effect.
+            let _ = reader.duration_word(word, time);
         } else if let Some(size) = text.strip_prefix("max_size=") {
             cache.memory = reader
                 .size_word(word, size)

@@ -127,7 +127,6 @@ impl Scope {
                 let value = reader.duration(d);
                 set(&mut self.timeouts.first_byte, value);
                 set(&mut self.timeouts.between_bytes, value);
-                set(&mut self.timeouts.tunnel_idle, value);
             }
             "proxy_send_timeout" => {
                 let value = reader

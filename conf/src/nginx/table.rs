@@ -318,7 +318,9 @@ pub const TABLE: &[Row] = &[
         Contexts::HTTP,
         2,
         ANY_NUMBER,
-        Status::Approximated("kept in memory, up to max_size and at most 1 GiB"),
+        Status::Approximated(
+            "kept in memory, up to max_size and at most 1 GiB; inactive= has no effect",
+        ),
     ),
     row("proxy_cache", HSL, 1, 1, N),
     row("proxy_cache_key", HSL, 1, 1, N),
@@ -329,7 +331,13 @@ pub const TABLE: &[Row] = &[
     // ngx_http_upstream_module
     block("upstream", Contexts::HTTP, 1, 1),
     many("server", U, 1, ANY_NUMBER, N),
-    row("keepalive", U, 1, 2, N),
+    row(
+        "keepalive",
+        U,
+        1,
+        2,
+        Status::Approximated("idle connections are bounded for all pools together"),
+    ),
     row("random", U, 0, 2, N),
     row("zone", U, 1, 2, X),
     // ngx_http_ssl_module

@@ -24,9 +24,8 @@ const TIMEOUTS: Shape = Shape {
         "between_bytes",
         "keepalive",
         "client",
-        "tunnel_idle",
     ],
-    not_yet: &["request"],
+    not_yet: &["request", "tunnel_idle"],
 };
 const HEADERS: Shape = Shape {
     what: "`headers`",
@@ -89,7 +88,6 @@ struct TimeoutLayer {
     between_bytes: Option<Duration>,
     keepalive: Option<Duration>,
     client: Option<Duration>,
-    tunnel_idle: Option<Duration>,
 }
 
 /// Changes to a head; a value of `None` takes back what an outer level sets.
@@ -140,7 +138,6 @@ impl Layer {
                 between_bytes: t.between_bytes.or(o.between_bytes),
                 keepalive: t.keepalive.or(o.keepalive),
                 client: t.client.or(o.client),
-                tunnel_idle: t.tunnel_idle.or(o.tunnel_idle),
             },
             response: self.response.over(&outer.response),
             request: self.request.over(&outer.request),
@@ -168,7 +165,6 @@ impl Layer {
                 between_bytes: t.between_bytes.unwrap_or(built_in.between_bytes),
                 keepalive: t.keepalive.unwrap_or(built_in.keepalive),
                 client: t.client.unwrap_or(built_in.client),
-                tunnel_idle: t.tunnel_idle.unwrap_or(built_in.tunnel_idle),
             },
             types: media::table(media::WEB),
             ..RoutePolicy::default()
@@ -345,7 +341,6 @@ fn timeouts(reader: &mut Reader<'_>, node: &Node) -> TimeoutLayer {
         between_bytes: timeout("between_bytes"),
         keepalive: timeout("keepalive"),
         client: timeout("client"),
-        tunnel_idle: timeout("tunnel_idle"),
     }
 }
 

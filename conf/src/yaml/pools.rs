@@ -473,18 +473,24 @@ fn keepalive(reader: &mut Reader<'_>, node: &Node, pool: &mut Pool) {
     if node.is_off() {
         pool.keepalive = 0;
     } else if let Value::Scalar { .. } = node.value {
-        pool.keepalive = reader.integer(node, 0, 65_535).unwrap_or(0) as usize;
+        connections(reader, node, pool);
     } else if let Some(fields) = reader.open(node, &KEEPALIVE_SHAPE) {
-        if let Some(n) = fields
-            .get("connections")
-            .and_then(|n| reader.integer(n, 0, 65_535))
-        {
-            pool.keepalive = n as usize;
+        if let Some(node) = fields.get("connections") {
+            connections(reader, node, pool);
         }
         pool.keepalive_timeout = fields
             .get("timeout")
             .and_then(|n| reader.duration(n))
             .unwrap_or(pool.keepalive_timeout);
+    }
+}
+
+/// Idle connections are bounded for all pools of a thread together, so of numbers only zero has its effect.
+fn connections(reader: &mut Reader<'_>, node: &Node, pool: &mut Pool) {
+    match reader.integer(node, 0, 65_535) {
+        Some(0) => pool.keepalive = 0,
+        Some(_) => reader.not_yet(node.at, "a number of idle connections of one pool"),
+        None => {}
     }
 }
 

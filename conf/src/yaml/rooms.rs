@@ -7,8 +7,8 @@ use seawall_diag::Span;
 
 const CACHE: Shape = Shape {
     what: "a cache",
-    fields: &["memory", "inactive"],
-    not_yet: &["disk"],
+    fields: &["memory"],
+    not_yet: &["disk", "inactive"],
 };
 
 const WAF: Shape = Shape {
@@ -41,7 +41,6 @@ pub(crate) fn caches(reader: &mut Reader<'_>, node: &Node) -> Vec<Cache> {
             at: key.at,
             name: key.name.clone(),
             memory: CACHE_MEMORY,
-            inactive: None,
         };
         match &node.value {
             _ if node.is_null() => {}
@@ -54,7 +53,6 @@ pub(crate) fn caches(reader: &mut Reader<'_>, node: &Node) -> Vec<Cache> {
                     .get("memory")
                     .and_then(|n| reader.size(n))
                     .unwrap_or(CACHE_MEMORY);
-                cache.inactive = fields.get("inactive").and_then(|n| reader.duration(n));
             }
         }
         all.push(cache);
