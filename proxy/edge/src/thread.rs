@@ -12,17 +12,18 @@ use crate::{
 };
 use std::{
     collections::HashMap,
-    future::{Future, poll_fn},
+    future::Future,
     io,
     os::fd::OwnedFd,
     panic::AssertUnwindSafe,
-    pin::pin,
+    pin::Pin,
     rc::Rc,
     sync::{Arc, atomic::Ordering},
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 use tokio::{
-    net::{TcpListener, UnixListener},
+    net::{TcpListener, TcpStream, UnixListener},
     sync::mpsc,
     task::{AbortHandle, LocalSet, spawn_local},
 };
@@ -233,13 +234,11 @@ fn take(local: &Rc<Local>, io: Io, info: ConnInfo) {
     shared.metrics.connections.inc();
     local.connections.set(local.connections.get() + 1);
     let local = local.clone();
+    let serial = info.serial;
+    let open = Open(local.clone());
+    let serving = connection(local.clone(), io, info);
     spawn_local(async move {
-        let open = Open(local.clone());
-        let serial = info.serial;
-        if let Err(text) = watched(&local, connection(local.clone(), io, info)).await {
-            local.shared.metrics.panics.inc();
-            log_error!(local.shared, Alert, serial, "panic, a bug: {text}");
-        }
+        watched(&local, serial, serving).await;
         drop(open);
     });
 }
@@ -258,31 +257,36 @@ impl Drop for Open {
 }
 
 async fn connection(local: Rc<Local>, io: Io, info: ConnInfo) {
-    if !info.tls {
-        return client::serve(local, io, info).await;
-    }
-    let Io::Tcp(stream) = io else {
-        log_error!(
-            local.shared,
-            Error,
-            info.serial,
-            "TLS over unix sockets is not built"
-        );
-        return;
+    let io = match io {
+        // Boxed so that the state of a handshake does not stay with the connection.
+        Io::Tcp(stream) if info.tls => match Box::pin(handshake(&local, stream, &info)).await {
+            Some(io) => io,
+            None => return,
+        },
+        Io::Unix(_) if info.tls => {
+            log_error!(
+                local.shared,
+                Error,
+                info.serial,
+                "TLS over unix sockets is not built"
+            );
+            return;
+        }
+        io => io,
     };
+    client::serve(local, io, info).await;
+}
+
+async fn handshake(local: &Rc<Local>, stream: TcpStream, info: &ConnInfo) -> Option<Io> {
     let timer = local.timers.timer();
     timer.set(HANDSHAKE_TIMEOUT);
-    // Boxed so that the state of a handshake does not stay with the connection.
-    let handshake = Box::pin(timer.guard(seawall_tls::accept(
+    let accepted = timer.guard(seawall_tls::accept(
         stream,
         &local.shared.tls,
         &local.shared.resolver,
-    )));
-    match handshake.await {
-        Ok(Ok(stream)) => {
-            drop(timer);
-            client::serve(local, Io::Tls(Box::new(stream)), info).await;
-        }
+    ));
+    match accepted.await {
+        Ok(Ok(stream)) => return Some(Io::Tls(Box::new(stream))),
         Ok(Err(e)) => {
             local.shared.metrics.tls_failures.inc();
             log_error!(
@@ -295,38 +299,84 @@ async fn connection(local: Rc<Local>, io: Io, info: ConnInfo) {
         }
         Err(_) => {
             local.shared.metrics.timeouts.tls.inc();
+            let who = &info.peer_text;
             log_error!(
                 local.shared,
                 Info,
                 info.serial,
-                "client timed out in the TLS handshake, client: {}",
-                info.peer_text
+                "client timed out in the TLS handshake, client: {who}"
             );
         }
     }
+    None
 }
 
-/// Runs a connection; a panic in it becomes its text, and a sample of its polls is timed.
-async fn watched(local: &Local, future: impl Future<Output = ()>) -> Result<(), String> {
-    let mut future = pin!(future);
-    let mut polls = 0u64;
-    poll_fn(|cx| {
-        polls += 1;
-        let began = polls.is_multiple_of(STALL_SAMPLE).then(Instant::now);
-        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
+/// Runs a task of a connection: a panic in it is a bug that is counted and logged and ends nothing else, and a sample
+/// of its polls is timed.
+pub fn watched<F: Future<Output = ()>>(local: &Rc<Local>, serial: u64, future: F) -> Watched<F> {
+    Watched {
+        local: local.clone(),
+        serial,
+        polls: 0,
+        future: Box::pin(future),
+    }
+}
+
+/// See [`watched`]. The future is boxed: as a field of an `async` block it would be held twice.
+pub struct Watched<F> {
+    local: Rc<Local>,
+    serial: u64,
+    polls: u64,
+    future: Pin<Box<F>>,
+}
+
+impl<F: Future<Output = ()>> Future for Watched<F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        this.polls += 1;
+        let began = this.polls.is_multiple_of(STALL_SAMPLE).then(Instant::now);
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| this.future.as_mut().poll(cx)));
+        let shared = &this.local.shared;
         if began.is_some_and(|t| t.elapsed() > STALL) {
-            local.shared.metrics.stalls.inc();
+            shared.metrics.stalls.inc();
         }
-        match polled {
-            Ok(poll) => poll.map(Ok),
-            Err(panic) => std::task::Poll::Ready(Err(panic_text(&*panic))),
-        }
-    })
-    .await
+        polled.unwrap_or_else(|panic| {
+            shared.metrics.panics.inc();
+            log_error!(
+                shared,
+                Alert,
+                this.serial,
+                "panic, a bug: {}",
+                panic_text(&*panic)
+            );
+            Poll::Ready(())
+        })
+    }
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "without a text".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size<F, A>(_: fn(A) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_connection_is_held_once_and_small() {
+        let held = size(|(local, io, info): (Rc<Local>, Io, ConnInfo)| connection(local, io, info));
+        assert!(held <= 1536, "{held} bytes");
+        let task = size(|(local, future): (Rc<Local>, std::future::Pending<()>)| {
+            watched(&local, 0, future)
+        });
+        assert!(task <= 64, "{task} bytes");
+    }
 }

@@ -242,11 +242,12 @@ async fn pump_or_spawn(
         Ok(false) => {
             let rb = std::mem::take(&mut scratch.rb);
             let (local, route) = (local.clone(), route.clone());
-            tokio::task::spawn_local(async move {
+            let watch = local.clone();
+            tokio::task::spawn_local(crate::thread::watched(&watch, 0, async move {
                 let guard = Background::new(&local);
                 pump(&local, &route, answer, rb, fill).await;
                 drop(guard);
-            });
+            }));
         }
         Err(e) => {
             log_error!(local.shared, Error, 0, "{e} while filling the cache");
@@ -438,7 +439,8 @@ pub fn renew_in_background(
     copy.head.present = cx.tx.head.present;
     copy.now_ms = cx.tx.now_ms;
     let (local, route) = (cx.local.clone(), route.clone());
-    tokio::task::spawn_local(async move {
+    let watch = local.clone();
+    tokio::task::spawn_local(crate::thread::watched(&watch, 0, async move {
         let guard = Background::new(&local);
         let (ContentPlan::Proxy(proxy), Some(cache)) = (&route.content, &route.cache) else {
             return;
@@ -477,5 +479,5 @@ pub fn renew_in_background(
             },
         }
         drop(guard);
-    });
+    }));
 }
