@@ -3,6 +3,8 @@
 use crate::model::{Config, Syntax};
 use crate::{nginx, yaml};
 use seawall_diag::{Diagnostic, Diagnostics, SourceMap};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +13,10 @@ pub const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// Where `${env:NAME}` is looked up.
 pub type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// What reads a configuration file and those it includes. May stop after [`FILE_BYTES_MAX`] and one byte: a longer file
+/// is refused. An error's number is told as nginx tells it.
+pub type FileReader = Arc<dyn Fn(&Path) -> io::Result<Vec<u8>> + Send + Sync>;
 
 /// What the command line says of a configuration.
 #[derive(Clone)]
@@ -25,6 +31,9 @@ pub struct LoadOptions {
     pub syntax: Option<Syntax>,
     /// The environment; the process's own by default.
     pub env: Environment,
+    /// How files are read; by default with the rights of this process. For a worker that has dropped its rights, the
+    /// files may be those of somebody else.
+    pub read: FileReader,
 }
 
 impl Default for LoadOptions {
@@ -35,6 +44,7 @@ impl Default for LoadOptions {
             error_log: None,
             syntax: None,
             env: Arc::new(|name| std::env::var(name).ok()),
+            read: Arc::new(read_bounded),
         }
     }
 }
@@ -55,7 +65,7 @@ pub struct LoadError {
 /// # Errors
 /// Every error of the files, in the order of the text; see [`Diagnostics::render`].
 pub fn load(path: &Path, options: &LoadOptions) -> Result<(Config, Diagnostics), LoadError> {
-    match read(path) {
+    match read(path, options) {
         Ok(text) => load_text(path, text, options),
         Err(message) => {
             let mut diagnostics = Diagnostics::default();
@@ -112,28 +122,37 @@ fn syntax_of(path: &Path) -> Syntax {
     }
 }
 
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(FILE_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// A file's text, or nginx's message of why not.
-pub(crate) fn read(path: &Path) -> Result<String, String> {
-    let failed = |e: &std::io::Error| {
-        let words = e.to_string();
-        let words = words.split(" (os error").next().unwrap_or_default();
-        format!(
-            "open() \"{}\" failed ({}: {words})",
-            path.display(),
-            e.raw_os_error().unwrap_or(0)
-        )
-    };
-    let size = std::fs::metadata(path).map_err(|e| failed(&e))?.len();
-    if size > FILE_BYTES_MAX {
+pub(crate) fn read(path: &Path, options: &LoadOptions) -> Result<String, String> {
+    let bytes = (options.read)(path).map_err(|e| open_failed(path, &e))?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(format!(
             "\"{}\" is larger than {FILE_BYTES_MAX} bytes",
             path.display()
         ));
     }
-    let bytes = std::fs::read(path).map_err(|e| failed(&e))?;
     // Comments in old encodings are common in nginx.conf; they must not keep it from being read.
     Ok(match String::from_utf8(bytes) {
         Ok(text) => text,
         Err(e) => e.into_bytes().iter().map(|b| char::from(*b)).collect(),
     })
+}
+
+/// nginx's words for what cannot be opened.
+pub(crate) fn open_failed(path: &Path, error: &io::Error) -> String {
+    let words = error.to_string();
+    let words = words.split(" (os error").next().unwrap_or_default();
+    format!(
+        "open() \"{}\" failed ({}: {words})",
+        path.display(),
+        error.raw_os_error().unwrap_or(0)
+    )
 }

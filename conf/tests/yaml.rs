@@ -268,6 +268,39 @@ fn included_files_join_lists_and_names() {
 }
 
 #[test]
+fn a_file_and_its_includes_are_read_by_whom_the_options_name() {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join("more.yaml"), "unread").expect("written");
+    for (name, main, more) in [
+        (
+            "main.yaml",
+            "include: '*.yaml'\nlisten: 80\n",
+            "sites: { host: a.test, respond: 204 }\n",
+        ),
+        (
+            "main.conf",
+            "events {} http { include more.*; }",
+            "server { return 204; }",
+        ),
+    ] {
+        let read = move |path: &std::path::Path| {
+            if path.ends_with(name) {
+                return Ok(main.into());
+            }
+            assert!(path.ends_with("more.yaml"), "{}", path.display());
+            Ok(more.into())
+        };
+        let options = LoadOptions {
+            read: std::sync::Arc::new(read),
+            ..LoadOptions::default()
+        };
+        let (config, _) =
+            seawall_conf::load(&dir.path().join(name), &options).expect("both are read");
+        assert_eq!((config.sites.len(), config.files.len()), (1, 2), "{name}");
+    }
+}
+
+#[test]
 fn a_unix_socket_starts_from_the_file_s_directory() {
     let config = config(
         "listen: 80\nadmin: unix:./run/a.sock\nsites: [{ host: a.test, to: 'unix:app.sock' }]\n",

@@ -1,10 +1,16 @@
 //! `include` patterns, as glob(3) without braces: `*`, `?` and `[...]` within one path segment each.
 
+use crate::load::open_failed;
 use std::ffi::OsString;
+use std::io;
 use std::path::{Component, Path, PathBuf};
 
 /// The files a pattern stands for, sorted. A path without a pattern stands for itself, there or not; a pattern that
 /// nothing matches is an empty list (ngx_conf_include).
+///
+/// # Errors
+/// A directory that may not be listed, in nginx's words. nginx passes over it; but our worker reads with fewer rights than
+/// the keeper that checked the file, and a list that is silently shorter there would lose sites.
 pub(crate) fn expand(pattern: &Path) -> Result<Vec<PathBuf>, String> {
     let mut found = vec![PathBuf::new()];
     let mut wild = false;
@@ -24,6 +30,9 @@ pub(crate) fn expand(pattern: &Path) -> Result<Vec<PathBuf>, String> {
         for directory in &found {
             let mut names: Vec<OsString> = match std::fs::read_dir(directory) {
                 Ok(entries) => entries.flatten().map(|e| e.file_name()).collect(),
+                Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
+                    return Err(open_failed(directory, &e));
+                }
                 Err(_) => continue,
             };
             names.sort();
@@ -40,7 +49,8 @@ pub(crate) fn expand(pattern: &Path) -> Result<Vec<PathBuf>, String> {
         found = next;
     }
     if wild {
-        found.retain(|p| p.exists());
+        // One that may not be looked at is there for whom reading it is told or done otherwise.
+        found.retain(|p| p.try_exists().unwrap_or(true));
     }
     Ok(found)
 }

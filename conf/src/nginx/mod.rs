@@ -61,6 +61,7 @@ pub(crate) fn load(
         found: &mut found,
         files: &mut files,
         directory: &directory,
+        options,
     };
     let items = includes.expand(items, 0);
     let items = fragment::wrap(items, file, &mut found);

@@ -2,7 +2,7 @@
 
 use super::glob;
 use super::lex::{Kind, Token, Word, lex};
-use crate::load::read;
+use crate::load::{LoadOptions, read};
 use seawall_diag::{Diagnostic, Diagnostics, FileId, SourceMap, Span};
 use std::path::{Path, PathBuf};
 
@@ -214,6 +214,8 @@ pub(crate) struct Includes<'a> {
     pub(crate) files: &'a mut Vec<PathBuf>,
     /// Where relative patterns start: the directory of the main file.
     pub(crate) directory: &'a Path,
+    /// How they are read.
+    pub(crate) options: &'a LoadOptions,
 }
 
 impl Includes<'_> {
@@ -257,7 +259,7 @@ impl Includes<'_> {
                     .found
                     .error("nginx-limit", at, format!("more than {FILES_MAX} files"));
             }
-            match read(&path) {
+            match read(&path, self.options) {
                 Ok(text) => {
                     let file = self.sources.add(path.clone(), text);
                     self.files.push(path);

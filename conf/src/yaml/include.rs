@@ -40,7 +40,7 @@ pub(crate) fn load_tree(
                 found.error("include", at, format!("more than {FILES_MAX} files"));
                 return Some(root);
             }
-            match read(&path) {
+            match read(&path, options) {
                 Ok(text) => {
                     let id = sources.add(path.clone(), text);
                     files.push(path);

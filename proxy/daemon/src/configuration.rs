@@ -2,7 +2,7 @@
 
 use crate::log::ErrorLog;
 use seawall_conf::{
-    LoadError, LoadOptions,
+    FileReader, LoadError, LoadOptions,
     model::{Config, LogLevel},
 };
 use seawall_diag::{Diagnostic, Diagnostics, Severity, SourceMap};
@@ -52,11 +52,26 @@ impl Source {
     /// # Errors
     /// Everything that is wrong with it, with the texts it is wrong in.
     pub fn load(&self) -> Result<(Config, Diagnostics), LoadError> {
+        self.load_with(LoadOptions::default())
+    }
+
+    /// The same with files read by `read`: a worker that has dropped its rights asks the keeper for what it may not read.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_by(&self, read: FileReader) -> Result<(Config, Diagnostics), LoadError> {
+        self.load_with(LoadOptions {
+            read,
+            ..LoadOptions::default()
+        })
+    }
+
+    fn load_with(&self, options: LoadOptions) -> Result<(Config, Diagnostics), LoadError> {
         let options = LoadOptions {
             prefix: self.prefix.clone(),
             directives: self.directives.clone(),
             error_log: self.error_log.clone(),
-            ..LoadOptions::default()
+            ..options
         };
         seawall_conf::load(&self.path, &options)
     }

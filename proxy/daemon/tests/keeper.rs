@@ -203,3 +203,54 @@ fn started_as_root_the_worker_is_somebody_else_and_the_keeper_is_not() {
     assert_eq!(field(worker, "NoNewPrivs:"), ["1"]);
     assert!(get(place.address).unwrap().starts_with("HTTP/1.1 200"));
 }
+
+/// Started as root the worker is `nobody`, and reads what only root may read through the keeper; as somebody else it is
+/// ourselves, and the same holds.
+#[test]
+fn a_configuration_for_its_owner_alone_is_served_and_reloaded() {
+    use std::{fs::Permissions, os::unix::fs::PermissionsExt};
+    let place = Place::new("");
+    let write = |name: &str, text: &str| {
+        fs::write(place.path(name), text).unwrap();
+        fs::set_permissions(place.path(name), Permissions::from_mode(0o600)).unwrap();
+    };
+    let directory = place.directory.path().display();
+    let main = format!(
+        "daemon off;\nuser nobody;\nworker_processes 1;\npid {directory}/seawall.pid;\n\
+         error_log {directory}/error.log notice;\nevents {{}}\n\
+         http {{ access_log off; include sites.d/*.conf; }}\n"
+    );
+    let site = |status: u16, name: &str| {
+        format!(
+            "server {{ listen {}; server_name {name}; return {status}; }}\n",
+            place.address
+        )
+    };
+    fs::create_dir(place.path("sites.d")).unwrap();
+    write("nginx.conf", &main);
+    write("sites.d/a.conf", &site(202, "other.test"));
+    let daemon = place.start_with("nginx.conf");
+    let worker = daemon.worker();
+    assert!(get(place.address).unwrap().starts_with("HTTP/1.1 202"));
+    // A file that was not there at the start.
+    write("sites.d/b.conf", &site(203, "a.test"));
+    signal(daemon.pid(), "HUP");
+    until("the new site", || {
+        get(place.address)
+            .unwrap()
+            .starts_with("HTTP/1.1 203")
+            .then_some(())
+    });
+    // One with an error is read too, or nobody would learn which.
+    write("sites.d/c.conf", "listn 80;\n");
+    signal(daemon.pid(), "HUP");
+    daemon.logged("unknown directive \"listn\"");
+    daemon.logged("sites.d/c.conf:1");
+    assert!(get(place.address).unwrap().starts_with("HTTP/1.1 203"));
+    assert_eq!(daemon.worker(), worker);
+    // And a worker that starts anew reads all of it.
+    fs::remove_file(place.path("sites.d/c.conf")).unwrap();
+    signal(worker, "KILL");
+    until("its death", || (!alive(worker)).then_some(()));
+    assert!(get(place.address).unwrap().starts_with("HTTP/1.1 203"));
+}

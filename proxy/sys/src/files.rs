@@ -1,7 +1,8 @@
 //! Opening files for somebody with fewer rights.
 //!
 //! A log directory often belongs to the unprivileged user, while root opens the logs in it. A symbolic link that this
-//! user put in a log's place must not make root append to `/etc/crontab` (CVE-2016-1247 was just that). A link that
+//! user put in a log's place must not make root append to `/etc/crontab` (CVE-2016-1247 was just that), nor one in the
+//! place of a configuration file make root hand out `/etc/shadow`. A link that
 //! root or we ourselves made (`access.log -> /dev/stdout` in container images) is followed.
 
 use crate::Error;
@@ -30,13 +31,14 @@ pub fn open_append(path: &Path) -> Result<File, Error> {
     }
 }
 
-/// Opens a file for reading. A FIFO does not block: whoever reads it sees its end.
+/// Opens a file for reading; see the module for symbolic links. A FIFO does not block: whoever reads it sees its end.
 pub fn open_read(path: &Path) -> Result<File, Error> {
-    let mut options = File::options();
-    options
-        .read(true)
-        .custom_flags(OFlag::O_NONBLOCK.bits() | OFlag::O_NOCTTY.bits());
-    options.open(path).map_err(failed(path))
+    match read(path, OFlag::O_NOFOLLOW) {
+        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => {
+            read(&trusted_target(path)?, OFlag::empty()).map_err(failed(path))
+        }
+        other => other.map_err(failed(path)),
+    }
 }
 
 fn failed(path: &Path) -> impl FnOnce(io::Error) -> Error + '_ {
@@ -51,6 +53,13 @@ fn append(path: &Path, extra: OFlag) -> io::Result<File> {
     options.append(true).create(true).mode(0o644);
     options
         .custom_flags((extra | OFlag::O_NOCTTY).bits())
+        .open(path)
+}
+
+fn read(path: &Path, extra: OFlag) -> io::Result<File> {
+    File::options()
+        .read(true)
+        .custom_flags((extra | OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits())
         .open(path)
 }
 
@@ -99,11 +108,16 @@ mod tests {
         symlink("real.log", &link).unwrap();
         open_append(&link).unwrap().write_all(b"line\n").unwrap();
         assert_eq!(fs::read_to_string(&target).unwrap(), "line\n");
+        assert_eq!(
+            io::read_to_string(open_read(&link).unwrap()).unwrap(),
+            "line\n"
+        );
         if !crate::privileges::is_root() {
             return; // only root can make a link that somebody else owns
         }
         std::os::unix::fs::lchown(&link, Some(65534), Some(65534)).unwrap();
         assert_eq!(open_append(&link).unwrap_err().errno(), Some(libc::ELOOP));
+        assert_eq!(open_read(&link).unwrap_err().errno(), Some(libc::ELOOP));
         assert_eq!(fs::read_to_string(&target).unwrap(), "line\n");
     }
 

@@ -6,6 +6,7 @@
 
 use super::protocol::OpenMode;
 use seawall_conf::model::{Address, Config, SiteTls, WafRules};
+use seawall_diag::SourceMap;
 use seawall_sys::listen::Endpoint;
 use std::{
     collections::HashSet,
@@ -84,6 +85,12 @@ impl Grants {
         }
     }
 
+    /// Grants the files of a configuration that has errors, and nothing of what it names.
+    pub fn read_also(&mut self, files: &SourceMap) {
+        self.read
+            .extend(files.iter().map(|(_, name, _)| name.to_owned()));
+    }
+
     /// Whether sockets on this address may be handed out.
     pub fn may_listen(&self, endpoint: &Endpoint) -> bool {
         let by_name = matches!(endpoint, Endpoint::Tcp(address) if self.named_ports.contains(&address.port()));
@@ -112,6 +119,34 @@ mod tests {
     }
 
     #[test]
+    fn the_files_of_a_broken_configuration_may_be_read_and_what_it_names_not() {
+        let text = "version: 1\nwafs: { w: { rules: [/etc/shadow.conf] } }\nnonsense: 1\n";
+        let name = "/etc/seawall/seawall.yaml";
+        let error =
+            seawall_conf::load_text(name, text, &LoadOptions::default()).expect_err("nonsense");
+        let mut grants = Grants::default();
+        grants.read_also(&error.sources);
+        assert!(grants.may_open(Path::new(name), OpenMode::Read));
+        assert!(!grants.may_open(Path::new("/etc/shadow.conf"), OpenMode::Read));
+    }
+
+    #[test]
+    fn rule_files_and_included_files_are_granted() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let main = "include: d/*.yaml\nlisten: 80\nwafs: { w: { rules: [rules/a.conf] } }\nsites: [{ host: a.test, respond: 204 }]\n";
+        std::fs::create_dir(path("d")).unwrap();
+        std::fs::write(path("main.yaml"), main).unwrap();
+        std::fs::write(path("d/1.yaml"), "version: 1\n").unwrap();
+        let (config, _) = seawall_conf::load(&path("main.yaml"), &LoadOptions::default()).unwrap();
+        let grants = Grants::of(&config);
+        for name in ["main.yaml", "d/1.yaml", "rules/a.conf"] {
+            assert!(grants.may_open(&path(name), OpenMode::Read), "{name}");
+        }
+        assert!(!grants.may_open(&path("d/2.yaml"), OpenMode::Read));
+    }
+
+    #[test]
     fn what_the_configuration_names_is_granted_and_nothing_else() {
         let grants = grants(
             "version: 1\nlisten: [{ http: \"127.0.0.1:8080\" }]\nlog: { access: { path: /tmp/a.log } }\n\
@@ -120,6 +155,8 @@ mod tests {
         assert!(grants.may_listen(&Endpoint::Tcp("127.0.0.1:8080".parse().unwrap())));
         assert!(!grants.may_listen(&Endpoint::Udp("127.0.0.1:8080".parse().unwrap())));
         assert!(!grants.may_listen(&Endpoint::Tcp("127.0.0.1:22".parse().unwrap())));
+        assert!(grants.may_open(Path::new("/etc/seawall/seawall.yaml"), OpenMode::Read));
+        assert!(!grants.may_open(Path::new("/etc/seawall/seawall.yaml"), OpenMode::Append));
         assert!(grants.may_open(Path::new("/tmp/a.log"), OpenMode::Append));
         assert!(!grants.may_open(Path::new("/tmp/a.log"), OpenMode::Read));
         assert!(!grants.may_open(Path::new("/etc/shadow"), OpenMode::Read));

@@ -16,7 +16,7 @@ use crate::{
     version,
 };
 use anyhow::Context;
-use seawall_conf::model::{Config, LogLevel};
+use seawall_conf::model::{Config, LogLevel, Syntax};
 use seawall_sys::{
     files,
     privileges::{self, Identity},
@@ -184,7 +184,10 @@ fn prepare(config: &Config, facts: &Facts, log: &ErrorLog) {
         );
     }
     // The worker keeps certificates and the internal CA there and cannot make the directory itself once it has dropped.
-    if let Some(user) = &facts.user {
+    // Nothing of what nginx.conf can say is kept.
+    if let Some(user) = &facts.user
+        && config.syntax == Syntax::Yaml
+    {
         let state = &config.process.state;
         if let Err(error) = process::private_directory(state, Some((user.uid, user.gid))) {
             log.line(

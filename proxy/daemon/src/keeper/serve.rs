@@ -140,11 +140,13 @@ impl Keeper {
         allows(&self.grants)
     }
 
-    /// Reads what concerns the keeper again; a configuration with errors changes nothing.
+    /// Reads what concerns the keeper again; a configuration with errors changes nothing, but the worker may read it: it
+    /// is the one that reports them.
     pub(super) fn refresh(&mut self) {
         self.granted_at = Instant::now();
-        let Ok((config, _)) = self.source.load() else {
-            return;
+        let config = match self.source.load() {
+            Ok((config, _)) => config,
+            Err(error) => return self.grants.read_also(&error.sources),
         };
         let facts = match Facts::of(&config) {
             Ok(facts) => facts,

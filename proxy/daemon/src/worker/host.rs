@@ -4,7 +4,11 @@ use crate::{
     keeper::{ClientError, KeeperClient, protocol::OpenMode},
     log::ErrorLog,
 };
-use seawall_conf::model::{Address, LogLevel};
+use seawall_conf::{
+    FileReader,
+    model::{Address, LogLevel},
+};
+use seawall_edge::Host;
 use seawall_sys::listen::Endpoint;
 use std::{
     fmt,
@@ -13,7 +17,7 @@ use std::{
     net::SocketAddr,
     os::fd::OwnedFd,
     path::Path,
-    sync::Mutex,
+    sync::{Arc, Mutex},
 };
 
 /// Bytes of a key, certificate, rule or zone file at most.
@@ -35,6 +39,12 @@ impl KeeperHost {
             others: Mutex::default(),
             edge: Mutex::default(),
         }
+    }
+
+    /// A way to read the configuration: with our own rights where they are enough, else through the keeper.
+    pub fn reader(self: &Arc<Self>) -> FileReader {
+        let host = self.clone();
+        Arc::new(move |path| host.read(path))
     }
 
     /// Sockets for what is not the edge's.
@@ -87,7 +97,7 @@ fn to_io(e: ClientError) -> io::Error {
     }
 }
 
-impl seawall_edge::Host for KeeperHost {
+impl Host for KeeperHost {
     fn open_log(&self, path: &Path) -> io::Result<File> {
         self.keeper.open(path, OpenMode::Append).map_err(to_io)
     }

@@ -121,7 +121,8 @@ fn start(
         generation,
     } = options;
     let style = source.style;
-    let loaded = source.load();
+    let host = Arc::new(KeeperHost::new(keeper.clone()));
+    let loaded = source.load_by(host.reader());
     let (config, mut warnings) = match loaded {
         Ok(loaded) => loaded,
         Err(e) => {
@@ -129,7 +130,6 @@ fn start(
             return Err(StartError::Load { error, style });
         }
     };
-    let host = Arc::new(KeeperHost::new(keeper.clone()));
     let errors = Arc::new(EdgeLog(log.clone()));
     let (edge, found) = Edge::start(config, host.clone(), errors, control.clone())
         .map_err(|error| StartError::Load { error, style })?;
@@ -210,7 +210,7 @@ impl Worker {
         let _one = self.reloading.lock();
         self.log
             .line(LogLevel::Notice, 0, format_args!("reconfiguring ({why})"));
-        let result = match self.source.load() {
+        let result = match self.source.load_by(self.host.reader()) {
             Err(e) => Err(LoadError::Invalid(e.sources, e.diagnostics)),
             Ok((config, mut warnings)) => self.edge.reload(config).map(|found| {
                 warnings.extend(found);

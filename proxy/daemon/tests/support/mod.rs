@@ -109,9 +109,14 @@ impl Place {
 
     /// Starts the daemon and waits until it has written its pid file.
     pub fn start(&self) -> Daemon<'_> {
+        self.start_with("seawall.yaml")
+    }
+
+    /// The same with another configuration, which names the same pid file.
+    pub fn start_with(&self, name: &str) -> Daemon<'_> {
         let child = Command::new(SEAWALL)
             .args(["run", "--config"])
-            .arg(self.config())
+            .arg(self.path(name))
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
