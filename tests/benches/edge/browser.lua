@@ -1,0 +1,13 @@
+-- The head of a browser's navigation.
+wrk.headers["Host"] = "bench.test"
+wrk.headers["User-Agent"] = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+wrk.headers["Accept"] = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+wrk.headers["Accept-Language"] = "en-US,en;q=0.5"
+wrk.headers["Accept-Encoding"] = "gzip, deflate, br, zstd"
+wrk.headers["Referer"] = "https://bench.test/catalogue?page=2"
+wrk.headers["Upgrade-Insecure-Requests"] = "1"
+wrk.headers["Sec-Fetch-Dest"] = "document"
+wrk.headers["Sec-Fetch-Mode"] = "navigate"
+wrk.headers["Sec-Fetch-Site"] = "same-origin"
+wrk.headers["Sec-Fetch-User"] = "?1"
+wrk.headers["Priority"] = "u=0, i"
