@@ -1,0 +1,76 @@
+//! A TLS client that trusts exactly one CA, and certificates made for a test.
+
+use crate::{Client, PATIENCE, Stream};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, pki_types::ServerName};
+use std::{
+    io,
+    net::{SocketAddr, TcpStream},
+    path::Path,
+    sync::Arc,
+};
+
+impl Stream for StreamOwned<ClientConnection, TcpStream> {
+    fn socket(&self) -> &TcpStream {
+        &self.sock
+    }
+}
+
+/// What a handshake came to.
+pub struct Session {
+    /// The connection, ready for requests.
+    pub client: Client,
+    /// `http/1.1`, if that was agreed on.
+    pub alpn: Option<String>,
+    /// The certificate that the server showed, DER.
+    pub certificate: Vec<u8>,
+}
+
+/// Shakes hands for `name`, trusting the CAs in the PEM file `ca`.
+///
+/// # Errors
+/// The handshake's.
+pub fn connect(address: SocketAddr, name: &str, ca: &Path) -> io::Result<Session> {
+    let mut roots = RootCertStore::empty();
+    for certificate in rustls_pemfile::certs(&mut io::BufReader::new(std::fs::File::open(ca)?)) {
+        roots.add(certificate?).map_err(io::Error::other)?;
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
+    let mut session = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
+    let mut socket = TcpStream::connect(address)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_nodelay(true)?;
+    while session.is_handshaking() {
+        session.complete_io(&mut socket)?;
+    }
+    let alpn = session
+        .alpn_protocol()
+        .map(|p| String::from_utf8_lossy(p).into_owned());
+    let certificate = session
+        .peer_certificates()
+        .and_then(|c| c.first())
+        .map(|c| c.to_vec())
+        .unwrap_or_default();
+    let client = Client::over(Box::new(StreamOwned::new(session, socket)));
+    Ok(Session {
+        client,
+        alpn,
+        certificate,
+    })
+}
+
+/// Writes a new self-signed certificate for `name` and its key.
+///
+/// # Panics
+/// When the files cannot be written.
+pub fn write_certificate(name: &str, certificate: &Path, key: &Path) {
+    let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).expect("a certificate");
+    std::fs::write(key, made.signing_key.serialize_pem()).expect("the key's file");
+    std::fs::write(certificate, made.cert.pem()).expect("the certificate's file");
+}

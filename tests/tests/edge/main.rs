@@ -1,0 +1,23 @@
+//! What the built daemon does, topic by topic.
+
+mod admin;
+mod balancing;
+mod bodies;
+mod cache;
+mod dns;
+mod heads;
+mod hostile_origins;
+mod keeper;
+mod nginx_conf;
+mod proxying;
+mod reload;
+mod routing;
+mod tls;
+mod waf;
+
+use seawall_tests::{Edge, Origin, Running};
+
+/// One site, `a.test`, all of it from one origin.
+fn in_front_of(origin: &Origin) -> Running {
+    Edge::yaml(format!("sites: [{{ host: a.test, to: \"{origin}\" }}]")).start()
+}

