@@ -97,7 +97,7 @@ impl Edge {
     pub fn rewrite(&self, text: impl AsRef<str>) {
         let text = text.as_ref();
         let whole = match self.file {
-            "nginx.conf" => format!("daemon off; pid @dir@/seawall.pid;\n{text}"),
+            "nginx.conf" => format!("daemon off; pid @dir@/seawall.pid; error_log error.log notice;\n{text}"),
             _ if text.lines().any(|line| line.starts_with("listen:")) => {
                 format!("{PREAMBLE}{text}\n")
             }

@@ -49,14 +49,22 @@ fn metrics_count_requests_by_class_and_are_apart_from_admin() {
 }
 
 #[test]
-fn the_socket_is_the_owners_alone() {
-    use std::os::unix::fs::PermissionsExt;
+fn the_socket_hears_its_owner_alone() {
+    use std::{os::unix::process::CommandExt, process::Command};
     let edge = Edge::yaml("sites: [{ host: a.test, respond: 204 }]").start();
-    let mode = std::fs::metadata(edge.path("admin.sock"))
-        .expect("the socket")
-        .permissions()
-        .mode();
-    assert_eq!(mode & 0o007, 0, "{mode:o}");
+    let ask = || {
+        let mut curl = Command::new("curl");
+        curl.args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "--unix-socket"]);
+        curl.arg(edge.path("admin.sock")).arg("http://admin/api/v1/status");
+        curl
+    };
+    let answered = |mut curl: Command| String::from_utf8_lossy(&curl.output().expect("curl").stdout).into_owned();
+    assert_eq!(answered(ask()), "200");
+    if nix::unistd::geteuid().is_root() {
+        let mut nobody = ask();
+        nobody.uid(65534);
+        assert_eq!(answered(nobody), "403");
+    }
 }
 
 #[test]

@@ -143,7 +143,7 @@ fn retries_stop_when_the_budget_is_spent() {
 #[test]
 fn a_server_that_fails_in_a_row_is_left_out_and_taken_back() {
     let (bad, good) = (Origin::start(), named("a"));
-    bad.answer("/who", "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n");
+    bad.answer("/who", "HTTP/1.1 503 Oh\r\nContent-Length: 0\r\n\r\n");
     let edge = pool(&format!(
         "servers: [\"{bad}\", \"{good}\"], eject: {{ after: 3, for: 300ms }}"
     ));
@@ -163,7 +163,7 @@ fn a_server_that_fails_in_a_row_is_left_out_and_taken_back() {
 fn the_last_servers_are_never_left_out() {
     let (a, b) = (Origin::start(), Origin::start());
     for origin in [&a, &b] {
-        origin.answer("/", "HTTP/1.1 500 Oh\r\nContent-Length: 3\r\n\r\nown");
+        origin.answer("/", "HTTP/1.1 503 Oh\r\nContent-Length: 3\r\n\r\nown");
     }
     let edge = pool(&format!(
         "servers: [\"{a}\", \"{b}\"], eject: {{ after: 2, for: 60s }}"
@@ -172,7 +172,7 @@ fn the_last_servers_are_never_left_out() {
         let response = edge.get("a.test", "/");
         assert_eq!(
             (response.status, response.text().as_str()),
-            (500, "own"),
+            (503, "own"),
             "the origin's own answer"
         );
     }

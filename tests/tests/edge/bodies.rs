@@ -36,7 +36,7 @@ fn a_chunked_body_arrives_intact_and_the_connection_goes_on() {
         client.send("POST /up HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n");
         client
             .send("5\r\nhello\r\n")
-            .send("00A ; note=\"x\"\r\n, chunked! \r\n")
+            .send("00B;note=\"x\"\r\n, chunked! \r\n")
             .send("0\r\nTrailer: dropped\r\n\r\n");
         assert_eq!(client.response().status, 200);
         let asked = origin.last();

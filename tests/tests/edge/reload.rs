@@ -9,7 +9,9 @@ fn says(word: &str) -> String {
 }
 
 fn reload(edge: &Running) -> std::process::Output {
-    edge.seawall(&["reload", "-c", "seawall.yaml"])
+    let admin = format!("unix:{}", edge.path("admin.sock").display());
+    // By its address, because a configuration that is broken names none.
+    edge.seawall(&["reload", "--admin", &admin])
 }
 
 #[test]
