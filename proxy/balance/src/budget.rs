@@ -60,7 +60,8 @@ impl Window {
         };
         let new = requests.saturating_sub(self.requests_seen);
         self.requests_seen = self.requests_seen.max(requests);
-        let share_milli = new.saturating_mul(1000) / (passed + 1);
+        // Rounded up: where every request may be retried, a thousandth must not deny one.
+        let share_milli = new.saturating_mul(1000).div_ceil(passed + 1);
         // Of the seconds passed only the newest lie in the window.
         let first = self
             .second
