@@ -211,7 +211,10 @@ impl Worker {
         self.log
             .line(LogLevel::Notice, 0, format_args!("reconfiguring ({why})"));
         let result = match self.source.load_by(self.host.reader()) {
-            Err(e) => Err(LoadError::Invalid(e.sources, e.diagnostics)),
+            Err(e) => {
+                self.edge.shared().metrics.reload_failures.inc();
+                Err(LoadError::Invalid(e.sources, e.diagnostics))
+            }
             Ok((config, mut warnings)) => self.edge.reload(config).map(|found| {
                 warnings.extend(found);
                 warnings
