@@ -70,8 +70,11 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Serves a connection until it ends.
 pub async fn serve(local: Rc<Local>, io: Io, info: ConnInfo) {
     let mut client = Client::new(&local, io, info);
+    // The last bytes of a TLS handshake may have brought the first request: it is decrypted already, and the socket
+    // would never become readable for it.
+    let mut may_be_here = client.info.tls;
     loop {
-        if !client.park().await {
+        if !std::mem::take(&mut may_be_here) && !client.park().await {
             break;
         }
         // The state of running requests lives only as long as they do: a parked connection is a few hundred bytes.
