@@ -71,7 +71,7 @@ pub(super) fn compose<'a>(
 ) -> Cow<'a, [u8]> {
     tx.lines.clear();
     if let Some(location) = reply.location {
-        encode::field(&mut tx.lines, b"Location", location);
+        encode::field(&mut tx.lines, b"Location", &in_one_line(location));
     }
     match reply.body {
         Some(body) => {
@@ -86,6 +86,22 @@ pub(super) fn compose<'a>(
             Cow::Owned(page(tx, site.is_some_and(|s| s.yaml), reply))
         }
     }
+}
+
+/// A location whose control characters are escaped: decoded paths and captures may hold CR and LF, which would end the
+/// field and begin another.
+fn in_one_line(location: &[u8]) -> Cow<'_, [u8]> {
+    if encode::is_field_value(location) {
+        return Cow::Borrowed(location);
+    }
+    let mut escaped = Vec::with_capacity(location.len() + 16);
+    for &byte in location {
+        match byte {
+            0..=b' ' | 127 => escaped.extend_from_slice(format!("%{byte:02X}").as_bytes()),
+            _ => escaped.push(byte),
+        }
+    }
+    Cow::Owned(escaped)
 }
 
 /// The page of a status. Nothing of the request is repeated in it but the id.
