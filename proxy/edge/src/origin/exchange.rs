@@ -222,6 +222,22 @@ fn judge(failure: Failure, pool: &PoolPlan, safe: bool) -> (Option<Outcome>, boo
     }
 }
 
+/// Whether a response is 304 to a request without a condition, or 206 to one without a range: passed on it would leave
+/// the client with nothing, or with a part that looks whole. `request` is the head as it was sent.
+fn is_unasked(status: u16, request: &[u8]) -> bool {
+    let has = |prefix: &[u8]| {
+        request.split(|b| *b == b'\n').any(|line| {
+            line.get(..prefix.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        })
+    };
+    match status {
+        304 => !has(b"if-"),
+        206 => !has(b"range:"),
+        _ => false,
+    }
+}
+
 fn retries_status(pool: &PoolPlan, status: u16) -> bool {
     let bit = match status {
         502 => 1,
@@ -457,7 +473,7 @@ impl Attempt<'_> {
         scratch: &mut OriginScratch,
         reused: bool,
     ) -> Result<bool, Failure> {
-        let OriginScratch { rb, head, .. } = scratch;
+        let OriginScratch { rb, head, out } = scratch;
         let head = head.get_or_insert_with(|| Box::new(ResponseHead::new()));
         rb.clear();
         self.timer.set(self.timeouts.first_byte);
@@ -495,6 +511,9 @@ impl Attempt<'_> {
                             return Err(self.invalid("too many interim responses"));
                         }
                         rb.consume(head.len);
+                    }
+                    Ok(true) if is_unasked(head.status, out) => {
+                        return Err(self.invalid("a status that this request cannot have"));
                     }
                     Ok(true) => return Ok(head.keep_alive),
                     Err(bad) => return Err(self.invalid(bad.as_str())),
