@@ -218,6 +218,11 @@ fn find_route<'p>(cx: &mut Cx<'p>) -> Found<'p> {
         let tx = &mut *cx.tx;
         let mut captures = std::mem::take(&mut tx.captures);
         let at = site.router.find(tx.uri(), &mut captures);
+        for (group, slot) in at.map_or(&[][..], |at| site.router.groups(at)) {
+            if let Some(held) = tx.user.get_mut(*slot) {
+                *held = Some(captures.get(*group).to_vec());
+            }
+        }
         tx.captures = captures;
         let route = match at {
             Some(at) => site.routes.get(at),

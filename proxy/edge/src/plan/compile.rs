@@ -338,6 +338,7 @@ impl Compiler<'_> {
         let router = Router::compile(
             site.routing,
             site.routes.iter().map(|r| &r.matcher),
+            &self.user,
             &mut self.errors,
         );
         let routes: Vec<Arc<RoutePlan>> = site

@@ -315,7 +315,8 @@ impl Condition {
     }
 }
 
-fn named_groups(regex: &Regex, user: &UserVariables) -> Vec<(usize, usize)> {
+/// The named groups of an expression, as (group, slot of the variable).
+pub fn named_groups(regex: &Regex, user: &UserVariables) -> Vec<(usize, usize)> {
     regex
         .capture_names()
         .enumerate()

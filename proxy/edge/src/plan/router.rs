@@ -1,7 +1,7 @@
 //! From a path to a route: from the top (YAML) or exact, longest prefix, expressions in order (nginx).
 
-use super::pattern;
-use crate::tx::Captures;
+use super::{pattern, program::named_groups};
+use crate::{template::UserVariables, tx::Captures};
 use regex::bytes::Regex;
 use seawall_conf::model::{Matcher, Routing};
 use seawall_diag::Diagnostics;
@@ -10,6 +10,8 @@ use seawall_diag::Diagnostics;
 pub struct Router {
     routing: Routing,
     matchers: Vec<Match>,
+    /// Named groups of each matcher, as (group, slot of the variable).
+    groups: Vec<Vec<(usize, usize)>>,
     /// nginx: indexes of prefixes, longest first.
     prefixes: Vec<usize>,
     names: Vec<(String, usize)>,
@@ -28,6 +30,7 @@ impl Router {
     pub fn compile<'a>(
         routing: Routing,
         matchers: impl Iterator<Item = &'a Matcher>,
+        user: &UserVariables,
         errors: &mut Diagnostics,
     ) -> Self {
         let mut names = Vec::new();
@@ -56,10 +59,18 @@ impl Router {
         let mut prefixes: Vec<usize> = (0..matchers.len())
             .filter(|at| matches!(matchers.get(*at), Some(Match::Prefix { .. })))
             .collect();
+        let groups = matchers
+            .iter()
+            .map(|m| match m {
+                Match::Regex(regex) => named_groups(regex, user),
+                _ => Vec::new(),
+            })
+            .collect();
         prefixes.sort_by_key(|at| std::cmp::Reverse(length(at)));
         Self {
             routing,
             matchers,
+            groups,
             prefixes,
             names,
         }
@@ -71,6 +82,11 @@ impl Router {
             Routing::FirstMatch => self.matchers.iter().position(|m| m.takes(path, captures)),
             Routing::Nginx => self.find_nginx(path, captures),
         }
+    }
+
+    /// The named groups of a route's expression, as (group, slot of the variable).
+    pub fn groups(&self, route: usize) -> &[(usize, usize)] {
+        self.groups.get(route).map_or(&[], Vec::as_slice)
     }
 
     /// The route of nginx's `@name`.
@@ -153,7 +169,12 @@ mod tests {
             prefix("/documents/", false),
         ];
         let mut errors = Diagnostics::default();
-        let router = Router::compile(Routing::Nginx, matchers.iter(), &mut errors);
+        let router = Router::compile(
+            Routing::Nginx,
+            matchers.iter(),
+            &UserVariables::default(),
+            &mut errors,
+        );
         let mut captures = Captures::default();
         for (path, route) in [
             ("/", 1),
@@ -179,7 +200,12 @@ mod tests {
             Matcher::Segments("/".into()),
         ];
         let mut errors = Diagnostics::default();
-        let router = Router::compile(Routing::FirstMatch, matchers.iter(), &mut errors);
+        let router = Router::compile(
+            Routing::FirstMatch,
+            matchers.iter(),
+            &UserVariables::default(),
+            &mut errors,
+        );
         let mut captures = Captures::default();
         for (path, route) in [
             ("/api", 0),
@@ -199,7 +225,12 @@ mod tests {
     #[test]
     fn a_bad_expression_is_an_error_and_matches_nothing() {
         let mut errors = Diagnostics::default();
-        let router = Router::compile(Routing::Nginx, [regex("(?=x)")].iter(), &mut errors);
+        let router = Router::compile(
+            Routing::Nginx,
+            [regex("(?=x)")].iter(),
+            &UserVariables::default(),
+            &mut errors,
+        );
         assert!(errors.has_errors());
         assert_eq!(router.find(b"x", &mut Captures::default()), None);
     }
