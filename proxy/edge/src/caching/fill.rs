@@ -76,6 +76,7 @@ pub async fn lead(
         Err(e) => {
             cx.tx.origin = scratch;
             if let Some(stale) = fill.failed(crate::clock::now_ms()) {
+                cx.tx.cache = "STALE";
                 let serial = cx.client.info.serial;
                 log_error!(cx.local.shared, Warn, serial, "{e}, served stale");
                 return hit::send(cx, route, cache, &stale, &Told::stale(&stale))
@@ -89,6 +90,13 @@ pub async fn lead(
     };
     cx.tx.step = Step::CacheStore;
     let responded = respond(&mut fill, cx.tx, cache, &scratch, asked_ms);
+    // Set before the head is made, which may repeat it (`$upstream_cache_status`).
+    cx.tx.cache = match &responded {
+        Responded::NotModified(_) => "REVALIDATED",
+        Responded::StaleIfError(_) => "STALE",
+        Responded::Store(_) | Responded::Pass(_) if why == "stale" => "EXPIRED",
+        Responded::Store(_) | Responded::Pass(_) => "MISS",
+    };
     match responded {
         Responded::Store(decision) => {
             let request = Request {

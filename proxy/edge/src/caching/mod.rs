@@ -40,9 +40,10 @@ fn note(cx: &mut Cx<'_>, result: Result) {
         Result::Hit | Result::Join => "HIT",
         Result::Stale => "STALE",
         Result::Revalidated => "REVALIDATED",
+        // It had been there: nginx tells the two apart.
+        Result::Miss if cx.tx.cache == "EXPIRED" => "EXPIRED",
         Result::Miss => "MISS",
-        Result::Pass => "BYPASS",
-        Result::Error => "",
+        Result::Pass | Result::Error => "",
     };
 }
 
@@ -60,7 +61,7 @@ pub async fn serve(
     // A fill whose leader went away is looked up once more: somebody may lead again, or the answer be there.
     for again in [true, false] {
         match look_up(cx, proxy, cache) {
-            Lookup::Join(reader) => match Box::pin(fill::join(cx, route, cache, reader)).await? {
+            Lookup::Join(reader) => match Box::pin(join(cx, route, cache, reader)).await? {
                 Joined::Served => {
                     note(cx, Result::Join);
                     return Ok(Outcome::Done);
@@ -74,6 +75,16 @@ pub async fn serve(
         }
     }
     Box::pin(pass(cx, route, proxy, cache, spool, "miss")).await
+}
+
+async fn join(
+    cx: &mut Cx<'_>,
+    route: &Arc<RoutePlan>,
+    cache: &CacheUse,
+    reader: seawall_cache::FillReader,
+) -> std::result::Result<Joined, ClientError> {
+    cx.tx.cache = "HIT";
+    fill::join(cx, route, cache, reader).await
 }
 
 fn look_up(cx: &mut Cx<'_>, proxy: &ProxyPlan, cache: &CacheUse) -> Lookup {
@@ -141,6 +152,8 @@ async fn pass(
     why: &'static str,
 ) -> std::result::Result<Outcome, ClientError> {
     note(cx, Result::Pass);
+    // nginx says BYPASS only where the configuration asked for it, and nothing of methods that it never caches.
+    cx.tx.cache = if why == "method" { "" } else { "MISS" };
     let told = Told::forwarded(why);
     let status = cache.reports.then_some(&told);
     let outcome = content::proxy_told(cx, route, proxy, spool, status).await;
