@@ -97,7 +97,9 @@ impl Edge {
     pub fn rewrite(&self, text: impl AsRef<str>) {
         let text = text.as_ref();
         let whole = match self.file {
-            "nginx.conf" => format!("daemon off; pid @dir@/seawall.pid; error_log error.log notice;\n{text}"),
+            "nginx.conf" => {
+                format!("daemon off; pid @dir@/seawall.pid; error_log error.log notice;\n{text}")
+            }
             _ if text.lines().any(|line| line.starts_with("listen:")) => {
                 format!("{PREAMBLE}{text}\n")
             }
@@ -309,6 +311,18 @@ impl Running {
             (name == sample || bare == sample).then(|| value.parse::<f64>().ok())?
         });
         values.sum::<f64>() as u64
+    }
+
+    /// Waits until a sample stands at exactly this: what is counted when a request ends may come after its answer.
+    ///
+    /// # Panics
+    /// When it goes past it.
+    pub fn counts(&self, sample: &str, expected: u64) {
+        eventually(&format!("{expected} of {sample}"), || {
+            let count = self.metric(sample);
+            assert!(count <= expected, "{count} of {sample}, not {expected}");
+            (count == expected).then_some(())
+        });
     }
 
     /// The error log so far.

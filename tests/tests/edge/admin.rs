@@ -35,15 +35,9 @@ fn metrics_count_requests_by_class_and_are_apart_from_admin() {
         edge.get("a.test", "/");
     }
     edge.get("a.test", "/gone");
-    assert_eq!(
-        edge.metric("seawall_requests_total{class=\"2xx\",site=\"a.test\"}"),
-        3
-    );
-    assert_eq!(
-        edge.metric("seawall_requests_total{class=\"4xx\",site=\"a.test\"}"),
-        1
-    );
-    assert_eq!(edge.metric("seawall_panics_total"), 0);
+    edge.counts("seawall_requests_total{class=\"2xx\",site=\"a.test\"}", 3);
+    edge.counts("seawall_requests_total{class=\"4xx\",site=\"a.test\"}", 1);
+    edge.counts("seawall_panics_total", 0);
     let mut client = Client::connect(edge.address("metrics"));
     assert_eq!(client.get("metrics", "/api/v1/status").status, 404);
 }
@@ -54,11 +48,21 @@ fn the_socket_hears_its_owner_alone() {
     let edge = Edge::yaml("sites: [{ host: a.test, respond: 204 }]").start();
     let ask = || {
         let mut curl = Command::new("curl");
-        curl.args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "--unix-socket"]);
-        curl.arg(edge.path("admin.sock")).arg("http://admin/api/v1/status");
+        curl.args([
+            "-s",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code}",
+            "--unix-socket",
+        ]);
+        curl.arg(edge.path("admin.sock"))
+            .arg("http://admin/api/v1/status");
         curl
     };
-    let answered = |mut curl: Command| String::from_utf8_lossy(&curl.output().expect("curl").stdout).into_owned();
+    let answered = |mut curl: Command| {
+        String::from_utf8_lossy(&curl.output().expect("curl").stdout).into_owned()
+    };
     assert_eq!(answered(ask()), "200");
     if nix::unistd::geteuid().is_root() {
         let mut nobody = ask();

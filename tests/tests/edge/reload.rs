@@ -139,7 +139,7 @@ fn no_request_fails_and_a_download_completes_while_configurations_come_and_go() 
     });
     gate.open();
     assert_eq!(download.bytes(5), b"again");
-    assert_eq!(edge.metric("seawall_panics_total"), 0);
+    edge.counts("seawall_panics_total", 0);
     println!(
         "{} requests over ten reloads",
         served.load(Ordering::Relaxed)
@@ -166,8 +166,8 @@ fn the_cache_and_the_counters_survive_a_reload() {
         "{after:?}"
     );
     assert_eq!(origin.hits("/x"), 1);
-    assert_eq!(
-        edge.metric("seawall_cache_requests_total{result=\"hit\",site=\"a.test\"}"),
-        2
+    edge.counts(
+        "seawall_cache_requests_total{result=\"hit\",site=\"a.test\"}",
+        2,
     );
 }
