@@ -142,7 +142,7 @@ async fn answer(
     }
 }
 
-/// Goes to the origin without the cache; what an unsafe method changed there is dropped here (RFC 9111 §4.4).
+/// Goes to the origin without the cache.
 async fn pass(
     cx: &mut Cx<'_>,
     route: &Arc<RoutePlan>,
@@ -156,14 +156,19 @@ async fn pass(
     cx.tx.cache = if why == "method" { "" } else { "MISS" };
     let told = Told::forwarded(why);
     let status = cache.reports.then_some(&told);
-    let outcome = content::proxy_told(cx, route, proxy, spool, status).await;
-    if !cx.tx.head.method.is_safe() && (200..400).contains(&cx.tx.status) {
-        let mut key = cx.local.take_key();
-        cache_key(cx, proxy, cache, &mut key);
-        cache.cache.invalidate(key.finish());
-        cx.local.give_key(key);
+    content::proxy_told(cx, route, proxy, spool, status).await
+}
+
+/// Drops what an unsafe method that succeeded may have changed (RFC 9111 §4.4). Before its response is sent: a client
+/// that has seen it must not get the old object any more.
+pub fn invalidate(cx: &mut Cx<'_>, proxy: &ProxyPlan, cache: &CacheUse, status: u16) {
+    if cx.tx.head.method.is_safe() || !(200..400).contains(&status) {
+        return;
     }
-    outcome
+    let mut key = cx.local.take_key();
+    cache_key(cx, proxy, cache, &mut key);
+    cache.cache.invalidate(key.finish());
+    cx.local.give_key(key);
 }
 
 async fn lead(

@@ -2,7 +2,7 @@
 
 use super::Outcome;
 use crate::{
-    caching::Told,
+    caching::{self, Told},
     client::{ClientError, Length, Reply},
     filter::Chain,
     log_error,
@@ -125,6 +125,9 @@ async fn exchange(
     .await;
     cx.tx.tries = tries;
     let answer = answer?;
+    if let (Some(cache), Some(head)) = (&route.cache, &scratch.head) {
+        caching::invalidate(cx, plan, cache, head.status);
+    }
     pass_through(cx, route, answer, scratch, told).await
 }
 
