@@ -52,19 +52,28 @@ impl Answer {
     }
 }
 
+/// How often a question is asked: a full socket drops datagrams, and resolvers ask again.
+const TRIES: u32 = 10;
+
 /// Asks over UDP, as `dig +noedns`: at most 512 bytes come back.
 ///
 /// # Panics
 /// When there is no answer.
 pub fn ask(server: SocketAddr, name: &str, kind: Type) -> Answer {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     socket
-        .send_to(&question(name, kind), server)
-        .expect("the question is sent");
+        .set_read_timeout(Some(PATIENCE / TRIES))
+        .expect("a timeout");
     let mut buffer = [0; 4096];
-    let length = socket.recv(&mut buffer).expect("an answer");
-    parse(&buffer[..length])
+    for _ in 0..TRIES {
+        socket
+            .send_to(&question(name, kind), server)
+            .expect("the question is sent");
+        if let Ok(length) = socket.recv(&mut buffer) {
+            return parse(&buffer[..length]);
+        }
+    }
+    panic!("no answer for {name}");
 }
 
 /// Asks over TCP.

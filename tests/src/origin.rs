@@ -132,7 +132,11 @@ impl Origin {
                 }
                 let number = shared.connections.fetch_add(1, Ordering::SeqCst) + 1;
                 let shared = shared.clone();
-                thread::spawn(move || drop(serve(&shared, stream, number)));
+                thread::spawn(move || {
+                    let _ = serve(&shared, &stream, number);
+                    // Also after what could not be understood: nobody is to wait for an answer.
+                    let _ = stream.shutdown(Shutdown::Both);
+                });
             }
         });
         Self { address, state }
@@ -248,7 +252,7 @@ impl Drop for Origin {
     }
 }
 
-fn serve(state: &State, stream: TcpStream, number: usize) -> io::Result<()> {
+fn serve(state: &State, stream: &TcpStream, number: usize) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE * 4))?;
     stream.set_nodelay(true)?;
     held(&state.sockets).push(stream.try_clone()?);
@@ -256,7 +260,7 @@ fn serve(state: &State, stream: TcpStream, number: usize) -> io::Result<()> {
     while let Some(request) = read_request(&mut reader, number)? {
         let script = held(&state.scripts).get(request.path()).cloned();
         held(&state.received).push(request.clone());
-        let mut exchange = Exchange { stream: &stream };
+        let mut exchange = Exchange { stream };
         let then = match script {
             Some(script) => script(&request, &mut exchange),
             None => echo(&request, &mut exchange),
@@ -265,7 +269,7 @@ fn serve(state: &State, stream: TcpStream, number: usize) -> io::Result<()> {
             break;
         }
     }
-    stream.shutdown(Shutdown::Both)
+    Ok(())
 }
 
 fn echo(request: &Received, exchange: &mut Exchange<'_>) -> Then {
