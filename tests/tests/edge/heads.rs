@@ -141,8 +141,7 @@ const REFUSED: &[(&str, u16, &str)] = &[
 fn a_refused_head_gets_its_status_a_line_a_count_and_no_origin() {
     let origin = Origin::start();
     let edge = in_front_of(&origin);
-    let mut lines = 0;
-    for (head, status, reason) in REFUSED {
+    for (before_it, (head, status, reason)) in REFUSED.iter().enumerate() {
         let counter = format!("seawall_refused_heads_total{{reason=\"{reason}\"}}");
         let before = edge.metric(&counter);
         let mut client = edge.client();
@@ -152,7 +151,7 @@ fn a_refused_head_gets_its_status_a_line_a_count_and_no_origin() {
         client.finish();
         assert!(client.is_closed(), "{head:?}");
         edge.counts(&counter, before + 1);
-        lines += 1;
+        let lines = before_it + 1;
         let text = format!("client sent invalid request head: {reason}");
         eventually(&format!("{text} for {head:?}"), || {
             let log = edge.error_log();
