@@ -1,6 +1,6 @@
 //! Where the configuration comes from, and how its errors reach the person who started us.
 
-use crate::log::ErrorLog;
+use crate::{log::ErrorLog, terminal};
 use seawall_conf::{
     FileReader, LoadError, LoadOptions,
     model::{Config, LogLevel},
@@ -80,13 +80,13 @@ impl Source {
 /// Diagnostics on standard error: with carets, or as nginx writes them.
 pub fn report(diagnostics: &Diagnostics, sources: &SourceMap, style: Style) {
     match style {
-        Style::Seawall => eprint!(
+        Style::Seawall => terminal::err(format_args!(
             "{}",
             diagnostics.render(sources, std::io::stderr().is_terminal())
-        ),
+        )),
         Style::Nginx => diagnostics
             .iter()
-            .for_each(|d| eprintln!("nginx: {}", nginx_line(d, sources))),
+            .for_each(|d| terminal::err(format_args!("nginx: {}\n", nginx_line(d, sources)))),
     }
 }
 
@@ -106,8 +106,8 @@ pub fn complain(log: &ErrorLog, style: Style, text: fmt::Arguments<'_>) {
     log.line(LogLevel::Emerg, 0, text);
     if log.file().is_some() {
         match style {
-            Style::Nginx => eprintln!("nginx: [emerg] {text}"),
-            Style::Seawall => eprintln!("seawall: {text}"),
+            Style::Nginx => terminal::err(format_args!("nginx: [emerg] {text}\n")),
+            Style::Seawall => terminal::err(format_args!("seawall: {text}\n")),
         }
     }
 }

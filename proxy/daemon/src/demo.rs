@@ -3,10 +3,11 @@
 //! It starts two children and watches them: the shop (`origin-demo all`) and a daemon (`seawall run`) with a copy of
 //! the sample configuration. They are stopped by their pids, the edge first so that it drains while the shop is there.
 
+use crate::terminal;
 use anyhow::{Context, bail};
 use seawall_sys::signals::{self, Arrived, Signal, Signals, wait_readable};
 use std::{
-    fs,
+    fmt, fs,
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
     os::fd::AsFd,
@@ -35,7 +36,9 @@ pub fn run(state: &Path) -> anyhow::Result<ExitCode> {
     let state = state.canonicalize()?;
     let configuration = write_once(&state, "seawall.yaml", CONFIGURATION)?;
     write_once(&state, "shop.test.zone", ZONE)?;
-    println!("starting the shop (web twice, api, worker, search) ...");
+    say(format_args!(
+        "starting the shop (web twice, api, worker, search) ...\n"
+    ));
     let mut children = Children::default();
     children.start(
         "origin-demo",
@@ -43,7 +46,10 @@ pub fn run(state: &Path) -> anyhow::Result<ExitCode> {
             .args(["all", "--state"])
             .arg(state.join("shop")),
     )?;
-    println!("starting the edge with {} ...", configuration.display());
+    say(format_args!(
+        "starting the edge with {} ...\n",
+        configuration.display()
+    ));
     let daemon = std::env::current_exe()?;
     children.start(
         "seawall",
@@ -61,7 +67,7 @@ pub fn run(state: &Path) -> anyhow::Result<ExitCode> {
         wait_readable(&[watched.as_fd()], wait)?;
         while let Some(Arrived { signal, .. }) = watched.next()? {
             if signal != Signal::SIGCHLD {
-                println!("stopping ...");
+                say(format_args!("stopping ...\n"));
                 return Ok(children.stop());
             }
         }
@@ -120,7 +126,7 @@ fn shop_answers() -> bool {
 
 fn introduce(state: &Path, took: Duration) {
     let state = state.display();
-    println!(
+    say(format_args!(
         "
 ready after {:.1} s
 
@@ -134,11 +140,15 @@ ready after {:.1} s
   mail of an order         ls {state}/shop/maildir/new
   break it and mend it     edit {state}/seawall.yaml; watch {state}/error.log
 
-Ctrl-C stops everything.",
+Ctrl-C stops everything.
+",
         took.as_secs_f64()
-    );
-    // A pipe that is closed is no reason to stop serving.
-    let _ = std::io::stdout().flush();
+    ));
+}
+
+/// What cannot be said is no reason to stop serving.
+fn say(text: fmt::Arguments<'_>) {
+    let _ = terminal::out(text);
 }
 
 #[derive(Default)]

@@ -2,8 +2,8 @@
 
 mod support;
 
-use std::fs;
-use support::{Place, text};
+use std::{fs, process::Command};
+use support::{Place, SEAWALL, text};
 
 #[test]
 fn check_reports_every_error_with_its_place() {
@@ -187,4 +187,60 @@ fn s_without_a_pid_file_is_an_error_in_nginxs_words() {
     let expected =
         format!("nginx: [error] open() \"{path}\" failed (2: No such file or directory)\n");
     assert_eq!(text(&output.stderr), expected);
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_is_no_failure() {
+    let place = Place::new("");
+    for arguments in [
+        &["version"][..],
+        &["check", "-c", "seawall.yaml"],
+        &["check", "-c", "seawall.yaml", "--format", "json"],
+        &["-Tq", "-c", place.config().to_str().unwrap()],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = Command::new(SEAWALL)
+            .args(arguments)
+            .current_dir(place.directory.path())
+            .stdout(writer)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{arguments:?}");
+        assert_eq!(text(&output.stderr), "", "{arguments:?}");
+    }
+    // On standard error it is the exit code alone that tells.
+    for arguments in [
+        &["check", "-c", "absent.yaml"][..],
+        &["status", "--admin", "unix:absent.sock"],
+        &["-t", "-c", "absent.conf"],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let status = Command::new(SEAWALL)
+            .args(arguments)
+            .current_dir(place.directory.path())
+            .stderr(writer)
+            .status()
+            .unwrap();
+        assert_eq!(status.code(), Some(1), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_is_a_failure() {
+    let place = Place::new("");
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = Command::new(SEAWALL)
+        .args(["check", "--format", "json", "-c"])
+        .arg(place.config())
+        .stdout(full)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stderr).contains("No space left on device"),
+        "{}",
+        text(&output.stderr)
+    );
 }

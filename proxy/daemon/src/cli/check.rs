@@ -2,7 +2,7 @@
 
 use crate::{
     configuration::{self, Source},
-    worker,
+    terminal, worker,
 };
 use seawall_conf::model::Config;
 use seawall_diag::{Diagnostics, SourceMap};
@@ -60,15 +60,15 @@ pub fn check(source: &Source, format: Format) -> anyhow::Result<ExitCode> {
     match format {
         Format::Json => {
             let diagnostics = findings.diagnostics.to_json(&findings.sources);
-            println!(
-                "{}",
+            terminal::out(format_args!(
+                "{}\n",
                 serde_json::json!({ "ok": findings.ok(), "diagnostics": diagnostics })
-            );
+            ))?;
         }
         Format::Text => {
             configuration::report(&findings.diagnostics, &findings.sources, source.style);
             if findings.ok() {
-                println!("{}: ok", source.path.display());
+                terminal::out(format_args!("{}: ok\n", source.path.display()))?;
             }
         }
     }

@@ -14,7 +14,7 @@ mod signal;
 
 use crate::{
     configuration::{self, Source},
-    demo, keeper, version, worker,
+    demo, keeper, terminal, version, worker,
 };
 use check::Format;
 use clap::{Parser, Subcommand};
@@ -104,7 +104,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
     match run(Arguments::parse_from(arguments).command) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("seawall: {error:#}");
+            terminal::err(format_args!("seawall: {error:#}\n"));
             ExitCode::FAILURE
         }
     }
@@ -120,7 +120,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Purge { url, connection } => operate::purge(&connection, &url),
         Command::Demo { state } => demo::run(&state),
         Command::Version => {
-            println!("seawall {}", version::VERSION);
+            terminal::out(format_args!("seawall {}\n", version::VERSION))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Worker => worker(),

@@ -7,7 +7,7 @@
 use super::{check, signal};
 use crate::{
     configuration::{self, Source, Style},
-    keeper, version,
+    keeper, terminal, version,
 };
 use seawall_conf::model::Config;
 use seawall_sys::{files, signals};
@@ -77,12 +77,12 @@ pub fn main(arguments: &[OsString]) -> ExitCode {
         Err(message) => return fail(&message),
     };
     if options.help || options.version || options.configure {
-        eprintln!("{}", version::nginx_line());
+        terminal::err(format_args!("{}\n", version::nginx_line()));
         if options.help {
-            eprint!("{HELP}");
+            terminal::err(format_args!("{HELP}"));
         }
         if options.configure {
-            eprintln!("{}", version::nginx_configure_line());
+            terminal::err(format_args!("{}\n", version::nginx_configure_line()));
         }
         return ExitCode::SUCCESS;
     }
@@ -176,7 +176,7 @@ impl Options {
 }
 
 fn fail(message: &str) -> ExitCode {
-    eprintln!("nginx: {message}");
+    terminal::err(format_args!("nginx: {message}\n"));
     ExitCode::FAILURE
 }
 
@@ -190,18 +190,25 @@ fn test(source: &Source, dump: bool, quiet: bool) -> ExitCode {
         return failed();
     };
     if !quiet {
-        eprintln!("nginx: the configuration file {path} syntax is ok");
+        terminal::err(format_args!(
+            "nginx: the configuration file {path} syntax is ok\n"
+        ));
     }
     if let Err(error) = open_logs(config) {
         fail(&format!("[emerg] {error}"));
         return failed();
     }
     if !quiet {
-        eprintln!("nginx: configuration file {path} test is successful");
+        terminal::err(format_args!(
+            "nginx: configuration file {path} test is successful\n"
+        ));
     }
     if dump {
         for (_, name, text) in findings.sources.iter() {
-            print!("# configuration file {}:\n{text}\n", name.display());
+            let text = format_args!("# configuration file {}:\n{text}\n", name.display());
+            if let Err(error) = terminal::out(text) {
+                return fail(&format!("[emerg] {error}"));
+            }
         }
     }
     ExitCode::SUCCESS

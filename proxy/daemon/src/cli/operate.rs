@@ -1,7 +1,7 @@
 //! Commands that ask the running daemon over its admin API.
 
 use super::admin_client::{Answer, Target};
-use crate::configuration::Source;
+use crate::{configuration::Source, terminal};
 use anyhow::Context;
 use seawall_conf::model::Address;
 use serde_json::{Value, json};
@@ -57,7 +57,7 @@ impl Connection {
 /// `seawall status`
 pub fn status(connection: &Connection) -> anyhow::Result<ExitCode> {
     let answer = connection.ask("GET", "/api/v1/status", None)?;
-    println!("{:#}", accepted(answer)?);
+    terminal::out(format_args!("{:#}\n", accepted(answer)?))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -68,14 +68,12 @@ pub fn purge(connection: &Connection, url: &str) -> anyhow::Result<ExitCode> {
         .get("removed")
         .and_then(Value::as_bool)
         .unwrap_or(false);
-    println!(
-        "{url}: {}",
-        if removed {
-            "removed"
-        } else {
-            "was not in a cache"
-        }
-    );
+    let outcome = if removed {
+        "removed"
+    } else {
+        "was not in a cache"
+    };
+    terminal::out(format_args!("{url}: {outcome}\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -88,9 +86,9 @@ pub fn reload(connection: &Connection) -> anyhow::Result<ExitCode> {
         .and_then(Value::as_str)
         .filter(|_| !answer.is_success())
     {
-        eprintln!("{}", rendered.trim_end());
+        terminal::err(format_args!("{}\n", rendered.trim_end()));
     }
-    println!("{:#}", accepted(answer)?);
+    terminal::out(format_args!("{:#}\n", accepted(answer)?))?;
     Ok(ExitCode::SUCCESS)
 }
 
