@@ -101,14 +101,23 @@ pub fn report_to_log(diagnostics: &Diagnostics, sources: &SourceMap, log: &Error
     }
 }
 
-/// An error that ends the start: in the log and, unless that is the same place, on standard error in the words of `style`.
-pub fn complain(log: &ErrorLog, style: Style, text: fmt::Arguments<'_>) {
-    log.line(LogLevel::Emerg, 0, text);
+/// Errors of a configuration that end the start: in the log, if that is a file, and on standard error.
+pub fn refuse(log: &ErrorLog, style: Style, diagnostics: &Diagnostics, sources: &SourceMap) {
     if log.file().is_some() {
-        match style {
-            Style::Nginx => terminal::err(format_args!("nginx: [emerg] {text}\n")),
-            Style::Seawall => terminal::err(format_args!("seawall: {text}\n")),
-        }
+        report_to_log(diagnostics, sources, log);
+    }
+    report(diagnostics, sources, style);
+}
+
+/// An error that ends the start: in the log, if that is a file, and on standard error in the words of
+/// `style`.
+pub fn complain(log: &ErrorLog, style: Style, text: fmt::Arguments<'_>) {
+    if log.file().is_some() {
+        log.line(LogLevel::Emerg, 0, text);
+    }
+    match style {
+        Style::Nginx => terminal::err(format_args!("nginx: [emerg] {text}\n")),
+        Style::Seawall => terminal::err(format_args!("seawall: {text}\n")),
     }
 }
 

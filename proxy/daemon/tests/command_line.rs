@@ -244,3 +244,61 @@ fn a_disk_that_is_full_is_a_failure() {
         text(&output.stderr)
     );
 }
+
+#[test]
+fn what_only_the_worker_finds_is_told_once_and_in_the_words_of_the_call() {
+    let place = Place::new("");
+    let config = fs::read_to_string(place.config())
+        .unwrap()
+        .replace("host: \"*\",", "host: \"*\", waf: w,");
+    fs::write(
+        place.config(),
+        config + "wafs: { w: { rules: [absent.conf] } }\n",
+    )
+    .unwrap();
+    let rules = place.path("absent.conf").display().to_string();
+    let run = place.seawall(&["run", "-c", "seawall.yaml"]);
+    let said = text(&run.stderr);
+    assert_eq!(run.status.code(), Some(1), "{said}");
+    let once = |said: &str, part: &str| assert_eq!(said.matches(part).count(), 1, "{said}");
+    once(&said, &format!("cannot read \"{rules}\""));
+    once(&said, "error[unreadable]");
+    once(&said, "^^^^^^^^^^^");
+    assert!(!said.contains("seawall: "), "{said}");
+    once(&place.log(), &format!("cannot read \"{rules}\""));
+    let as_nginx = place.seawall(&["-c", place.config().to_str().unwrap()]);
+    let said = text(&as_nginx.stderr);
+    assert_eq!(as_nginx.status.code(), Some(1), "{said}");
+    assert!(said.starts_with("nginx: [emerg] cannot read"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    // Where the log is standard error too.
+    let without = fs::read_to_string(place.config())
+        .unwrap()
+        .replace("{ error: { path: ./error.log, level: notice } }", "{}");
+    fs::write(place.config(), without).unwrap();
+    let run = place.seawall(&["run", "-c", "seawall.yaml"]);
+    once(&text(&run.stderr), &format!("cannot read \"{rules}\""));
+}
+
+#[test]
+fn a_certificate_that_is_not_there_is_a_warning() {
+    let place = Place::new("");
+    let config = format!(
+        "events {{}} http {{ access_log off; server {{ listen {} ssl; ssl_certificate a.pem; ssl_certificate_key a.key; }} }}\n",
+        place.address
+    );
+    fs::write(
+        place.path("nginx.conf"),
+        format!("error_log error.log;\n{config}"),
+    )
+    .unwrap();
+    let prefix = place.directory.path().to_str().unwrap();
+    let output = place.seawall(&["-t", "-p", prefix, "-c", "nginx.conf"]);
+    let said = text(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(
+        said.starts_with("nginx: [warn] cannot load certificate")
+            && said.ends_with("test is successful\n"),
+        "{said}"
+    );
+}

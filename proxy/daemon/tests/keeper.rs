@@ -111,8 +111,8 @@ fn a_second_daemon_is_told_that_the_address_is_in_use() {
         "bind() to {} failed (98: Address already in use)",
         place.address
     );
-    assert!(said.contains(&expected), "{said}");
-    assert!(second.log().contains(&expected));
+    assert_eq!(said, format!("seawall: {expected}\n"));
+    assert!(second.log().contains(&format!(": {expected}\n")));
     assert!(!second.path("seawall.pid").exists());
     assert!(
         get(place.address).unwrap().starts_with("HTTP/1.1 200"),

@@ -7,7 +7,6 @@ use super::{
     protocol::{self, Message, OpenMode, ProtocolError, Request},
     run::{Facts, Keeper, open_log},
 };
-use crate::configuration::complain;
 use seawall_conf::model::LogLevel;
 use seawall_sys::{
     Error,
@@ -87,8 +86,7 @@ impl Keeper {
         }
     }
 
-    /// Binds; at the start an address in use is tried again, unless a signal comes, and what ends the start is told as
-    /// nginx tells it.
+    /// Binds; at the start an address in use is tried again, unless a signal comes. What is in vain the worker tells.
     fn bind(&mut self, endpoint: Endpoint, count: usize) -> Result<&Siblings, Error> {
         if self.life != Life::Starting {
             return self.sockets.listen(endpoint, count);
@@ -98,11 +96,16 @@ impl Keeper {
                 break;
             };
             let last = attempt == BIND_ATTEMPTS || error.errno() != Some(EADDRINUSE);
-            if last || wait_readable(&[self.signals.as_fd()], Some(BIND_PAUSE))? == [true] {
-                complain(&self.log, self.source.style, format_args!("{error}"));
+            if last {
                 return Err(error);
             }
-            self.log.line(LogLevel::Emerg, 0, format_args!("{error}"));
+            if attempt == 1 {
+                let text = format_args!("{error}, trying again");
+                self.log.line(LogLevel::Notice, 0, text);
+            }
+            if wait_readable(&[self.signals.as_fd()], Some(BIND_PAUSE))? == [true] {
+                return Err(error);
+            }
         }
         // Bound by now: this only finds it again.
         self.sockets.listen(endpoint, count)

@@ -6,7 +6,7 @@ use super::{
     status,
 };
 use crate::log::ErrorLog;
-use anyhow::Context;
+use anyhow::anyhow;
 use seawall_admin::{
     AdminState, Control, PurgeOutcome, ReloadError, ReloadOutcome, serve_metrics, serve_tcp,
     serve_unix,
@@ -55,7 +55,7 @@ impl AdminServers {
                 let (endpoint, metrics_only) = place;
                 let sockets = host
                     .sockets(endpoint, 1)
-                    .with_context(|| format!("admin: bind() to {} failed", address(endpoint)))?;
+                    .map_err(|e| anyhow!("admin: bind() to {} failed ({e})", address(endpoint)))?;
                 let (stop, stopped) = watch::channel(false);
                 for socket in sockets {
                     listen(

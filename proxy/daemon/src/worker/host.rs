@@ -49,7 +49,7 @@ impl KeeperHost {
 
     /// Sockets for what is not the edge's.
     pub fn sockets(&self, endpoint: &Endpoint, count: usize) -> io::Result<Vec<OwnedFd>> {
-        let (sockets, _) = self.keeper.listen(endpoint, count).map_err(to_io)?;
+        let (sockets, _) = self.keeper.listen(endpoint, count).map_err(why_not)?;
         if let Ok(mut others) = self.others.lock()
             && !others.contains(endpoint)
         {
@@ -90,6 +90,19 @@ pub fn udp(address: SocketAddr) -> Endpoint {
     Endpoint::Udp(address)
 }
 
+/// Why an address cannot be listened on, as nginx puts it behind `bind() to ADDRESS failed`: `98: Address already in use`.
+fn why_not(e: ClientError) -> io::Error {
+    let error = to_io(e);
+    match error.raw_os_error() {
+        Some(number) => {
+            let words = error.to_string();
+            let words = words.split(" (os error").next().unwrap_or_default();
+            io::Error::new(error.kind(), format!("{number}: {words}"))
+        }
+        None => error,
+    }
+}
+
 fn to_io(e: ClientError) -> io::Error {
     match e {
         ClientError::Refused { errno: Some(n), .. } => io::Error::from_raw_os_error(n),
@@ -121,7 +134,7 @@ impl Host for KeeperHost {
         self.keeper
             .listen(&endpoint, count)
             .map(|(sockets, _)| sockets)
-            .map_err(to_io)
+            .map_err(why_not)
     }
 
     fn retain(&self, addresses: &[Address]) {

@@ -8,7 +8,7 @@ use super::{
     watch::FileWatch,
 };
 use crate::{
-    configuration::{self, Source, Style},
+    configuration::{self, Source},
     keeper::{KeeperClient, KeeperEvent},
     log::ErrorLog,
 };
@@ -61,11 +61,12 @@ pub fn run(keeper: KeeperClient, options: WorkerOptions) -> anyhow::Result<ExitC
     // Before anything speaks TLS: pingora would install another provider.
     let _ = rustls::crypto::CryptoProvider::clone(&seawall_tls::provider()).install_default();
     let control = control_runtime()?;
+    let (log, style) = (options.log.clone(), options.source.style);
     let worker = match start(&keeper, options, control.handle()) {
         Ok(worker) => worker,
-        Err(StartError::Load { error, style }) => {
-            report(&error, style);
-            anyhow::bail!("{error}");
+        Err(StartError::Invalid(sources, diagnostics)) => {
+            configuration::refuse(&log, style, &diagnostics, &sources);
+            return Ok(ExitCode::FAILURE);
         }
         Err(StartError::Other(e)) => return Err(e),
     };
@@ -99,14 +100,24 @@ fn control_runtime() -> anyhow::Result<Runtime> {
         .build()?)
 }
 
+/// Why there is no worker: what is wrong with the configuration, each at its place, or anything else in one line.
 enum StartError {
-    Load { error: LoadError, style: Style },
+    Invalid(SourceMap, Diagnostics),
     Other(anyhow::Error),
 }
 
-impl<E: Into<anyhow::Error>> From<E> for StartError {
-    fn from(e: E) -> Self {
-        StartError::Other(e.into())
+impl From<LoadError> for StartError {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Invalid(sources, diagnostics) => StartError::Invalid(sources, diagnostics),
+            other => StartError::Other(other.into()),
+        }
+    }
+}
+
+impl From<anyhow::Error> for StartError {
+    fn from(error: anyhow::Error) -> Self {
+        StartError::Other(error)
     }
 }
 
@@ -120,19 +131,16 @@ fn start(
         log,
         generation,
     } = options;
-    let style = source.style;
     let host = Arc::new(KeeperHost::new(keeper.clone()));
-    let loaded = source.load_by(host.reader());
-    let (config, mut warnings) = match loaded {
-        Ok(loaded) => loaded,
-        Err(e) => {
-            let error = LoadError::Invalid(e.sources, e.diagnostics);
-            return Err(StartError::Load { error, style });
-        }
-    };
+    let (config, mut warnings) = source
+        .load_by(host.reader())
+        .map_err(|e| StartError::Invalid(e.sources, e.diagnostics))?;
+    if log.file().is_none() {
+        // The keeper has said them already where the log is.
+        warnings = Diagnostics::default();
+    }
     let errors = Arc::new(EdgeLog(log.clone()));
-    let (edge, found) = Edge::start(config, host.clone(), errors, control.clone())
-        .map_err(|error| StartError::Load { error, style })?;
+    let (edge, found) = Edge::start(config, host.clone(), errors, control.clone())?;
     warnings.extend(found);
     let plan = edge.plan();
     configuration::report_to_log(&warnings, &plan.config.sources, &log);
@@ -177,17 +185,6 @@ fn start(
         });
     }
     Ok(worker)
-}
-
-/// What keeps the daemon from starting, on standard error in the words of how it was called.
-fn report(error: &LoadError, style: Style) {
-    match error {
-        LoadError::Invalid(sources, diagnostics) => {
-            configuration::report(diagnostics, sources, style)
-        }
-        other if style == Style::Nginx => eprintln!("nginx: [emerg] {other}"),
-        other => eprintln!("seawall: {other}"),
-    }
 }
 
 impl Worker {
