@@ -40,9 +40,20 @@ use nix::{
     sys::{prctl, signal::Signal},
     unistd,
 };
+use std::process::ExitCode;
 
-fn main() -> anyhow::Result<()> {
-    let cli = cli::Cli::parse();
+fn main() -> ExitCode {
+    // An error is a line for whoever reads the terminal; a backtrace tells them nothing.
+    match run(cli::Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain!("origin-demo: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: cli::Cli) -> anyhow::Result<()> {
     if let Some(parent) = cli.parent {
         // Killing is safe: nothing here needs a goodbye. Looking at the parent afterwards closes the gap in which it
         // died before we asked.

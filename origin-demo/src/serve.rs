@@ -106,7 +106,13 @@ impl Service {
     }
 
     fn router(&self, app: Router) -> Router {
-        let version = format!("origin-demo {} {}\n", env!("CARGO_PKG_VERSION"), self.role);
+        // With the pid, so that whoever started us knows us from somebody else on our port.
+        let version = format!(
+            "origin-demo {} {}, pid {}\n",
+            env!("CARGO_PKG_VERSION"),
+            self.role,
+            std::process::id()
+        );
         let common = Router::new()
             .route("/live", get(|| async { "live\n" }))
             .route("/ready", get(ready).with_state(self.clone()))

@@ -6,10 +6,10 @@ use crate::{
 };
 use std::{
     collections::HashMap,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
-    process::Child,
+    process::{Child, Command, Stdio},
     thread,
 };
 
@@ -19,38 +19,49 @@ struct All {
     state: tempfile::TempDir,
 }
 
+/// All five at once, so that they are five.
+fn five() -> Vec<TcpListener> {
+    (0..5)
+        .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
+        .collect()
+}
+
+fn addresses(listeners: &[TcpListener]) -> Vec<SocketAddr> {
+    let address = |listener: &TcpListener| listener.local_addr().unwrap();
+    listeners.iter().map(address).collect()
+}
+
+/// The whole shop on api, search, worker and two web addresses.
+fn all(state: &Path, on: &[SocketAddr]) -> Command {
+    let (api, search) = (format!("http://{}", on[0]), format!("http://{}", on[1]));
+    let (worker, web) = (on[2].to_string(), format!("{},{}", on[3], on[4]));
+    let args = [
+        "--api",
+        &api,
+        "--search",
+        &search,
+        "--worker",
+        &worker,
+        "--web",
+        &web,
+        "--products",
+        "40",
+    ];
+    command("all", state, &args)
+}
+
 impl All {
     fn open() -> Self {
         let state = tempfile::tempdir().unwrap();
-        // All five at once, so that they are five.
-        let held: Vec<_> = (0..5)
-            .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
-            .collect();
-        let free: Vec<_> = held
-            .iter()
-            .map(|listener| listener.local_addr().unwrap())
-            .collect();
+        let held = five();
+        let free = addresses(&held);
         drop(held);
-        let (api, search) = (format!("http://{}", free[0]), format!("http://{}", free[1]));
-        let (worker, web) = (free[2].to_string(), format!("{},{}", free[3], free[4]));
-        let args = [
-            "--api",
-            &api,
-            "--search",
-            &search,
-            "--worker",
-            &worker,
-            "--web",
-            &web,
-            "--products",
-            "40",
-        ];
-        let mut child = command("all", state.path(), &args).spawn().unwrap();
+        let mut child = all(state.path(), &free).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap())
             .lines()
             .map_while(Result::ok);
         assert!(
-            lines.any(|line| line.starts_with("ready")),
+            lines.any(|line| line.starts_with("the shop is ready after ")),
             "it ended before it was ready"
         );
         thread::spawn(move || lines.for_each(drop));
@@ -117,4 +128,55 @@ fn its_children_die_with_it_however_it_dies() {
     until("no child is left", || {
         pids.values().all(|pid| is_dead(*pid))
     });
+}
+
+/// Says yes to everything, as a shop that was left running would.
+fn impostor(listener: TcpListener) {
+    for mut stream in listener.incoming().map_while(Result::ok) {
+        thread::spawn(move || {
+            let mut asked = [0; 4096];
+            while stream.read(&mut asked).is_ok_and(|n| n > 0) {
+                let said =
+                    "HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\norigin-demo 0.1.0 web, pid 12\n";
+                if stream.write_all(said.as_bytes()).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn somebody_else_on_a_port_is_not_announced_and_ends_it_with_one_line() {
+    let state = tempfile::tempdir().unwrap();
+    let mut held = five();
+    let on = addresses(&held);
+    let taken = held.pop().unwrap();
+    drop(held);
+    thread::spawn(move || impostor(taken));
+    let output = all(state.path(), &on)
+        .env("RUST_BACKTRACE", "1")
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    let (said, complained) = (
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    );
+    assert_eq!(output.status.code(), Some(1), "{complained}");
+    assert!(!said.contains("web-2 ready"), "{said}");
+    assert!(!said.contains("the shop is ready"), "{said}");
+    let reason = format!(
+        "origin-demo: cannot listen on {}: Address already in use",
+        on[4]
+    );
+    assert!(complained.contains(&reason), "{complained}");
+    assert_eq!(
+        complained.lines().last(),
+        Some("origin-demo: web-2 does not stay up")
+    );
+    assert!(
+        !complained.to_lowercase().contains("backtrace"),
+        "{complained}"
+    );
 }
