@@ -156,6 +156,7 @@ struct Children(Vec<(&'static str, Child)>);
 
 impl Children {
     fn start(&mut self, name: &'static str, command: &mut Command) -> anyhow::Result<()> {
+        seawall_sys::process::unblock_signals(command);
         let child = command
             .stdin(Stdio::null())
             .spawn()

@@ -73,6 +73,21 @@ pub fn take_stdin() -> Result<OwnedFd, Error> {
     Ok(given)
 }
 
+/// Makes a command start with no signal blocked: [`crate::signals::Signals`] blocks those it reads, a child inherits the
+/// mask through `exec`, and one that never hears of SIGCHLD or SIGTERM cannot do its work.
+pub fn unblock_signals(command: &mut std::process::Command) {
+    use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+    use std::os::unix::process::CommandExt;
+    // SAFETY: between `fork` and `exec` only async-signal-safe functions may run. The closure calls `sigprocmask` alone,
+    // which is one (POSIX.1, 2.4.3), on a set made here; it neither allocates nor takes a lock.
+    unsafe {
+        command.pre_exec(|| {
+            sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
+                .map_err(std::io::Error::from)
+        });
+    }
+}
+
 /// The kernel's number of the calling thread.
 pub fn thread_id() -> u32 {
     nix::unistd::gettid().as_raw() as u32
@@ -187,5 +202,24 @@ pub(crate) mod tests {
             0o700
         );
         private_directory(&path, None).unwrap();
+    }
+
+    #[test]
+    fn a_child_hears_the_signals_its_parent_reads() {
+        use crate::signals::{Signal, Signals};
+        // The mask is a thread's own: this thread's is left as it was when the thread ends.
+        std::thread::spawn(|| {
+            let _watched = Signals::watch(&[Signal::SIGTERM, Signal::SIGCHLD]).unwrap();
+            let mut command = std::process::Command::new("cat");
+            command
+                .arg("/proc/self/status")
+                .stdout(std::process::Stdio::piped());
+            unblock_signals(&mut command);
+            let status = String::from_utf8(command.output().unwrap().stdout).unwrap();
+            let blocked = status.lines().find(|l| l.starts_with("SigBlk")).unwrap();
+            assert!(blocked.ends_with("0000000000000000"), "{blocked}");
+        })
+        .join()
+        .unwrap();
     }
 }

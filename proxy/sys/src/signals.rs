@@ -2,7 +2,7 @@
 //!
 //! A signal handler may do next to nothing; a `signalfd` turns signals into messages that a plain loop reads between
 //! others. The signals are blocked in the calling thread, so this is done before any other thread exists. Children
-//! that are started through `std::process` get an empty mask again.
+//! inherit the mask: see [`crate::process::unblock_signals`].
 
 use crate::Error;
 use nix::{
