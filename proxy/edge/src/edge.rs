@@ -335,10 +335,10 @@ struct Wanted {
     tls: bool,
 }
 
-fn start_threads(
-    shared: &Arc<Shared>,
-    count: usize,
-) -> io::Result<(Vec<mpsc::UnboundedSender<Command>>, Vec<JoinHandle<()>>)> {
+/// How the worker threads are told what to do, and how their end is awaited.
+type Threads = (Vec<mpsc::UnboundedSender<Command>>, Vec<JoinHandle<()>>);
+
+fn start_threads(shared: &Arc<Shared>, count: usize) -> io::Result<Threads> {
     let mut senders = Vec::new();
     let mut joins = Vec::new();
     for n in 0..count {

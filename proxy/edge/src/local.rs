@@ -32,6 +32,8 @@ pub struct Local {
     /// Tasks that outlive their client: fills, revalidations.
     pub background: Cell<usize>,
     plan: RefCell<(u64, Pinned)>,
+    // Boxed, because they move between here and the connections that use them.
+    #[allow(clippy::vec_box)]
     spare: RefCell<Vec<Box<Tx>>>,
     waf: RefCell<Vec<seawall_waf::Scratch>>,
     keys: RefCell<Vec<seawall_cache::KeyBuf>>,

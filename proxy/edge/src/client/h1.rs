@@ -458,6 +458,8 @@ mod tests {
         size(|(local, io, info): (Rc<Local>, Io, ConnInfo)| serve(local, io, info))
     }
 
+    // Named, so that the future borrows for one lifetime.
+    #[allow(clippy::extra_unused_lifetimes)]
     fn running<'a>() -> usize {
         size(|(local, client): (&'a Rc<Local>, &'a mut Client)| active(local, client))
     }

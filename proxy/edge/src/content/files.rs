@@ -144,7 +144,7 @@ async fn refuse(
 }
 
 enum Opened {
-    File(File, Metadata, Vec<u8>),
+    File(File, Box<Metadata>, Vec<u8>),
     Directory,
 }
 
@@ -162,7 +162,7 @@ async fn open(path: PathBuf) -> io::Result<Opened> {
         let mut first = vec![0; PIECE_BYTES.min(meta.len() as usize)];
         let n = read_full(&mut file, &mut first)?;
         first.truncate(n);
-        Ok(Opened::File(file, meta, first))
+        Ok(Opened::File(file, Box::new(meta), first))
     });
     work.await.map_err(io::Error::other)?
 }
