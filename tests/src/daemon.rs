@@ -35,7 +35,10 @@ metrics: \"@metrics@\"
 ";
 
 /// The program that is tested: `SEAWALL_BIN`, or what was built beside this test.
-fn program() -> PathBuf {
+///
+/// # Panics
+/// When it is not there.
+pub fn program() -> PathBuf {
     if let Some(path) = std::env::var_os("SEAWALL_BIN") {
         return path.into();
     }

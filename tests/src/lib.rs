@@ -29,7 +29,7 @@ mod response;
 pub mod tls;
 
 pub use client::{Client, Stream};
-pub use daemon::{Edge, Running};
+pub use daemon::{Edge, Running, program};
 pub use gate::Gate;
 pub use origin::{Exchange, Origin, Received, Then};
 pub use patience::{PATIENCE, eventually};

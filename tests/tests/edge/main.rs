@@ -8,6 +8,7 @@ mod dns;
 mod heads;
 mod hostile_origins;
 mod keeper;
+mod limits;
 mod nginx_conf;
 mod proxying;
 mod reload;

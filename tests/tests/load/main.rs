@@ -2,6 +2,7 @@
 //!
 //! The figures are printed (`--nocapture` shows them).
 
+mod demo;
 mod hostile;
 mod idle;
 mod slow;
