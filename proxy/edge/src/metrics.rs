@@ -15,6 +15,8 @@ pub struct Metrics {
     pub connections: IntGauge,
     /// Connections closed at once because of `limits.connections`.
     pub connections_refused: IntCounter,
+    /// Requests for names that no site has (421).
+    pub unknown_hosts: IntCounter,
     /// TLS handshakes that failed.
     pub tls_failures: IntCounter,
     /// Connections closed because a deadline passed, by what was waited for.
@@ -151,6 +153,10 @@ impl Metrics {
             connections_refused: counter(
                 "seawall_connections_refused_total",
                 "Closed by limits.connections",
+            )?,
+            unknown_hosts: counter(
+                "seawall_unknown_hosts_total",
+                "Requests for names that no site has, answered with 421",
             )?,
             tls_failures: counter("seawall_tls_failures_total", "TLS handshakes that failed")?,
             timeouts,

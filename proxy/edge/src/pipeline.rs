@@ -73,8 +73,26 @@ pub async fn run(
         .and_then(|at| plan.sites.get(at));
     let Some(site) = site else {
         // A name nobody serves here (RFC 9110 §15.5.20).
+        local.shared.metrics.unknown_hosts.inc();
+        log_error!(
+            local.shared,
+            Warn,
+            client.info.serial,
+            "no site has this name: \"{}\", client: {}",
+            tx.host.escape_ascii(),
+            client.info.peer_text
+        );
         return client.reply(local, tx, None, None, Reply::error(421)).await;
     };
+    for (regex, groups) in &site.host_groups {
+        if let Some(captures) = regex.captures(&tx.host) {
+            for (group, slot) in groups {
+                if let Some(held) = tx.user.get_mut(*slot) {
+                    *held = captures.get(*group).map(|m| m.as_bytes().to_vec());
+                }
+            }
+        }
+    }
     let mut cx = Cx {
         local,
         client,

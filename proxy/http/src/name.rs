@@ -163,56 +163,42 @@ const fn slot_of(name: &[u8]) -> usize {
         % SLOTS
 }
 
-const fn build() -> [u8; SLOTS] {
-    let mut table = [0u8; SLOTS];
+/// What a slot holds: an id and the length of its name, so that a name of another length costs no look at the texts.
+/// 0 is an empty slot.
+const fn build() -> [u16; SLOTS] {
+    let mut table = [0u16; SLOTS];
     let mut id = 1;
     while id < TEXTS.len() {
         let mut slot = slot_of(TEXTS[id].as_bytes());
         while table[slot] != 0 {
             slot = (slot + 1) % SLOTS;
         }
-        table[slot] = id as u8;
+        table[slot] = (TEXTS[id].len() as u16) << 8 | id as u16;
         id += 1;
     }
     table
 }
 
-static TABLE: [u8; SLOTS] = build();
+static TABLE: [u16; SLOTS] = build();
 
 /// No known name is longer; a whole number of words.
 const LONGEST: usize = 32;
 
-/// A name as it is compared: `(byte | fold) ^ lower` has no bit in `care`. `fold` has the case bit for letters only, so that the comparison is exact,
-/// and `care` has none past the name's end, so that whatever follows it may be looked at too.
-struct Folded {
-    lower: [u8; LONGEST],
-    fold: [u8; LONGEST],
-    care: [u8; LONGEST],
-    len: usize,
-}
+/// A name in lower case with zeros behind it: half a cache line, and all that a comparison needs. A letter has bit 6, which
+/// says where the case bit may be folded, so that the comparison is exact; a zero matches whatever follows the name.
+#[repr(align(32))]
+struct Lower([u8; LONGEST]);
 
-const fn folded() -> [Folded; TEXTS.len()] {
-    let mut all = [const {
-        Folded {
-            lower: [0; LONGEST],
-            fold: [0; LONGEST],
-            care: [0; LONGEST],
-            len: 0,
-        }
-    }; TEXTS.len()];
+const fn lower() -> [Lower; TEXTS.len()] {
+    let mut all = [const { Lower([0; LONGEST]) }; TEXTS.len()];
     let mut id = 0;
     while id < TEXTS.len() {
         let text = TEXTS[id].as_bytes();
         let mut at = 0;
-        all[id].len = text.len();
         while at < text.len() {
-            all[id].care[at] = 0xff;
-            all[id].lower[at] = text[at].to_ascii_lowercase();
-            all[id].fold[at] = if text[at].is_ascii_alphabetic() {
-                0x20
-            } else {
-                0
-            };
+            // Nothing but letters has bit 6 in a known name: no `_`, no backtick.
+            assert!(text[at].is_ascii_alphanumeric() || text[at] == b'-');
+            all[id].0[at] = text[at].to_ascii_lowercase();
             at += 1;
         }
         id += 1;
@@ -220,16 +206,18 @@ const fn folded() -> [Folded; TEXTS.len()] {
     all
 }
 
-static FOLDED: [Folded; TEXTS.len()] = folded();
+static LOWER: [Lower; TEXTS.len()] = lower();
 
-impl Folded {
+impl Lower {
     /// Whether `name` starts with the text in any case; a few vector instructions.
     #[inline]
     fn starts(&self, name: &[u8; LONGEST]) -> bool {
         let mut differs = 0;
         let mut at = 0;
         while at < LONGEST {
-            differs |= ((name[at] | self.fold[at]) ^ self.lower[at]) & self.care[at];
+            let lower = self.0[at];
+            let care = if lower == 0 { 0 } else { 0xff };
+            differs |= ((name[at] | (lower & 0x40) >> 1) ^ lower) & care;
             at += 1;
         }
         differs == 0
@@ -268,13 +256,13 @@ impl Name {
     fn lookup_in(window: &[u8; LONGEST], name: &[u8]) -> Name {
         let mut slot = slot_of(name);
         loop {
-            let id = TABLE[slot] as usize;
+            let entry = TABLE[slot] as usize;
             // The table is at most half full, so an empty slot ends the loop.
-            if id == 0 {
+            if entry == 0 {
                 return Name::Other;
             }
-            let folded = &FOLDED[id];
-            if folded.len == name.len() && folded.starts(window) {
+            let id = entry & 0xff;
+            if entry >> 8 == name.len() && LOWER[id].starts(window) {
                 return IDS[id];
             }
             slot = (slot + 1) % SLOTS;
@@ -376,7 +364,7 @@ mod tests {
 
     #[test]
     fn probes_are_short() {
-        let longest = TABLE.split(|&id| id == 0).map(<[u8]>::len).max();
+        let longest = TABLE.split(|&id| id == 0).map(<[u16]>::len).max();
         assert!(longest <= Some(8), "{longest:?}");
     }
 

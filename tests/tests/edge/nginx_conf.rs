@@ -277,3 +277,11 @@ fn winch_and_usr2_are_not_taken_for_something_else() {
     edge.logged("not-yet");
     assert_eq!(edge.get("x", "/").text(), "ok");
 }
+
+#[test]
+fn named_groups_of_a_server_name_are_variables() {
+    let edge = nginx(
+        "server { listen @http@; server_name ~^(?<shop>[a-z]+)\\.shops\\.test$; return 200 \"of $shop\"; }",
+    );
+    assert_eq!(edge.get("fish.shops.test", "/").text(), "of fish");
+}

@@ -1,7 +1,10 @@
 //! Commands that ask the running daemon over its admin API.
 
 use super::admin_client::{Answer, Target};
-use crate::{configuration::Source, terminal};
+use crate::{
+    configuration::{self, Source, Style},
+    terminal,
+};
 use anyhow::Context;
 use seawall_conf::model::Address;
 use serde_json::{Value, json};
@@ -79,6 +82,17 @@ pub fn purge(connection: &Connection, url: &str) -> anyhow::Result<ExitCode> {
 
 /// `seawall reload`
 pub fn reload(connection: &Connection) -> anyhow::Result<ExitCode> {
+    // A broken file names no daemon to ask, and the daemon would refuse it in the same words.
+    if connection.admin.is_none()
+        && connection.config.exists()
+        && let Err(error) = Source::file(connection.config.clone()).load()
+    {
+        configuration::report(&error.diagnostics, &error.sources, Style::Seawall);
+        terminal::err(format_args!(
+            "the configuration was not reloaded: the one before serves on\n"
+        ));
+        return Ok(ExitCode::FAILURE);
+    }
     let answer = connection.ask("POST", "/api/v1/config/reload", None)?;
     if let Some(rendered) = answer
         .body

@@ -16,10 +16,15 @@ use std::{
     ffi::OsStr,
     fs::{File, Metadata},
     io::{self, ErrorKind, Read},
-    os::unix::{ffi::OsStrExt, fs::MetadataExt},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{MetadataExt, OpenOptionsExt},
+    },
     path::{Path, PathBuf},
 };
 
+/// `O_NONBLOCK` of Linux (asm-generic/fcntl.h); regular files do not heed it.
+const O_NONBLOCK: i32 = 0o4000;
 /// Read at once.
 const PIECE_BYTES: usize = 256 * 1024;
 
@@ -150,7 +155,11 @@ enum Opened {
 
 async fn open(path: PathBuf) -> io::Result<Opened> {
     let work = tokio::task::spawn_blocking(move || {
-        let mut file = File::open(&path)?;
+        // Without waiting: to open a pipe would wait for its other end.
+        let mut file = File::options()
+            .read(true)
+            .custom_flags(O_NONBLOCK)
+            .open(&path)?;
         let meta = file.metadata()?;
         if meta.is_dir() {
             return Ok(Opened::Directory);

@@ -148,6 +148,11 @@ fn other_files(config: &Config) -> Vec<std::path::PathBuf> {
 fn user_variables(config: &Config) -> UserVariables {
     let mut user = UserVariables::default();
     for site in &config.sites {
+        for name in &site.names {
+            if let HostName::Regex(p) = name {
+                define_groups(p, &mut user);
+            }
+        }
         define_ops(&site.program, &mut user);
         for route in site.routes.iter().chain(site.fallback.as_deref()) {
             if let Matcher::Regex(p) = &route.matcher {
@@ -353,8 +358,10 @@ impl Compiler<'_> {
             .or(site.fallback.as_deref())
             .map_or(&[][..], |r| &r.policy.access_log);
         let https_port = site.redirect_to_https.then(|| self.https_port());
+        let host_groups = self.host_groups(site);
         SitePlan {
             https_port,
+            host_groups,
             program,
             router,
             routes,
@@ -364,6 +371,21 @@ impl Compiler<'_> {
             yaml: self.config.syntax == Syntax::Yaml,
             name,
         }
+    }
+
+    fn host_groups(&self, site: &model::Site) -> Vec<(regex::bytes::Regex, Vec<(usize, usize)>)> {
+        let regexes = site.names.iter().filter_map(|name| match name {
+            // What does not compile is reported with the listeners.
+            HostName::Regex(p) => pattern::compile(p, &mut Diagnostics::default()),
+            _ => None,
+        });
+        regexes
+            .map(|regex| {
+                let groups = super::program::named_groups(&regex, &self.user);
+                (regex, groups)
+            })
+            .filter(|(_, groups)| !groups.is_empty())
+            .collect()
     }
 
     fn https_port(&self) -> u16 {

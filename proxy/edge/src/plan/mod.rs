@@ -85,6 +85,8 @@ pub struct SitePlan {
     pub name: String,
     /// Where plain requests are sent: the port of HTTPS.
     pub https_port: Option<u16>,
+    /// Expressions among its names whose groups are variables: group and slot.
+    pub host_groups: Vec<(regex::bytes::Regex, Vec<(usize, usize)>)>,
     /// Runs before the route is looked for.
     pub program: Program,
     /// Paths to routes.
