@@ -16,7 +16,7 @@ use crate::{
     waf_step::{self, Judged},
 };
 use seawall_http::{Framing, Method, uri};
-use std::{rc::Rc, sync::Arc};
+use std::{borrow::Cow, rc::Rc, sync::Arc};
 
 /// Internal redirects of one request at most (nginx: NGX_HTTP_MAX_URI_CHANGES).
 pub const REENTER_MAX: usize = 10;
@@ -181,12 +181,12 @@ async fn to_https(cx: &mut Cx<'_>, port: u16) -> Result<(), ClientError> {
 }
 
 /// An answer that a program came to.
-struct Returned {
+struct Returned<'p> {
     status: u16,
-    value: Option<Vec<u8>>,
+    value: Option<Cow<'p, [u8]>>,
 }
 
-impl Returned {
+impl Returned<'_> {
     async fn send(self, cx: &mut Cx<'_>, route: Option<&RoutePlan>) -> Result<(), ClientError> {
         match (self.status, self.value) {
             // nginx's 444: the connection is closed without a word.
@@ -213,12 +213,13 @@ impl Returned {
     }
 }
 
-fn site_program(cx: &mut Cx<'_>) -> Result<(), Returned> {
+fn site_program<'p>(cx: &mut Cx<'p>) -> Result<(), Returned<'p>> {
+    let site: &'p SitePlan = cx.site;
     if cx.site.program.is_empty() {
         return Ok(());
     }
     cx.tx.step = Step::SiteRewrite;
-    match cx.site.program.run(&mut Rewriting { cx }) {
+    match site.program.run(&mut Rewriting { cx }) {
         Verdict::Return { status, value } => Err(Returned { status, value }),
         // `last`, `break` and a changed path all go on to the search of a location.
         Verdict::Last | Verdict::Continue { .. } => Ok(()),
@@ -226,7 +227,7 @@ fn site_program(cx: &mut Cx<'_>) -> Result<(), Returned> {
 }
 
 /// A route; or an answer, with the route whose program came to it.
-type Found<'p> = Result<Option<&'p Arc<RoutePlan>>, (Returned, Option<&'p RoutePlan>)>;
+type Found<'p> = Result<Option<&'p Arc<RoutePlan>>, (Returned<'p>, Option<&'p RoutePlan>)>;
 
 /// Finds the route and runs its program, again while it changes the path.
 fn find_route<'p>(cx: &mut Cx<'p>) -> Found<'p> {

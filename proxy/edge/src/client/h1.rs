@@ -97,10 +97,11 @@ async fn active(local: &Rc<Local>, client: &mut Client) -> Next {
 
 /// Serves requests while there are bytes.
 async fn requests(local: &Rc<Local>, client: &mut Client, tx: &mut Tx) -> Next {
+    let mut lingers = false;
     loop {
         tx.step = Step::Head;
         let plan = local.plan();
-        match client.read_head(tx, &plan).await {
+        match client.read_head(tx, &plan, lingers).await {
             HeadRead::Complete => {}
             HeadRead::Idle => return Next::Park,
             HeadRead::Gone => return Next::Close,
@@ -125,6 +126,10 @@ async fn requests(local: &Rc<Local>, client: &mut Client, tx: &mut Tx) -> Next {
                 return Next::Close;
             }
         }
+        // The head may have been waited for: the request begins now, and on the plan that is live now.
+        drop(plan);
+        let plan = local.plan();
+        lingers = true;
         client.prepare(local, tx, &plan);
         let served = pipeline::run(local, client, tx, &plan).await;
         if let Err(e) = &served {
@@ -227,7 +232,16 @@ impl Client {
     }
 
     /// Reads until a head is whole. One deadline runs from its first byte to its last.
-    async fn read_head(&mut self, tx: &mut Tx, plan: &crate::plan::Plan) -> HeadRead {
+    ///
+    /// A connection that `lingers` has just been answered: its next request is waited for a tick or two before it is
+    /// parked, because to take a busy connection's state apart and put it together again for every request costs more
+    /// than to keep it that long.
+    async fn read_head(
+        &mut self,
+        tx: &mut Tx,
+        plan: &crate::plan::Plan,
+        lingers: bool,
+    ) -> HeadRead {
         let mut timed = false;
         // How much has been looked at: a head cannot end in bytes without a line feed, so they are not parsed again and
         // again when they come one at a time.
@@ -256,10 +270,16 @@ impl Client {
             tx.rb
                 .reserve(if tx.rb.is_empty() { 1 } else { tx.rb.len() });
             let first = tx.rb.is_empty();
+            if first && lingers {
+                self.timer.set(Duration::ZERO);
+            }
             let Client { io, timer, .. } = self;
             let read = poll_fn(|cx| match io.poll_read(cx, &mut tx.rb) {
                 Poll::Ready(r) => Poll::Ready(Some(r)),
                 // Nothing there at all: the connection goes back to its parking place.
+                Poll::Pending if first && lingers && !timer.is_draining() => {
+                    timer.poll_elapsed(cx).map(|_| None)
+                }
                 Poll::Pending if first => Poll::Ready(None),
                 Poll::Pending => timer
                     .poll_elapsed(cx)

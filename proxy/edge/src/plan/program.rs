@@ -5,7 +5,7 @@ use crate::template::{Scope, Template, UserVariables};
 use regex::bytes::Regex;
 use seawall_conf::model::{self, FileTest, RewriteFlag};
 use seawall_diag::Diagnostics;
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 /// A compiled program.
 #[derive(Default)]
@@ -78,8 +78,8 @@ pub enum Verdict<'p> {
     Return {
         /// Status.
         status: u16,
-        /// Text or location.
-        value: Option<Vec<u8>>,
+        /// Text or location; borrowed from the plan where it has no variables.
+        value: Option<Cow<'p, [u8]>>,
     },
 }
 
@@ -151,7 +151,10 @@ impl Program {
                     }
                 }
                 Op::Return { status, value } => {
-                    let value = value.as_ref().map(|v| rendered(v, target));
+                    let value = value.as_ref().map(|v| match v.as_literal() {
+                        Some(text) => Cow::Borrowed(text),
+                        None => Cow::Owned(rendered(v, target)),
+                    });
                     return Some(Verdict::Return {
                         status: *status,
                         value,
@@ -235,7 +238,7 @@ fn run_rewrite(
         }
         return Some(Verdict::Return {
             status,
-            value: Some(path),
+            value: Some(Cow::Owned(path)),
         });
     }
     target.rewrite(path, args);
