@@ -1,5 +1,7 @@
 //! Origins: the request as sent, connections, the exchange, the response as passed on.
 
+mod answer;
+mod attempt;
 mod connect;
 mod exchange;
 mod request;
@@ -18,7 +20,8 @@ const fn mask(names: &[Name]) -> u128 {
     set
 }
 
+pub use answer::Answer;
 pub use connect::Origins;
-pub use exchange::{Answer, FetchError, OutBody, fetch};
+pub use exchange::{FetchError, OutBody, fetch};
 pub use request::{Built, Conditional, build, push_target};
 pub use response::pass_lines;

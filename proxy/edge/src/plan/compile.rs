@@ -2,8 +2,8 @@
 
 use super::{
     AccessLog, CachePlan, CacheUse, ContentPlan, FixedPlan, HeaderSet, ListenerPlan, Plan,
-    PoolPlan, ProxyPlan, RoutePlan, SitePlan, Types, UriPlan, WafPlan, certificates,
-    hosts::HostMap, pattern, pool::PoolContext, program::Program, router::Router,
+    PoolPlan, RoutePlan, SitePlan, Types, WafPlan, certificates, hosts::HostMap, pattern,
+    pool::PoolContext, program::Program, router::Router,
 };
 use crate::{
     log::{AccessLogs, LogFile},
@@ -51,7 +51,7 @@ impl Plan {
     ) -> Result<(Plan, Diagnostics), (SourceMap, Diagnostics)> {
         let mut config = config;
         let mut errors = Diagnostics::default();
-        let wafs = compile_wafs(&mut config, env, &mut errors);
+        let wafs = super::waf::compile(&mut config, env, &mut errors);
         let (certificate_map, certificates) =
             certificates::compile(&config, previous, env, &mut errors);
         let mut compiler = Compiler {
@@ -193,58 +193,6 @@ fn define_ops(ops: &[Op], user: &mut UserVariables) {
             Op::Return { .. } | Op::Break => {}
         }
     }
-}
-
-fn compile_wafs(
-    config: &mut Config,
-    env: &Environment<'_>,
-    errors: &mut Diagnostics,
-) -> Vec<Option<Arc<WafPlan>>> {
-    let Config { wafs, sources, .. } = config;
-    let mut out = Vec::new();
-    for waf in wafs.iter() {
-        let limits = seawall_waf::Limits {
-            body_bytes_max: usize::try_from(waf.body_limit).unwrap_or(usize::MAX),
-            ..Default::default()
-        };
-        let options = seawall_waf::Options {
-            paranoia: waf.paranoia,
-            threshold: waf.threshold,
-            limits,
-        };
-        let program = match &waf.rules {
-            WafRules::Builtin => seawall_waf::Program::builtin(&options),
-            WafRules::Files(files) => {
-                let mut ids = Vec::new();
-                for (path, at) in files {
-                    match (env.read)(path) {
-                        Ok(bytes) => ids
-                            .push(sources.add(path, String::from_utf8_lossy(&bytes).into_owned())),
-                        Err(e) => errors.error(
-                            "unreadable",
-                            *at,
-                            format!("cannot read \"{}\": {e}", path.display()),
-                        ),
-                    }
-                }
-                seawall_waf::Program::compile(sources, &ids, &options)
-            }
-        };
-        match program {
-            Ok(program) => out.push(Some(Arc::new(WafPlan {
-                name: waf.name.clone(),
-                program: Arc::new(program),
-                mode: waf.mode,
-                body_limit: waf.body_limit,
-                report_header: waf.report_header.clone(),
-            }))),
-            Err(found) => {
-                errors.extend(found);
-                out.push(None);
-            }
-        }
-    }
-    out
 }
 
 impl Compiler<'_> {
@@ -525,7 +473,9 @@ impl Compiler<'_> {
         let errors = &mut self.errors;
         match content {
             Content::Proxy(proxy) => match self.pools.get(proxy.pool) {
-                Some(pool) => ContentPlan::Proxy(compile_proxy(proxy, pool.clone(), user, errors)),
+                Some(pool) => {
+                    ContentPlan::Proxy(super::proxy::compile(proxy, pool.clone(), user, errors))
+                }
                 None => {
                     errors.error("unknown-pool", proxy.at, "this pool does not exist");
                     ContentPlan::Fixed(FixedPlan {
@@ -567,41 +517,5 @@ impl Compiler<'_> {
                     .collect(),
             },
         }
-    }
-}
-
-fn compile_proxy(
-    proxy: &model::Proxy,
-    pool: Arc<PoolPlan>,
-    user: &UserVariables,
-    errors: &mut Diagnostics,
-) -> ProxyPlan {
-    let set_headers: Vec<HeaderSet> = proxy
-        .set_headers
-        .iter()
-        .map(|(name, value)| HeaderSet::compile((name, value), user, errors))
-        .collect();
-    let uri = match &proxy.uri {
-        model::ProxyUri::AsReceived => UriPlan::AsReceived,
-        model::ProxyUri::ReplacePrefix { prefix, with } => UriPlan::ReplacePrefix {
-            prefix: prefix.len(),
-            with: with.as_bytes().into(),
-        },
-        model::ProxyUri::Template(t) => UriPlan::Template(Template::compile(t, user, errors)),
-    };
-    ProxyPlan {
-        proxy_host: Arc::from(proxy.proxy_host.as_str()),
-        proxy_port: proxy.proxy_port,
-        host: proxy
-            .host
-            .as_ref()
-            .map(|h| Template::compile(h, user, errors)),
-        uri,
-        set_known: set_headers.iter().fold(0, |bits, h| bits | h.id.bit()),
-        set_headers,
-        forwarded: proxy.forwarded,
-        http11: proxy.http11,
-        keepalive: proxy.keepalive && pool.keepalive > 0,
-        pool,
     }
 }

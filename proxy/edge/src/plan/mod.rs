@@ -12,25 +12,25 @@ pub mod hosts;
 pub mod pattern;
 pub mod pool;
 pub mod program;
+mod proxy;
 pub mod router;
+mod waf;
 
 pub use cache::{CachePlan, CacheUse, KeyPlan};
 pub use certificates::CertificateState;
 pub use compile::Environment;
 pub use dns::{DnsPlan, PoolHealth};
 pub use pool::{OriginPeer, PeerSlot, PoolPlan};
+pub use proxy::{HeaderSet, ProxyPlan, UriPlan};
+pub use waf::WafPlan;
 
-use crate::{
-    log::LogFile,
-    metrics::SiteMetrics,
-    template::{Template, UserVariables},
-};
+use crate::{log::LogFile, metrics::SiteMetrics, template::Template};
 use hosts::HostMap;
 use ipnet::IpNet;
 use program::Program;
 use router::Router;
 use seawall_conf::model::{self, Config};
-use seawall_http::{HeadLimits, Name};
+use seawall_http::HeadLimits;
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 /// A compiled configuration.
@@ -173,55 +173,6 @@ pub struct FixedPlan {
     pub lines: Box<[u8]>,
 }
 
-/// A proxied route.
-pub struct ProxyPlan {
-    /// The pool.
-    pub pool: Arc<PoolPlan>,
-    /// Host header; the client's if `None`.
-    pub host: Option<Template>,
-    /// What is requested.
-    pub uri: UriPlan,
-    /// Request fields to set.
-    pub set_headers: Vec<HeaderSet>,
-    /// Known names among them, as bits: the client's own are not passed on.
-    pub set_known: u128,
-    /// Whether forwarding fields are added.
-    pub forwarded: bool,
-    /// HTTP/1.1 to the origin.
-    pub http11: bool,
-    /// Whether connections are kept.
-    pub keepalive: bool,
-    /// `$proxy_host`
-    pub proxy_host: Arc<str>,
-    /// `$proxy_port`
-    pub proxy_port: u16,
-}
-
-/// What is requested of an origin.
-pub enum UriPlan {
-    /// As received unless rewritten.
-    AsReceived,
-    /// Prefix replaced.
-    ReplacePrefix {
-        /// Bytes of the matched prefix.
-        prefix: usize,
-        /// What stands in its place.
-        with: Box<[u8]>,
-    },
-    /// Wholly given.
-    Template(Template),
-}
-
-/// A header field to set.
-pub struct HeaderSet {
-    /// Name as written.
-    pub name: Box<[u8]>,
-    /// Its id.
-    pub id: Name,
-    /// Value; an empty one removes the field.
-    pub value: Template,
-}
-
 /// An access log of a route.
 pub struct AccessLog {
     /// The file.
@@ -234,20 +185,6 @@ pub struct AccessLog {
     pub buffer: usize,
     /// Longest time buffered.
     pub flush: Duration,
-}
-
-/// A rule set.
-pub struct WafPlan {
-    /// Its name.
-    pub name: String,
-    /// The program.
-    pub program: Arc<seawall_waf::Program>,
-    /// What a verdict does.
-    pub mode: model::WafMode,
-    /// Bytes of a body that are inspected.
-    pub body_limit: u64,
-    /// Names matched rules in this response header, for tests.
-    pub report_header: Option<String>,
 }
 
 impl RoutePlan {
@@ -272,19 +209,5 @@ impl Plan {
                 .trusted
                 .iter()
                 .any(|net| net.contains(&peer.to_canonical()))
-    }
-}
-
-impl HeaderSet {
-    fn compile(
-        (name, value): (&String, &model::Template),
-        user: &UserVariables,
-        errors: &mut seawall_diag::Diagnostics,
-    ) -> Self {
-        Self {
-            name: name.as_bytes().into(),
-            id: Name::lookup(name.as_bytes()),
-            value: Template::compile(value, user, errors),
-        }
     }
 }

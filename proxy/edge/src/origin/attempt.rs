@@ -1,0 +1,345 @@
+//! One attempt at one server: connect, send the request, receive the head of the response.
+
+use super::{
+    answer::{Answer, BODY_READ_BYTES, HEAD_READ_BYTES},
+    exchange::OutBody,
+};
+use crate::{
+    client::ClientError,
+    local::Local,
+    log_error,
+    plan::{OriginPeer, PoolPlan},
+    spool::Spool,
+    timer::Timer,
+    tx::{OriginScratch, Try},
+};
+use pingora_core::protocols::Stream;
+use seawall_balance::{Lease, Outcome, Tried};
+use seawall_conf::model::Timeouts;
+use seawall_http::{
+    BodyDecoder, HeadLimits, Method, ResponseHead, ResponseTo, encode, parse_response,
+};
+use smallvec::SmallVec;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// Interim responses (1xx) of one exchange at most.
+const INTERIM_MAX: usize = 8;
+
+pub(super) struct Attempt<'a> {
+    pub(super) local: &'a Local,
+    pub(super) timer: &'a Timer,
+    pub(super) pool: &'a Arc<PoolPlan>,
+    pub(super) method: Method,
+    pub(super) timeouts: &'a Timeouts,
+}
+
+/// What went wrong with one attempt.
+pub(super) enum Failure {
+    Connect(String),
+    /// A kept connection was closed before a byte of the response came: nothing is wrong with the server.
+    Stale,
+    Broken(String),
+    Invalid(&'static str),
+    TimedOut,
+    Client(ClientError),
+    TooLarge,
+}
+
+/// Whether a response is 304 to a request without a condition, or 206 to one without a range: passed on it would leave
+/// the client with nothing, or with a part that looks whole. `request` is the head as it was sent.
+fn is_unasked(status: u16, request: &[u8]) -> bool {
+    let has = |prefix: &[u8]| {
+        request.split(|b| *b == b'\n').any(|line| {
+            line.get(..prefix.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        })
+    };
+    match status {
+        304 => !has(b"if-"),
+        206 => !has(b"range:"),
+        _ => false,
+    }
+}
+
+impl Attempt<'_> {
+    pub(super) fn text(&self, index: usize) -> &str {
+        self.pool.peers.get(index).map_or("", |p| &p.text)
+    }
+
+    pub(super) fn note(&self, tries: &mut SmallVec<[Try; 2]>, index: usize, status: u16, ms: u64) {
+        if let Some(slot) = self.pool.peers.get(index) {
+            tries.push(Try {
+                address: slot.text.clone(),
+                status,
+                ms,
+            });
+        }
+    }
+
+    pub(super) fn report(&self, index: usize, outcome: Outcome) {
+        if let Some(transition) = self.pool.balancer.report(Instant::now(), index, outcome) {
+            log_error!(
+                self.local.shared,
+                Warn,
+                0,
+                "{}",
+                transition.sentence(&self.pool.name, self.text(index))
+            );
+        }
+    }
+
+    /// Another server is there, and the budget allows it.
+    pub(super) fn may_retry(&self, tried: &Tried) -> bool {
+        if tried.len() >= self.pool.peers.len() {
+            return false;
+        }
+        let allowed = self.pool.balancer.allow_retry(Instant::now());
+        let metrics = &self.local.shared.metrics;
+        if allowed {
+            metrics.retries.inc()
+        } else {
+            metrics.retries_denied.inc()
+        }
+        allowed
+    }
+
+    /// One attempt at one server; a kept connection that turns out to be closed is replaced once.
+    pub(super) async fn run(
+        &self,
+        lease: Lease,
+        scratch: &mut OriginScratch,
+        body: &mut OutBody<'_>,
+    ) -> (Result<Answer, (usize, Failure)>, bool) {
+        let index = lease.index;
+        let mut sent_body = false;
+        let Some(peer) = self.pool.peers.get(index).and_then(|s| s.peer()) else {
+            return (
+                Err((index, Failure::Connect("host not found".into()))),
+                false,
+            );
+        };
+        let mut fresh = self.pool.keepalive == 0;
+        loop {
+            match self
+                .exchange(&peer, fresh, scratch, body, &mut sent_body)
+                .await
+            {
+                Ok((stream, keep)) => {
+                    let head = scratch.head.as_ref();
+                    let framing = head.map_or(seawall_http::Framing::None, |h| h.framing);
+                    let head_len = head.map_or(0, |h| h.len);
+                    let answer = Answer {
+                        stream,
+                        peer,
+                        lease,
+                        pool: self.pool.clone(),
+                        decoder: BodyDecoder::new(framing),
+                        body_at: head_len,
+                        head_len,
+                        keep,
+                        between_bytes: self.timeouts.between_bytes,
+                    };
+                    return (Ok(answer), sent_body);
+                }
+                Err(Failure::Stale) if !fresh && !sent_body && self.method.is_idempotent() => {
+                    fresh = true
+                }
+                Err(failure) => return (Err((index, failure)), sent_body),
+            }
+        }
+    }
+
+    async fn exchange(
+        &self,
+        peer: &Arc<OriginPeer>,
+        fresh: bool,
+        scratch: &mut OriginScratch,
+        body: &mut OutBody<'_>,
+        sent_body: &mut bool,
+    ) -> Result<(Stream, bool), Failure> {
+        let metrics = &self.pool.metrics;
+        let (mut stream, reused) = match self.local.origins.get(peer, fresh).await {
+            Ok(made) => made,
+            Err(e) => {
+                metrics.connect_failures.inc();
+                return Err(Failure::Connect(e));
+            }
+        };
+        if reused {
+            metrics.reuses.inc()
+        } else {
+            metrics.connects.inc()
+        }
+        metrics.requests.inc();
+        let sent = self.send(&mut stream, &scratch.out, body, sent_body).await;
+        let whole = sent.is_ok();
+        match sent {
+            Ok(()) => {}
+            Err(Failure::Broken(_)) if reused && !*sent_body => return Err(Failure::Stale),
+            // An origin that refuses a body may answer and close while we still send: its answer counts.
+            Err(Failure::Broken(_)) if *sent_body => {}
+            Err(e) => return Err(e),
+        }
+        let keep = self.receive(&mut stream, scratch, reused).await?;
+        // A body that broke off leaves a connection that cannot carry another request.
+        Ok((stream, keep && whole))
+    }
+
+    async fn send(
+        &self,
+        stream: &mut Stream,
+        head: &[u8],
+        body: &mut OutBody<'_>,
+        sent_body: &mut bool,
+    ) -> Result<(), Failure> {
+        self.write(stream, head).await?;
+        match body {
+            OutBody::None => {}
+            OutBody::Spooled(spool) => self.write_spool(stream, spool, false).await?,
+            OutBody::Client {
+                client,
+                tx,
+                spool,
+                chunked,
+                limit,
+            } => {
+                *sent_body = true;
+                if let Some(spool) = spool {
+                    self.write_spool(stream, spool, *chunked).await?;
+                }
+                while let Some(range) = client.next_chunk(tx).await.map_err(Failure::Client)? {
+                    if limit.is_some_and(|limit| tx.body_read > limit) {
+                        client.keep_alive = false;
+                        return Err(Failure::TooLarge);
+                    }
+                    let data = tx.rb.bytes().get(range).unwrap_or_default();
+                    self.write_chunk(stream, data, *chunked).await?;
+                }
+                if *chunked {
+                    self.write(stream, encode::LAST_CHUNK).await?;
+                }
+            }
+        }
+        self.guard(stream.flush(), self.timeouts.between_bytes)
+            .await
+    }
+
+    async fn write_spool(
+        &self,
+        stream: &mut Stream,
+        spool: &Spool,
+        chunked: bool,
+    ) -> Result<(), Failure> {
+        let mut at = 0;
+        while at < spool.len() {
+            let piece = spool
+                .piece(at, BODY_READ_BYTES)
+                .map_err(|e| Failure::Broken(e.to_string()))?;
+            at += piece.len() as u64;
+            self.write_chunk(stream, &piece, chunked).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_chunk(
+        &self,
+        stream: &mut Stream,
+        data: &[u8],
+        chunked: bool,
+    ) -> Result<(), Failure> {
+        if !chunked {
+            return self.write(stream, data).await;
+        }
+        let mut framed = Vec::with_capacity(data.len() + 16);
+        encode::chunk_head(&mut framed, data.len());
+        framed.extend_from_slice(data);
+        framed.extend_from_slice(encode::CHUNK_END);
+        self.write(stream, &framed).await
+    }
+
+    async fn write(&self, stream: &mut Stream, bytes: &[u8]) -> Result<(), Failure> {
+        self.guard(stream.write_all(bytes), self.timeouts.between_bytes)
+            .await
+    }
+
+    async fn guard<T>(
+        &self,
+        io: impl Future<Output = std::io::Result<T>>,
+        limit: Duration,
+    ) -> Result<T, Failure> {
+        self.timer.set(limit);
+        match self.timer.guard(io).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(e)) => Err(Failure::Broken(e.to_string())),
+            Err(_) => {
+                self.pool.metrics.timeouts.inc();
+                Err(Failure::TimedOut)
+            }
+        }
+    }
+
+    /// Receives the head of the final response; whether the connection may be kept.
+    async fn receive(
+        &self,
+        stream: &mut Stream,
+        scratch: &mut OriginScratch,
+        reused: bool,
+    ) -> Result<bool, Failure> {
+        let OriginScratch { rb, head, out } = scratch;
+        let head = head.get_or_insert_with(|| Box::new(ResponseHead::new()));
+        rb.clear();
+        self.timer.set(self.timeouts.first_byte);
+        let to = ResponseTo {
+            method: self.method,
+            upgrade_asked: false,
+        };
+        let mut interim = 0;
+        loop {
+            rb.reserve(HEAD_READ_BYTES);
+            let read = self.timer.guard(stream.read(rb.free())).await;
+            let n = match read {
+                Err(_) => {
+                    self.pool.metrics.timeouts.inc();
+                    return Err(Failure::TimedOut);
+                }
+                Ok(Err(_)) | Ok(Ok(0)) if reused && rb.is_empty() && interim == 0 => {
+                    return Err(Failure::Stale);
+                }
+                Ok(Ok(0)) => {
+                    return Err(Failure::Broken(
+                        "upstream prematurely closed connection".into(),
+                    ));
+                }
+                Ok(Err(e)) => return Err(Failure::Broken(e.to_string())),
+                Ok(Ok(n)) => n,
+            };
+            rb.filled(n);
+            while !rb.is_empty() {
+                match parse_response(rb.bytes(), &to, &HeadLimits::default(), head) {
+                    Ok(false) => break,
+                    Ok(true) if (100..200).contains(&head.status) => {
+                        interim += 1;
+                        if interim > INTERIM_MAX {
+                            return Err(self.invalid("too many interim responses"));
+                        }
+                        rb.consume(head.len);
+                    }
+                    Ok(true) if is_unasked(head.status, out) => {
+                        return Err(self.invalid("a status that this request cannot have"));
+                    }
+                    Ok(true) => return Ok(head.keep_alive),
+                    Err(bad) => return Err(self.invalid(bad.as_str())),
+                }
+            }
+        }
+    }
+
+    fn invalid(&self, why: &'static str) -> Failure {
+        self.local.shared.metrics.bad_responses.inc();
+        Failure::Invalid(why)
+    }
+}

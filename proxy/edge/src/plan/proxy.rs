@@ -1,0 +1,109 @@
+//! Proxied routes: what is asked of an origin, and with which header fields.
+
+use super::PoolPlan;
+use crate::template::{Template, UserVariables};
+use seawall_conf::model;
+use seawall_diag::Diagnostics;
+use seawall_http::Name;
+use std::sync::Arc;
+
+/// A proxied route.
+pub struct ProxyPlan {
+    /// The pool.
+    pub pool: Arc<PoolPlan>,
+    /// Host header; the client's if `None`.
+    pub host: Option<Template>,
+    /// What is requested.
+    pub uri: UriPlan,
+    /// Request fields to set.
+    pub set_headers: Vec<HeaderSet>,
+    /// Known names among them, as bits: the client's own are not passed on.
+    pub set_known: u128,
+    /// Whether forwarding fields are added.
+    pub forwarded: bool,
+    /// HTTP/1.1 to the origin.
+    pub http11: bool,
+    /// Whether connections are kept.
+    pub keepalive: bool,
+    /// `$proxy_host`
+    pub proxy_host: Arc<str>,
+    /// `$proxy_port`
+    pub proxy_port: u16,
+}
+
+/// What is requested of an origin.
+pub enum UriPlan {
+    /// As received unless rewritten.
+    AsReceived,
+    /// Prefix replaced.
+    ReplacePrefix {
+        /// Bytes of the matched prefix.
+        prefix: usize,
+        /// What stands in its place.
+        with: Box<[u8]>,
+    },
+    /// Wholly given.
+    Template(Template),
+}
+
+/// A header field to set.
+pub struct HeaderSet {
+    /// Name as written.
+    pub name: Box<[u8]>,
+    /// Its id.
+    pub id: Name,
+    /// Value; an empty one removes the field.
+    pub value: Template,
+}
+
+impl HeaderSet {
+    /// Compiles a field.
+    pub fn compile(
+        (name, value): (&String, &model::Template),
+        user: &UserVariables,
+        errors: &mut Diagnostics,
+    ) -> Self {
+        Self {
+            name: name.as_bytes().into(),
+            id: Name::lookup(name.as_bytes()),
+            value: Template::compile(value, user, errors),
+        }
+    }
+}
+
+/// Compiles a proxied route.
+pub fn compile(
+    proxy: &model::Proxy,
+    pool: Arc<PoolPlan>,
+    user: &UserVariables,
+    errors: &mut Diagnostics,
+) -> ProxyPlan {
+    let set_headers: Vec<HeaderSet> = proxy
+        .set_headers
+        .iter()
+        .map(|(name, value)| HeaderSet::compile((name, value), user, errors))
+        .collect();
+    let uri = match &proxy.uri {
+        model::ProxyUri::AsReceived => UriPlan::AsReceived,
+        model::ProxyUri::ReplacePrefix { prefix, with } => UriPlan::ReplacePrefix {
+            prefix: prefix.len(),
+            with: with.as_bytes().into(),
+        },
+        model::ProxyUri::Template(t) => UriPlan::Template(Template::compile(t, user, errors)),
+    };
+    ProxyPlan {
+        proxy_host: Arc::from(proxy.proxy_host.as_str()),
+        proxy_port: proxy.proxy_port,
+        host: proxy
+            .host
+            .as_ref()
+            .map(|h| Template::compile(h, user, errors)),
+        uri,
+        set_known: set_headers.iter().fold(0, |bits, h| bits | h.id.bit()),
+        set_headers,
+        forwarded: proxy.forwarded,
+        http11: proxy.http11,
+        keepalive: proxy.keepalive && pool.keepalive > 0,
+        pool,
+    }
+}
