@@ -55,6 +55,10 @@ pub struct Client {
     pub timeout: Duration,
     /// How long it may idle after this request.
     pub idle: Duration,
+    /// When its last response was sent (ms since 1970).
+    answered_ms: u64,
+    /// Whether its last request came soon after the response before it.
+    brisk: bool,
 }
 
 enum Next {
@@ -66,6 +70,8 @@ enum Next {
 /// reset (nginx: `lingering_close`).
 const LINGER_BYTES: usize = 256 * 1024;
 const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+/// A request that comes so soon after the last response makes its connection a brisk one.
+const BRISK_MS: u64 = 50;
 
 /// Serves a connection until it ends.
 pub async fn serve(local: Rc<Local>, io: Io, info: ConnInfo) {
@@ -129,8 +135,8 @@ async fn requests(local: &Rc<Local>, client: &mut Client, tx: &mut Tx) -> Next {
         // The head may have been waited for: the request begins now, and on the plan that is live now.
         drop(plan);
         let plan = local.plan();
-        lingers = true;
         client.prepare(local, tx, &plan);
+        lingers = client.brisk;
         let served = pipeline::run(local, client, tx, &plan).await;
         if let Err(e) = &served {
             note_failure(local, client, tx, e);
@@ -143,6 +149,7 @@ async fn requests(local: &Rc<Local>, client: &mut Client, tx: &mut Tx) -> Next {
             }
             return Next::Close;
         }
+        client.answered_ms = tx.ended_ms;
         let taken = tx.body_at;
         tx.rb.consume(taken);
         tx.reset();
@@ -194,6 +201,8 @@ impl Client {
             bodiless: false,
             timeout: Duration::from_secs(60),
             idle: local.plan().head_timeout,
+            answered_ms: 0,
+            brisk: false,
         }
     }
 
@@ -233,9 +242,9 @@ impl Client {
 
     /// Reads until a head is whole. One deadline runs from its first byte to its last.
     ///
-    /// A connection that `lingers` has just been answered: its next request is waited for a tick or two before it is
-    /// parked, because to take a busy connection's state apart and put it together again for every request costs more
-    /// than to keep it that long.
+    /// A connection that `lingers` has just been answered and is brisk: its next request is waited for a tick or two before
+    /// it is parked, because to take a busy connection's state apart and put it together again for every request costs
+    /// more than to keep it that long.
     async fn read_head(
         &mut self,
         tx: &mut Tx,
@@ -304,6 +313,7 @@ impl Client {
         tx.body_at = tx.head.len;
         tx.user.resize(plan.user_slots, None);
         self.info.requests += 1;
+        self.brisk = tx.started_ms.saturating_sub(self.answered_ms) < BRISK_MS;
         self.keep_alive = tx.head.keep_alive && !local.timers.is_draining();
         self.chunked = false;
         self.bodiless = tx.is_head();
