@@ -18,6 +18,7 @@ use std::{
     collections::HashMap,
     fs::File,
     io,
+    net::{Ipv4Addr, SocketAddr},
     os::fd::OwnedFd,
     path::Path,
     sync::{
@@ -217,13 +218,25 @@ impl Edge {
                 Address::Unix(_) => 1,
                 _ => self.threads.len(),
             };
-            let bound = self
-                .host
-                .listen(&listener.address, count)
-                .map_err(|error| LoadError::Bind {
-                    address: crate::plan::pool::address_text(&listener.address),
-                    error,
-                })?;
+            let bound = match self.host.listen(&listener.address, count) {
+                Ok(bound) => bound,
+                Err(e) if is_missing_ipv6(&listener.address, wanted, &e) => {
+                    log_error!(
+                        self.shared,
+                        Warn,
+                        0,
+                        "{} is not listened on: this machine has no IPv6 ({e})",
+                        crate::plan::pool::address_text(&listener.address)
+                    );
+                    continue;
+                }
+                Err(error) => {
+                    return Err(LoadError::Bind {
+                        address: crate::plan::pool::address_text(&listener.address),
+                        error,
+                    });
+                }
+            };
             sockets.insert(listener.id, bound);
         }
         Ok(sockets)
@@ -338,6 +351,20 @@ struct Wanted {
 /// How the worker threads are told what to do, and how their end is awaited.
 type Threads = (Vec<mpsc::UnboundedSender<Command>>, Vec<JoinHandle<()>>);
 
+/// Whether an address is the IPv6 half of a bare port on a machine that has no IPv6: the other half serves.
+fn is_missing_ipv6(address: &Address, wanted: &[Wanted], error: &io::Error) -> bool {
+    /// Linux: the address family is not supported, the address is not available (asm-generic/errno.h).
+    const EAFNOSUPPORT: i32 = 97;
+    const EADDRNOTAVAIL: i32 = 99;
+    let Address::Ip(SocketAddr::V6(v6)) = address else {
+        return false;
+    };
+    let other = Address::Ip((Ipv4Addr::UNSPECIFIED, v6.port()).into());
+    v6.ip().is_unspecified()
+        && matches!(error.raw_os_error(), Some(EAFNOSUPPORT | EADDRNOTAVAIL))
+        && wanted.iter().any(|w| w.address == other)
+}
+
 fn start_threads(shared: &Arc<Shared>, count: usize) -> io::Result<Threads> {
     let mut senders = Vec::new();
     let mut joins = Vec::new();
@@ -369,5 +396,32 @@ fn wait_for_names(plan: &Plan) {
     };
     while missing() && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_port_serves_where_there_is_no_ipv6() {
+        let wanted = |texts: &[&str]| -> Vec<Wanted> {
+            let one = |text: &&str| Wanted {
+                id: 0,
+                address: Address::Ip(text.parse().unwrap()),
+                tls: false,
+            };
+            texts.iter().map(one).collect()
+        };
+        let missing = io::Error::from_raw_os_error(97);
+        let in_use = io::Error::from_raw_os_error(98);
+        let both = wanted(&["0.0.0.0:80", "[::]:80"]);
+        assert!(is_missing_ipv6(&both[1].address, &both, &missing));
+        assert!(!is_missing_ipv6(&both[1].address, &both, &in_use));
+        assert!(!is_missing_ipv6(&both[0].address, &both, &missing));
+        let alone = wanted(&["[::]:80"]);
+        assert!(!is_missing_ipv6(&alone[0].address, &alone, &missing));
+        let named = wanted(&["0.0.0.0:80", "[::1]:80"]);
+        assert!(!is_missing_ipv6(&named[1].address, &named, &missing));
     }
 }
