@@ -6,6 +6,7 @@ use crate::{
     content::{self, Outcome},
     local::{Local, Pinned},
     log_error,
+    origin::FetchError,
     plan::{
         ContentPlan, RoutePlan, SitePlan,
         program::{Target, Verdict},
@@ -341,9 +342,14 @@ async fn answer(cx: &mut Cx<'_>, route: &Arc<RoutePlan>) -> Result<Outcome, Clie
     if let Some(waf) = &route.waf {
         cx.tx.step = Step::WafRequest;
         // Boxed, as what follows: a request holds only the state of the path it takes.
-        match Box::pin(waf_step::judge(cx, route, waf)).await? {
-            Judged::Pass(spooled) => spool = spooled,
-            Judged::Refused(status) => {
+        match Box::pin(waf_step::judge(cx, route, waf)).await {
+            Ok(Judged::Pass(spooled)) => spool = spooled,
+            // A body that is not HTTP, or stands still, is answered as it is where an origin is asked.
+            Err(e @ (ClientError::Body(_) | ClientError::Timeout)) => {
+                return content::exchange_error(cx, route, &FetchError::Client(e)).await;
+            }
+            Err(e) => return Err(e),
+            Ok(Judged::Refused(status)) => {
                 let local = cx.local;
                 cx.tx.ensure_id(|| local.random_id());
                 return cx

@@ -179,3 +179,17 @@ sites: [{{ host: a.test, waf: own, to: \"{origin}\" }}]"
     let refused = edge.get("a.test", "/?word=forbidden");
     assert_eq!((refused.status, refused.has("X-Rules")), (406, "7"));
 }
+
+#[test]
+fn a_body_that_is_not_http_gets_its_400_also_where_the_waf_reads_it() {
+    let origin = Origin::start();
+    let edge = guarded(&origin, "block");
+    let mut client = edge.client();
+    client.send(
+        "POST /form HTTP/1.1\r\nHost: a.test\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+    );
+    let response = client.response();
+    assert_eq!(response.status, 400);
+    assert_eq!(response.field("Connection"), Some("close"));
+    assert_eq!(origin.connections(), 0);
+}
