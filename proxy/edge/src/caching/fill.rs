@@ -363,11 +363,7 @@ async fn read_along(
         Ok(FillStart::Pass) | Err(_) => return Ok(Joined::Pass),
     };
     cx.tx.lines.clear();
-    let lines = head.head();
-    let after = memchr::memchr(b'\n', lines).map_or(0, |n| n + 1);
-    cx.tx
-        .lines
-        .extend_from_slice(lines.get(after..).unwrap_or_default());
+    cx.tx.lines.extend_from_slice(hit::field_lines(head.head()));
     if cache.reports {
         seawall_http::encode::field(
             &mut cx.tx.lines,

@@ -77,7 +77,7 @@ pub async fn send(
         return send_304(cx, route, cache, hit, told).await;
     }
     // With policies on the response the head is taken apart again; without, it is copied as it stands.
-    let plain = route.leaves_responses();
+    let plain = route.leaves_responses() && cx.tx.waf_report.is_none();
     if plain {
         cx.tx.out.clear();
         cx.tx.out.extend_from_slice(object.head());
@@ -85,11 +85,7 @@ pub async fn send(
         cx.client.stated(cx.tx, Some(cx.site), object.status());
     } else {
         cx.tx.lines.clear();
-        let lines = object.head();
-        let after = memchr::memchr(b'\n', lines).map_or(0, |n| n + 1);
-        cx.tx
-            .lines
-            .extend_from_slice(lines.get(after..).unwrap_or_default());
+        cx.tx.lines.extend_from_slice(field_lines(object.head()));
         moment(cache, hit, told, &mut cx.tx.lines);
         cx.client.head(
             cx.local,
@@ -143,4 +139,10 @@ fn moment(cache: &CacheUse, hit: &Hit, told: &Told, out: &mut Vec<u8>) {
         out.extend_from_slice(b"\r\n");
         told.line(out);
     }
+}
+
+/// The field lines of a stored head, without its status line.
+pub fn field_lines(head: &[u8]) -> &[u8] {
+    let after = memchr::memchr(b'\n', head).map_or(0, |n| n + 1);
+    head.get(after..).unwrap_or_default()
 }

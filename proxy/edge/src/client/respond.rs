@@ -275,21 +275,9 @@ impl Client {
         let result = if data.len() + out.len() <= TOGETHER_BYTES {
             out.extend_from_slice(data);
             end_chunk(&mut out, chunked, !data.is_empty(), last);
-            self.write_if_any(&out, b"").await.map(|()| out.len())
+            self.write(&out, b"").await.map(|()| out.len())
         } else {
-            let mut written = self
-                .write(&out, data)
-                .await
-                .map(|()| out.len() + data.len());
-            if chunked && written.is_ok() {
-                let mut end = Vec::with_capacity(8);
-                end_chunk(&mut end, chunked, true, last);
-                written = match (self.write(&end, b"").await, written) {
-                    (Ok(()), Ok(n)) => Ok(n + end.len()),
-                    (Err(e), _) | (_, Err(e)) => Err(e),
-                };
-            }
-            written
+            self.put_apart(&out, data, chunked, last).await
         };
         if first {
             out.truncate(tx.out_head);
@@ -302,12 +290,21 @@ impl Client {
         Ok(())
     }
 
-    async fn write_if_any(&mut self, a: &[u8], b: &[u8]) -> Result<(), ClientError> {
-        if a.is_empty() && b.is_empty() {
-            Ok(())
-        } else {
-            self.write(a, b).await
+    /// Writes a large piece beside what goes before it, without copying it; gives the bytes written.
+    async fn put_apart(
+        &mut self,
+        before: &[u8],
+        data: &[u8],
+        chunked: bool,
+        last: bool,
+    ) -> Result<usize, ClientError> {
+        self.write(before, data).await?;
+        let mut end = Vec::new();
+        end_chunk(&mut end, chunked, true, last);
+        if !end.is_empty() {
+            self.write(&end, b"").await?;
         }
+        Ok(before.len() + data.len() + end.len())
     }
 }
 

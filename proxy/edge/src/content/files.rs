@@ -11,7 +11,7 @@ use crate::{
     plan::RoutePlan,
     template::Template,
 };
-use seawall_http::{Method, Name, date, encode};
+use seawall_http::{Method, Name, date, encode, etag};
 use std::{
     ffi::OsStr,
     fs::{File, Metadata},
@@ -197,12 +197,12 @@ async fn send(
     first: Vec<u8>,
 ) -> Result<(), ClientError> {
     let modified = meta.mtime().max(0) as u64;
-    let etag = format!("\"{modified:x}-{:x}\"", meta.len());
-    let unchanged = is_unchanged(cx, &etag, modified);
+    let tag = format!("\"{modified:x}-{:x}\"", meta.len());
+    let unchanged = is_unchanged(cx, &tag, modified);
     let lines = &mut cx.tx.lines;
     lines.clear();
     encode::field(lines, b"Last-Modified", &date::format(modified));
-    encode::field(lines, b"ETag", etag.as_bytes());
+    encode::field(lines, b"ETag", tag.as_bytes());
     if unchanged {
         cx.client.head(
             cx.local,
@@ -253,12 +253,12 @@ async fn send(
 }
 
 /// RFC 9110 §13.2.2: If-None-Match first, If-Modified-Since only without it.
-fn is_unchanged(cx: &Cx<'_>, etag: &str, modified: u64) -> bool {
+fn is_unchanged(cx: &Cx<'_>, current: &str, modified: u64) -> bool {
     let fields = cx.tx.fields();
     if fields.has(Name::IfNoneMatch) {
         return fields
-            .list(Name::IfNoneMatch)
-            .any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == etag.as_bytes());
+            .all(Name::IfNoneMatch)
+            .any(|line| etag::if_none_match(line, Some(current.as_bytes())));
     }
     fields
         .get(Name::IfModifiedSince)

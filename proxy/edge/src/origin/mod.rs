@@ -20,6 +20,18 @@ const fn mask(names: &[Name]) -> u128 {
     set
 }
 
+/// Fields that concern one connection only (RFC 9110 §7.6.1), and the length, which is said anew.
+const ONE_HOP: u128 = mask(&[
+    Name::Connection,
+    Name::KeepAlive,
+    Name::ProxyConnection,
+    Name::Te,
+    Name::Trailer,
+    Name::TransferEncoding,
+    Name::Upgrade,
+    Name::ContentLength,
+]);
+
 pub use answer::Answer;
 pub use connect::Origins;
 pub use exchange::{FetchError, OutBody, fetch};

@@ -8,20 +8,9 @@ use crate::{
 };
 use seawall_http::{Framing, Name, encode, uri};
 
-/// Fields that concern one connection only (RFC 9110 §7.6.1), and those made anew.
-const DROPPED: u128 = super::mask(&[
-    Name::Connection,
-    Name::KeepAlive,
-    Name::ProxyConnection,
-    Name::Te,
-    Name::Trailer,
-    Name::TransferEncoding,
-    Name::Upgrade,
-    Name::Expect,
-    Name::ContentLength,
-    Name::Host,
-    Name::Http2Settings,
-]);
+/// What is not passed on: the hop's own, and what is made anew.
+const DROPPED: u128 =
+    super::ONE_HOP | super::mask(&[Name::Expect, Name::Host, Name::Http2Settings]);
 
 /// What a client without a trusted proxy may not claim.
 const FORWARDING: u128 = super::mask(&[

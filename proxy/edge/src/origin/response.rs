@@ -2,19 +2,13 @@
 
 use seawall_http::{Fields, Name, encode};
 
-const DROPPED: u128 = super::mask(&[
-    Name::Connection,
-    Name::KeepAlive,
-    Name::ProxyConnection,
-    Name::Te,
-    Name::Trailer,
-    Name::TransferEncoding,
-    Name::Upgrade,
-    Name::ContentLength,
-    Name::XAccelExpires,
-    Name::XAccelRedirect,
-    Name::XAccelBuffering,
-]);
+/// What is not passed on: the hop's own, and what speaks to a proxy.
+const DROPPED: u128 = super::ONE_HOP
+    | super::mask(&[
+        Name::XAccelExpires,
+        Name::XAccelRedirect,
+        Name::XAccelBuffering,
+    ]);
 
 /// Appends the lines that are passed on. nginx speaks for itself in `Server` and `Date`; our own profile passes them.
 pub fn pass_lines(fields: Fields<'_>, nginx: bool, out: &mut Vec<u8>) {
