@@ -28,6 +28,7 @@ mod lines;
 mod method;
 mod name;
 mod policy;
+pub mod proxy_protocol;
 mod refusal;
 mod request;
 mod response;

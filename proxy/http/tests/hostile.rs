@@ -3,7 +3,7 @@
 #[path = "hostile/bodies.rs"]
 mod bodies;
 
-use bodies::{chunked_body, request_head, response_head};
+use bodies::{chunked_body, proxy_protocol, request_head, response_head};
 
 /// SplitMix64: a seed is a corpus.
 struct Random(u64);
@@ -43,6 +43,14 @@ const RESPONSES: &[&str] = &[
 const BODIES: &[&str] = &[
     "3\r\nabc\r\n0\r\n\r\n",
     "00a;x=\"y\"\r\n0123456789\r\n1\r\n.\r\n0;z\r\nX-Sum: 1\r\nHost: a\r\n\r\nGET /",
+];
+
+const PROXY_HEADERS: &[&str] = &[
+    "PROXY TCP4 192.0.2.1 198.51.100.2 56324 443\r\n",
+    "PROXY TCP6 2001:db8::1 ::ffff:192.0.2.1 1 65535\r\nGET /",
+    "PROXY UNKNOWN 1 2\r\n",
+    "\r\n\r\n\0\r\nQUIT\n!\x11\0\x10abcdefghijkl\x02\0\x01a\x16\x03\x01",
+    "\r\n\r\n\0\r\nQUIT\n \0\0\x00",
 ];
 
 /// What mutations put in: the bytes that framing is made of.
@@ -126,4 +134,10 @@ fn mutated_responses_break_no_promise() {
 fn mutated_chunked_bodies_break_no_promise() {
     let mut random = Random(4);
     (0..20_000).for_each(|_| chunked_body(&mutated(&mut random, BODIES)));
+}
+
+#[test]
+fn mutated_proxy_headers_break_no_promise() {
+    let mut random = Random(5);
+    (0..20_000).for_each(|_| proxy_protocol(&mutated(&mut random, PROXY_HEADERS)));
 }

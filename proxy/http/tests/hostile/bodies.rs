@@ -140,3 +140,23 @@ fn cut_of(input: &[u8]) -> usize {
     });
     sum % (input.len() + 1)
 }
+
+/// A PROXY protocol header: any beginning of one wants more bytes, and what was read is read again from what it encodes to.
+pub fn proxy_protocol(input: &[u8]) {
+    use seawall_http::proxy_protocol::{Said, encode_v2, parse};
+    let Ok(Some((header, len))) = parse(input) else {
+        return;
+    };
+    assert!(len <= input.len());
+    for cut in [len - 1, len / 2, 1, 0] {
+        assert_eq!(parse(&input[..cut]), Ok(None));
+    }
+    assert_eq!(parse(&input[..len]), Ok(Some((header.clone(), len))));
+    let mut wire = Vec::new();
+    encode_v2(header.said, &[], &mut wire);
+    let (again, _) = parse(&wire).expect("ours").expect("whole");
+    if let Said::Stream { source, .. } = header.said {
+        assert_eq!(again.source().map(|a| a.ip()), Some(source.ip()));
+    }
+    assert!(header.values().map(|(_, v)| v.len() + 3).sum::<usize>() <= header.values.len());
+}
