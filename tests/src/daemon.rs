@@ -43,11 +43,14 @@ pub fn program() -> PathBuf {
         return path.into();
     }
     let test = std::env::current_exe().expect("the test's own path");
-    let built = test
-        .parent()
-        .and_then(Path::parent)
-        .expect("a target directory")
-        .join("seawall");
+    let beside = test.parent().expect("a directory");
+    // A test stands in `deps`, a program of this crate beside the daemon.
+    let built = [Some(beside), beside.parent()]
+        .into_iter()
+        .flatten()
+        .map(|directory| directory.join("seawall"))
+        .find(|path| path.is_file())
+        .unwrap_or_else(|| beside.join("seawall"));
     assert!(
         built.exists(),
         "{} is not there: cargo build -p seawall, in this profile",

@@ -18,6 +18,7 @@
 //! measures (memory, thousands of sockets) would suffer from company.
 
 mod client;
+pub mod conformance;
 mod daemon;
 pub mod dns;
 mod gate;

@@ -309,6 +309,7 @@ fn set_path(tx: &mut Tx, path: Vec<u8>) {
 /// What a route says of its connection and its id.
 fn enter(cx: &mut Cx<'_>, route: &RoutePlan) {
     cx.client.timeout = route.timeouts.client;
+    cx.client.body.limit(route.body_limit);
     cx.client.idle = route.timeouts.keepalive;
     if cx.client.info.requests >= route.keepalive_requests || route.timeouts.keepalive.is_zero() {
         cx.client.keep_alive = false;

@@ -37,6 +37,9 @@ pub enum BodyError {
     /// Trailers past [`limits::TRAILER_BYTES`](crate::limits::TRAILER_BYTES) or [`limits::TRAILER_LINES`](crate::limits::TRAILER_LINES).
     #[error("trailers-too-large")]
     TrailersTooLarge,
+    /// A chunk announces more than [`BodyDecoder::limit`] allows.
+    #[error("too-large")]
+    TooLarge,
 }
 
 impl BodyError {
@@ -51,6 +54,7 @@ impl BodyError {
             BodyError::ExtensionsTooLarge => "chunk-extensions-too-large",
             BodyError::Trailer => "bad-trailer",
             BodyError::TrailersTooLarge => "trailers-too-large",
+            BodyError::TooLarge => "too-large",
         }
     }
 }
@@ -88,6 +92,14 @@ impl BodyDecoder {
             Framing::UntilClose => State::UntilClose,
         };
         BodyDecoder { state }
+    }
+
+    /// A chunked body of more than `bytes` is [`BodyError::TooLarge`] at the size line of the chunk that exceeds it; a length said in the head is
+    /// known before its decoder is made. To be called before anything is decoded.
+    pub fn limit(&mut self, bytes: u64) {
+        if let State::Chunked(chunked) = &mut self.state {
+            chunked.limit(bytes);
+        }
     }
 
     /// Takes what it can use of `input`, at most one run of data. After an error it must not be called again.
@@ -166,6 +178,17 @@ mod tests {
         assert!(body.is_done());
         assert_eq!(body.decode(b"GET /").unwrap(), Decoded::default());
         assert_eq!(body.on_eof(), Ok(()));
+    }
+
+    #[test]
+    fn a_chunk_past_the_limit_is_refused_before_its_data() {
+        let mut body = BodyDecoder::new(Framing::Chunked);
+        body.limit(5);
+        assert_eq!(body.decode(b"3\r\nabc\r\n").unwrap().data, 3..6);
+        assert_eq!(body.decode(b"3\r\n"), Err(BodyError::TooLarge));
+        let mut body = BodyDecoder::new(Framing::Chunked);
+        body.limit(5);
+        assert_eq!(body.decode(b"5\r\nabcde\r\n0\r\n\r\n").unwrap().data, 3..8);
     }
 
     #[test]

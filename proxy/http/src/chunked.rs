@@ -30,6 +30,8 @@ pub(crate) struct Chunked {
     at: At,
     /// Of the chunk: what is known of its size, then what is left of its data.
     left: u64,
+    /// Data that the chunks to come may have in all.
+    allowed: u64,
     /// Of the body, so far.
     extension_bytes: u32,
     trailer_lines: u16,
@@ -45,6 +47,7 @@ impl Default for Chunked {
         Chunked {
             at: At::Size,
             left: 0,
+            allowed: limits::LENGTH,
             extension_bytes: 0,
             trailer_lines: 0,
             trailer_bytes: 0,
@@ -55,6 +58,11 @@ impl Default for Chunked {
 }
 
 impl Chunked {
+    /// A body of more than this is an error as soon as a chunk says so.
+    pub fn limit(&mut self, bytes: u64) {
+        self.allowed = bytes;
+    }
+
     pub fn is_done(&self) -> bool {
         self.at == At::Done
     }
@@ -112,6 +120,11 @@ impl Chunked {
                 let next = if self.left == 0 {
                     At::Trailer
                 } else {
+                    // Known before the data come: nobody waits for what will be refused.
+                    self.allowed = self
+                        .allowed
+                        .checked_sub(self.left)
+                        .ok_or(BodyError::TooLarge)?;
                     At::Data
                 };
                 want(byte, b'\n', next)

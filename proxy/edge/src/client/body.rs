@@ -36,6 +36,13 @@ impl BodyState {
         }
     }
 
+    /// What the route allows; a chunk that announces more is refused before its data are read.
+    pub fn limit(&mut self, bytes: Option<u64>) {
+        if let (true, Some(bytes)) = (self.present, bytes) {
+            self.decoder.limit(bytes);
+        }
+    }
+
     /// Whether the request has a body.
     pub fn is_present(&self) -> bool {
         self.present

@@ -16,7 +16,7 @@ use crate::{
 };
 use seawall_balance::{Outcome, Tried};
 use seawall_conf::model::Timeouts;
-use seawall_http::Method;
+use seawall_http::{BodyError, Method};
 use smallvec::SmallVec;
 use std::{sync::Arc, time::Instant};
 
@@ -49,6 +49,7 @@ impl FetchError {
         match self {
             FetchError::TimedOut => 504,
             FetchError::TooLarge => 413,
+            FetchError::Client(ClientError::Body(BodyError::TooLarge)) => 413,
             FetchError::Client(ClientError::Body(_)) => 400,
             FetchError::Client(ClientError::Timeout) => 408,
             _ => 502,

@@ -1,0 +1,3 @@
+//! The corpora of malformed and ambiguous messages, run against the built daemon.
+
+mod http1;
