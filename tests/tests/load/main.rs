@@ -6,6 +6,7 @@ mod demo;
 mod hostile;
 mod idle;
 mod slow;
+mod slowhttptest;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
