@@ -4,8 +4,10 @@
 //! parsed into a [`Template`]. What can still fail when the plan is compiled (a regular expression, a certificate,
 //! a rule file, a zone file) carries the [`Span`] it was written at.
 
+mod compress;
 mod pool;
 
+pub use compress::{Coding, Compress, GzipProxied, NginxGzip};
 pub use pool::*;
 
 use ipnet::IpNet;
@@ -84,6 +86,8 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// Connections at once over all listeners (default 65,536).
     pub connections: usize,
+    /// Responses being compressed at once (default 256, each at most about 2 MiB); past it they are sent as they are.
+    pub encoders: usize,
 }
 
 impl Default for Limits {
@@ -93,6 +97,7 @@ impl Default for Limits {
             head_fields: 128,
             head_timeout: Duration::from_secs(10),
             connections: 65_536,
+            encoders: 256,
         }
     }
 }
@@ -451,6 +456,8 @@ pub struct RoutePolicy {
     pub types: std::sync::Arc<Vec<(String, String)>>,
     /// Requests on one connection (nginx: `keepalive_requests`).
     pub keepalive_requests: u64,
+    /// Compression of responses, if any.
+    pub compress: Option<Compress>,
 }
 
 /// A response header field to add (ngx_http_headers_module). One whose value is empty is not added.
@@ -505,6 +512,7 @@ impl Default for RoutePolicy {
             default_type: "application/octet-stream".into(),
             types: std::sync::Arc::default(),
             keepalive_requests: u64::MAX,
+            compress: None,
         }
     }
 }

@@ -601,7 +601,7 @@ fn errors_within_http_are_nginx_s_own() {
 #[test]
 fn what_is_not_built_is_an_error_unless_it_is_off() {
     for text in [
-        "gzip on;",
+        "ssi on;",
         "server { location / { try_files $uri =404; } }",
         "server { listen 80 http2; }",
         "map $a $b {}",
@@ -619,7 +619,7 @@ fn what_is_not_built_is_an_error_unless_it_is_off() {
         );
     }
     config(
-        "events {} http { gzip off; server { proxy_redirect off; sendfile on; tcp_nodelay on; } }",
+        "events {} http { ssi off; server { proxy_redirect off; sendfile on; tcp_nodelay on; } }",
     );
 }
 

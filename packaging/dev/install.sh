@@ -7,6 +7,8 @@ set -euo pipefail
 declare -A build=([cc]=gcc [make]=make [cmake]=cmake [curl]=curl)
 declare -A test=([nginx]=nginx-light [dig]=dnsutils [haproxy]=haproxy [caddy]=caddy [slowhttptest]=slowhttptest [curl]=curl [openssl]=openssl)
 declare -A bench=([h2load]=nghttp2-client [openssl]=openssl [nginx]=nginx-light [wrk]=wrk [python3]=python3 [taskset]=util-linux)
+# what bodies are decoded with
+test+=([gzip]=gzip [brotli]=brotli [zstd]=zstd)
 
 missing=()
 want() {

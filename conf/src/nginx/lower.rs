@@ -60,6 +60,7 @@ pub(crate) fn lower(
         head_fields: 1000,
         head_timeout: Duration::from_secs(60),
         connections: connections(reader, items, process.threads),
+        ..Limits::default()
     };
     let mut logs = Logs::default();
     let mut config = Config {

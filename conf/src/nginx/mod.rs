@@ -11,6 +11,7 @@ mod cache;
 mod check;
 mod fragment;
 pub(crate) mod glob;
+mod gzip;
 mod lex;
 mod listen;
 mod location;

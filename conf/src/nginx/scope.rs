@@ -4,6 +4,7 @@
 //! `proxy_set_header`, `access_log`, `proxy_cache_valid`, `index`) is taken only where the inner level says nothing
 //! of it at all.
 
+use super::gzip::{Gzip, GzipFirsts};
 use super::lex::Word;
 use super::read::Reader;
 use super::tree::{Directive, Item, directives};
@@ -28,6 +29,7 @@ pub(crate) struct Scope {
     /// `proxy_set_header`: name and value.
     pub(crate) set_headers: Vec<(String, Template)>,
     pub(crate) http11: bool,
+    gzip: Gzip,
     cache: Option<usize>,
     cache_key: Option<Template>,
     cache_valid: Vec<(Vec<u16>, Duration)>,
@@ -61,6 +63,7 @@ impl Scope {
             add_headers: Vec::new(),
             set_headers: Vec::new(),
             http11: true,
+            gzip: Gzip::default(),
             cache: None,
             cache_key: None,
             cache_valid: Vec::new(),
@@ -169,7 +172,7 @@ impl Scope {
                 self.certificate_keys.push(word.clone());
             }
             "ssl_protocols" => protocols(reader, d),
-            _ => {}
+            _ => drop(self.gzip.apply(reader, d, &mut first.gzip)),
         }
     }
 
@@ -243,6 +246,7 @@ impl Scope {
             default_type: self.default_type.clone(),
             types: Arc::clone(&self.types),
             keepalive_requests: self.keepalive_requests,
+            compress: self.gzip.policy(),
         }
     }
 }
@@ -255,6 +259,7 @@ struct Firsts {
     set_header: bool,
     access_log: bool,
     cache_valid: bool,
+    gzip: GzipFirsts,
     certificate: bool,
     certificate_key: bool,
 }

@@ -328,6 +328,18 @@ pub const TABLE: &[Row] = &[
     row("fastcgi_temp_path", HSL, 1, 4, X),
     row("uwsgi_temp_path", HSL, 1, 4, X),
     row("scgi_temp_path", HSL, 1, 4, X),
+    // ngx_http_gzip_filter_module, ngx_http_gunzip_filter_module
+    flag("gzip", HSLI, N),
+    flag("gunzip", HSL, N),
+    flag("gzip_vary", HSL, N),
+    row("gzip_buffers", HSL, 2, 2, X),
+    row("gunzip_buffers", HSL, 2, 2, X),
+    row("gzip_comp_level", HSL, 1, 1, N),
+    many("gzip_disable", HSL, 1, ANY_NUMBER, N),
+    row("gzip_http_version", HSL, 1, 1, N),
+    row("gzip_min_length", HSL, 1, 1, N),
+    row("gzip_proxied", HSL, 1, ANY_NUMBER, N),
+    row("gzip_types", HSL, 1, ANY_NUMBER, N),
     // ngx_http_upstream_module
     block("upstream", Contexts::HTTP, 1, 1),
     many("server", U, 1, ANY_NUMBER, N),

@@ -56,7 +56,13 @@ const PROCESS: Shape = Shape {
 
 const LIMITS: Shape = Shape {
     what: "`limits`",
-    fields: &["head_bytes", "head_fields", "head_timeout", "connections"],
+    fields: &[
+        "head_bytes",
+        "head_fields",
+        "head_timeout",
+        "connections",
+        "encoders",
+    ],
     not_yet: &[],
 };
 
@@ -253,6 +259,12 @@ fn read_limits(reader: &mut Reader<'_>, node: &Node) -> Limits {
         .and_then(|n| reader.integer(n, 1, 10_000_000))
     {
         limits.connections = n as usize;
+    }
+    if let Some(n) = fields
+        .get("encoders")
+        .and_then(|n| reader.integer(n, 0, 100_000))
+    {
+        limits.encoders = n as usize;
     }
     limits
 }

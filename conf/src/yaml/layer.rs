@@ -3,6 +3,7 @@
 //! A [`Layer`] holds what one level says and nothing else; layers are put over each other (maps merge by key, lists
 //! replace, `off` removes) and the result becomes a [`RoutePolicy`].
 
+use super::compress::{self, CompressLayer};
 use super::read::{Fields, Reader, Shape};
 use super::rooms::Names;
 use super::tree::{Node, Value};
@@ -13,8 +14,15 @@ use std::time::Duration;
 
 const DEFAULTS: Shape = Shape {
     what: "`defaults`",
-    fields: &["body_limit", "timeouts", "headers", "cache", "waf"],
-    not_yet: &["compress", "errors", "rate_limit", "auth", "hsts", "mirror"],
+    fields: &[
+        "body_limit",
+        "timeouts",
+        "headers",
+        "cache",
+        "waf",
+        "compress",
+    ],
+    not_yet: &["errors", "rate_limit", "auth", "hsts", "mirror"],
 };
 const TIMEOUTS: Shape = Shape {
     what: "`timeouts`",
@@ -74,6 +82,7 @@ const FRAMING: &[&str] = &[
 pub(crate) struct Layer {
     access_log: Option<Vec<usize>>,
     cache: Option<CacheLayer>,
+    compress: Option<CompressLayer>,
     waf: Option<Option<usize>>,
     body_limit: Option<Option<u64>>,
     timeouts: TimeoutLayer,
@@ -130,6 +139,10 @@ impl Layer {
                 (Some(inner), Some(outer)) => Some(inner.over(outer)),
                 (inner, outer) => inner.or_else(|| outer.clone()),
             },
+            compress: match (self.compress, &outer.compress) {
+                (Some(inner), Some(outer)) => Some(inner.over(outer)),
+                (inner, outer) => inner.or_else(|| outer.clone()),
+            },
             waf: self.waf.or(outer.waf),
             body_limit: self.body_limit.or(outer.body_limit),
             timeouts: TimeoutLayer {
@@ -167,6 +180,7 @@ impl Layer {
                 client: t.client.unwrap_or(built_in.client),
             },
             types: media::table(media::WEB),
+            compress: self.compress.as_ref().and_then(CompressLayer::policy),
             ..RoutePolicy::default()
         }
     }
@@ -266,6 +280,7 @@ pub(crate) fn read_layer(reader: &mut Reader<'_>, fields: &Fields<'_>, names: &N
     if let Some(node) = fields.get("cache") {
         layer.cache = cache(reader, node, names);
     }
+    layer.compress = fields.get("compress").map(|n| compress::read(reader, n));
     if let Some(node) = fields.get("timeouts") {
         layer.timeouts = timeouts(reader, node);
     }

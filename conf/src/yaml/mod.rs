@@ -4,6 +4,7 @@
 //! configuration is read by the file named after it. Rooms that are named by others (listeners, caches, rule sets,
 //! pools) are read before those that name them, so that one pass resolves every reference.
 
+mod compress;
 mod dns;
 mod document;
 mod include;

@@ -28,6 +28,7 @@ const ROUTE: Shape = Shape {
         "timeouts",
         "body_limit",
         "headers",
+        "compress",
     ],
     not_yet: &[
         "try",
@@ -37,7 +38,6 @@ const ROUTE: Shape = Shape {
         "mirror",
         "split_by",
         "rollout",
-        "compress",
         "errors",
         "methods",
         "do",

@@ -2,6 +2,7 @@
 
 use crate::{
     caching::PurgeError,
+    filter::Encoders,
     health,
     log::{AccessLogs, ErrorLog},
     log_error,
@@ -134,6 +135,7 @@ impl Edge {
             errors,
             connections: AtomicUsize::new(0),
             serial: AtomicU64::new(0),
+            encoders: Encoders::default(),
             resolver,
             tls,
         });

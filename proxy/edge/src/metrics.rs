@@ -35,6 +35,11 @@ pub struct Metrics {
     pub reloads: IntCounter,
     /// Configurations refused.
     pub reload_failures: IntCounter,
+    /// Responses sent as they are because `limits.encoders` were busy.
+    pub encoders_busy: IntCounter,
+    /// Responses of origins that were decoded for a client without gzip.
+    pub gunzipped: IntCounter,
+    encoded: [IntCounter; 3],
     refused: HashMap<&'static str, IntCounter>,
     requests: IntCounterVec,
     durations: HistogramVec,
@@ -147,7 +152,18 @@ impl Metrics {
             &["site"],
         )?;
         registry.register(Box::new(durations.clone()))?;
+        let coded = family(
+            "seawall_encoded_responses_total",
+            "Responses compressed or, as `identity`, decoded",
+            &["coding"],
+        )?;
         Ok(Self {
+            encoders_busy: counter(
+                "seawall_encoders_busy_total",
+                "Responses not compressed because limits.encoders were busy",
+            )?,
+            gunzipped: coded.with_label_values(&["identity"]),
+            encoded: ["zstd", "br", "gzip"].map(|c| coded.with_label_values(&[c])),
             connections_total: counter("seawall_connections_total", "Client connections taken")?,
             connections,
             connections_refused: counter(
@@ -203,6 +219,13 @@ impl Metrics {
             )?,
             registry,
         })
+    }
+
+    /// Counts a response that is compressed.
+    pub fn encoded(&self, coding: seawall_http::Coding) {
+        if let Some(counter) = self.encoded.get(coding as usize) {
+            counter.inc();
+        }
     }
 
     /// Counts a refused head.

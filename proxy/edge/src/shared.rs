@@ -1,6 +1,7 @@
 //! What all worker threads share: the live plan, counters, logs. Each a named structure, none locked across an await.
 
 use crate::{
+    filter::Encoders,
     log::{AccessLogs, ErrorLog},
     metrics::Metrics,
     plan::Plan,
@@ -27,6 +28,8 @@ pub struct Shared {
     pub connections: AtomicUsize,
     /// Serial numbers of connections, nginx's `$connection`.
     pub serial: AtomicU64,
+    /// Encoders of responses that run.
+    pub encoders: Encoders,
     /// Certificates by name, swapped with the plan.
     pub resolver: Arc<seawall_tls::Resolver>,
     /// TLS settings of every listener.

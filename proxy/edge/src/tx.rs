@@ -1,6 +1,6 @@
 //! A request on its way: everything the steps read and write, in one reused structure.
 
-use crate::{io::ReadBuffer, step::Step};
+use crate::{filter::Chain, io::ReadBuffer, step::Step};
 use seawall_http::{Method, RequestHead, ResponseHead};
 use smallvec::SmallVec;
 use std::{
@@ -93,6 +93,8 @@ pub struct Tx {
     pub out_head: usize,
     /// Header lines of the response being made.
     pub lines: Vec<u8>,
+    /// What the response's body goes through.
+    pub filters: Chain,
     /// Scratch for cache keys and rendered templates.
     pub scratch: Vec<u8>,
     /// Bytes of the response body sent.
@@ -179,6 +181,7 @@ impl Default for Tx {
             out: Vec::new(),
             out_head: 0,
             lines: Vec::new(),
+            filters: Chain::default(),
             scratch: Vec::new(),
             body_sent: 0,
             sent: 0,
@@ -216,6 +219,7 @@ impl Tx {
         self.out.clear();
         self.out_head = 0;
         self.lines.clear();
+        self.filters = Chain::default();
         self.body_sent = 0;
         self.sent = 0;
         self.body_read = 0;

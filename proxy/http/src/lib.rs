@@ -17,6 +17,7 @@
 
 mod body;
 mod chunked;
+pub mod coding;
 pub mod date;
 pub mod encode;
 pub mod etag;
@@ -38,6 +39,7 @@ mod target;
 pub mod uri;
 
 pub use body::{BodyDecoder, BodyError, Decoded};
+pub use coding::Coding;
 pub use field::{Field, Fields, Members, Range32, members, trim};
 pub use framing::Framing;
 pub use limits::HeadLimits;

@@ -4,6 +4,7 @@ mod admin;
 mod balancing;
 mod bodies;
 mod cache;
+mod compression;
 mod dns;
 mod heads;
 mod hostile_origins;

@@ -6,4 +6,4 @@ mod respond;
 
 pub use body::BodyState;
 pub use h1::{Client, ClientError, serve};
-pub use respond::{Length, Reply};
+pub use respond::{Length, Reply, remove_lines};

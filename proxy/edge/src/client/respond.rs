@@ -2,6 +2,7 @@
 
 use super::{Client, ClientError};
 use crate::{
+    filter::{self, Then},
     local::Local,
     plan::{HeaderSet, RoutePlan, SitePlan},
     step::Step,
@@ -139,6 +140,10 @@ impl Client {
         length: Length,
     ) {
         self.apply_policy(local, tx, site, route, status);
+        let length = match route.and_then(|r| r.compress.as_deref()) {
+            Some(plan) => filter::plan_response(local, tx, plan, status, length),
+            None => length,
+        };
         tx.out.clear();
         encode::status_line(&mut tx.out, status);
         let lines = std::mem::take(&mut tx.lines);
@@ -252,12 +257,48 @@ impl Client {
         if data.is_empty() && tx.sent > 0 {
             return Ok(());
         }
+        if !tx.filters.is_empty() {
+            return Box::pin(self.filter(tx, data, Then::More)).await;
+        }
         self.put(tx, data, false).await
+    }
+
+    /// Sends what filters hold back of a body that stands still for now.
+    pub async fn flush(&mut self, tx: &mut Tx) -> Result<(), ClientError> {
+        Box::pin(self.filter(tx, b"", Then::Flush)).await
     }
 
     /// Sends the last piece of the body and ends the response.
     pub async fn last(&mut self, tx: &mut Tx, data: &[u8]) -> Result<(), ClientError> {
+        if !tx.filters.is_empty() {
+            return Box::pin(self.filter(tx, data, Then::End)).await;
+        }
         self.put(tx, data, true).await
+    }
+
+    /// Sends what filters make of a piece. Boxed by its callers: most responses have none.
+    async fn filter(
+        &mut self,
+        tx: &mut Tx,
+        mut data: &[u8],
+        then: Then,
+    ) -> Result<(), ClientError> {
+        let mut filters = std::mem::take(&mut tx.filters);
+        loop {
+            let (taken, out) = filters.run(data, then).await?;
+            data = data.get(taken..).unwrap_or_default();
+            let over = data.is_empty();
+            if over && then == Then::End {
+                return self.put(tx, &out, true).await;
+            }
+            if !out.is_empty() {
+                self.put(tx, &out, false).await?;
+            }
+            if over {
+                tx.filters = filters;
+                return Ok(());
+            }
+        }
     }
 
     async fn put(&mut self, tx: &mut Tx, data: &[u8], last: bool) -> Result<(), ClientError> {

@@ -4,16 +4,17 @@ use super::Outcome;
 use crate::{
     caching::{self, Told},
     client::{ClientError, Length, Reply},
-    filter::Chain,
     log_error,
     origin::{self, Answer, Built, Conditional, FetchError, OutBody},
     pipeline::Cx,
     plan::{ProxyPlan, RoutePlan},
     spool::Spool,
     step::Step,
+    timer::Timer,
     tx::OriginScratch,
 };
 use seawall_http::Framing;
+use std::{future::poll_fn, ops::Range, pin::pin, task::Poll};
 
 /// Passes the request on and the response back.
 pub async fn proxy(
@@ -171,22 +172,18 @@ async fn stream_body(
     cx: &mut Cx<'_>,
     mut answer: Answer,
     scratch: &mut OriginScratch,
-    filters: &mut Chain,
 ) -> Result<(), FetchError> {
     cx.tx.step = Step::Deliver;
     let timer = cx.client.timer.clone();
     loop {
-        let Some(range) = answer.next(&timer, &mut scratch.rb).await? else {
-            break;
+        let piece = if cx.tx.filters.is_empty() {
+            answer.next(&timer, &mut scratch.rb).await?
+        } else {
+            Box::pin(next_or_flush(cx, &mut answer, &timer, scratch)).await?
         };
+        let Some(range) = piece else { break };
         let last = answer.is_done();
         let data = scratch.rb.bytes().get(range).unwrap_or_default();
-        let replaced = if filters.is_empty() {
-            None
-        } else {
-            filters.run(data, last)
-        };
-        let data = replaced.as_deref().unwrap_or(data);
         if last {
             // The connection is free before the client has taken the last bytes: the next request can have it.
             cx.client.last(cx.tx, data).await?;
@@ -195,14 +192,28 @@ async fn stream_body(
         }
         cx.client.send(cx.tx, data).await?;
     }
-    if !filters.is_empty() {
-        let tail = filters.run(b"", true).unwrap_or_default();
-        cx.client.last(cx.tx, &tail).await?;
-    } else {
-        cx.client.last(cx.tx, b"").await?;
-    }
+    cx.client.last(cx.tx, b"").await?;
     answer.finish(cx.local, &scratch.rb);
     Ok(())
+}
+
+/// The next piece; while it is waited for, the client gets what the filters hold back, so that a page that is made
+/// slowly is seen as it is made.
+async fn next_or_flush(
+    cx: &mut Cx<'_>,
+    answer: &mut Answer,
+    timer: &Timer,
+    scratch: &mut OriginScratch,
+) -> Result<Option<Range<usize>>, FetchError> {
+    let between_bytes = answer.between_bytes();
+    let mut next = pin!(answer.next(timer, &mut scratch.rb));
+    let at_once = poll_fn(|cx| Poll::Ready(next.as_mut().poll(cx))).await;
+    if let Poll::Ready(piece) = at_once {
+        return piece;
+    }
+    cx.client.flush(cx.tx).await?;
+    timer.set(between_bytes);
+    next.await
 }
 
 /// Sends an origin's response to the client as it comes.
@@ -214,5 +225,5 @@ pub async fn pass_through(
     told: Option<&Told>,
 ) -> Result<(), FetchError> {
     begin(cx, route, scratch, told);
-    stream_body(cx, answer, scratch, &mut Chain::default()).await
+    stream_body(cx, answer, scratch).await
 }

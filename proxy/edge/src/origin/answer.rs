@@ -31,6 +31,11 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// The longest the next piece may take.
+    pub fn between_bytes(&self) -> Duration {
+        self.between_bytes
+    }
+
     /// Whether the body has been read to its end.
     pub fn is_done(&self) -> bool {
         self.decoder.is_done()

@@ -1,8 +1,8 @@
 //! From [`Config`] to [`Plan`].
 
 use super::{
-    AccessLog, CachePlan, CacheUse, ContentPlan, FixedPlan, HeaderSet, ListenerPlan, Plan,
-    PoolPlan, RoutePlan, SitePlan, Types, WafPlan, certificates, hosts::HostMap, pattern,
+    AccessLog, CachePlan, CacheUse, CompressPlan, ContentPlan, FixedPlan, HeaderSet, ListenerPlan,
+    Plan, PoolPlan, RoutePlan, SitePlan, Types, WafPlan, certificates, hosts::HostMap, pattern,
     pool::PoolContext, program::Program, router::Router,
 };
 use crate::{
@@ -436,6 +436,10 @@ impl Compiler<'_> {
                 .collect(),
             timeouts: policy.timeouts,
             keepalive_requests: policy.keepalive_requests,
+            compress: policy
+                .compress
+                .as_ref()
+                .map(|c| CompressPlan::compile(c, self.config.limits.encoders, &mut self.errors)),
             wants_id,
             types: Types {
                 by_extension: policy

@@ -7,6 +7,7 @@
 mod cache;
 mod certificates;
 mod compile;
+mod compress;
 mod dns;
 pub mod hosts;
 pub mod pattern;
@@ -19,6 +20,7 @@ mod waf;
 pub use cache::{CachePlan, CacheUse, KeyPlan};
 pub use certificates::CertificateState;
 pub use compile::Environment;
+pub use compress::{CompressPlan, NginxPlan};
 pub use dns::{DnsPlan, PoolHealth};
 pub use pool::{OriginPeer, PeerSlot, PoolPlan};
 pub use proxy::{HeaderSet, ProxyPlan, UriPlan};
@@ -131,6 +133,8 @@ pub struct RoutePlan {
     pub wants_id: bool,
     /// Content types by extension.
     pub types: Types,
+    /// Compression of responses.
+    pub compress: Option<Box<CompressPlan>>,
 }
 
 /// Content types by extension.
@@ -193,6 +197,7 @@ impl RoutePlan {
         self.response_set.is_empty()
             && self.response_add.is_empty()
             && self.response_remove.is_empty()
+            && self.compress.is_none()
     }
 }
 
