@@ -3,7 +3,7 @@
 //! Requests are only counted, by one atomic addition. The window is brought up to date when somebody wants to retry:
 //! what was counted since the last time is spread evenly over the seconds passed.
 
-use crate::limits::{BUDGET_RETRIES_PER_S_MIN, BUDGET_WINDOW_S};
+use crate::limits::BUDGET_WINDOW_S;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -36,14 +36,14 @@ impl Budget {
         self.requests.fetch_add(1, Relaxed);
     }
 
-    /// Grants and counts one retry, or not.
-    pub(crate) fn allow(&self, second: u64, percent: u8) -> bool {
+    /// Grants and counts one retry, or not: within `percent` of the requests, or up to `per_s_min` in a second.
+    pub(crate) fn allow(&self, second: u64, percent: u8, per_s_min: u32) -> bool {
         if percent == 0 {
             return false;
         }
         let mut window = self.window.lock();
         window.advance(second, self.requests.load(Relaxed));
-        window.allow(percent)
+        window.allow(percent, per_s_min)
     }
 }
 
@@ -77,7 +77,7 @@ impl Window {
         self.second += passed;
     }
 
-    fn allow(&mut self, percent: u8) -> bool {
+    fn allow(&mut self, percent: u8, per_s_min: u32) -> bool {
         let requests_milli: u64 = self
             .seconds
             .iter()
@@ -91,7 +91,7 @@ impl Window {
         let within_share = (retries + 1).saturating_mul(100_000)
             <= requests_milli.saturating_mul(u64::from(percent));
         let now = self.slot(self.second);
-        if !within_share && now.retries >= BUDGET_RETRIES_PER_S_MIN {
+        if !within_share && now.retries >= per_s_min {
             return false;
         }
         now.retries = now.retries.saturating_add(1);
@@ -108,7 +108,9 @@ mod tests {
     use super::*;
 
     fn granted(budget: &Budget, second: u64, percent: u8, tries: usize) -> usize {
-        (0..tries).filter(|_| budget.allow(second, percent)).count()
+        (0..tries)
+            .filter(|_| budget.allow(second, percent, 3))
+            .count()
     }
 
     #[test]
@@ -132,7 +134,7 @@ mod tests {
     #[test]
     fn requests_of_a_long_time_are_spread_over_it() {
         let budget = Budget::default();
-        budget.allow(1000, 20);
+        budget.allow(1000, 20, 3);
         (0..100_000).for_each(|_| budget.on_request());
         // 100,000 requests in 1,000 seconds are 1,000 in ten: 200 retries.
         let granted = granted(&budget, 2000, 20, 100_000);
@@ -141,7 +143,7 @@ mod tests {
 
     #[test]
     fn no_budget_is_no_retry() {
-        assert!(!Budget::default().allow(1, 0));
+        assert!(!Budget::default().allow(1, 0, 3));
     }
 
     #[test]

@@ -1,26 +1,63 @@
 //! When a server is checked next.
 
-use crate::limits::{CHECK_INTERVAL_MAX, CHECK_INTERVAL_MIN};
+use crate::{
+    limits::{CHECK_INTERVAL_MAX, CHECK_INTERVAL_MIN},
+    random::unit,
+};
 use std::time::{Duration, Instant};
+
+/// How often a server is checked. Intervals are held within [`CHECK_INTERVAL_MIN`] and [`CHECK_INTERVAL_MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckOptions {
+    /// From the end of a check to the next.
+    pub interval: Duration,
+    /// The same while the server is down: it should not wait longer than needed. `None`: half the interval.
+    pub fast_interval: Option<Duration>,
+    /// How far each time is moved at random, up or down, in percent; at most 90.
+    pub jitter_percent: u8,
+}
+
+impl CheckOptions {
+    /// Every so often, twice as often while down, give or take a tenth.
+    pub fn every(interval: Duration) -> Self {
+        Self {
+            interval,
+            fast_interval: None,
+            jitter_percent: 10,
+        }
+    }
+
+    fn usual(&self) -> Duration {
+        self.interval.clamp(CHECK_INTERVAL_MIN, CHECK_INTERVAL_MAX)
+    }
+
+    fn while_down(&self) -> Duration {
+        let fast = self.fast_interval.unwrap_or(self.usual() / 2);
+        fast.clamp(CHECK_INTERVAL_MIN, CHECK_INTERVAL_MAX)
+    }
+}
 
 /// The times of one server's active checks.
 ///
-/// The first comes within a tenth of the interval, the others an interval after the last one's end, give or take a
-/// tenth, so that many servers checked by many edges do not beat in time. While a server is down it is checked twice
-/// as often: it should not wait longer than needed.
+/// The first comes within a tenth of the interval, the others an interval after the last one's end, with jitter, so
+/// that many servers checked by many edges do not beat in time.
 #[derive(Clone, Debug)]
 pub struct CheckSchedule {
-    interval: Duration,
+    options: CheckOptions,
     due: Instant,
 }
 
 impl CheckSchedule {
-    /// A schedule that starts now. The interval is held within [`CHECK_INTERVAL_MIN`] and [`CHECK_INTERVAL_MAX`].
+    /// A schedule that starts now, with the usual fast interval and jitter.
     pub fn new(now: Instant, interval: Duration, random: u64) -> Self {
-        let interval = interval.clamp(CHECK_INTERVAL_MIN, CHECK_INTERVAL_MAX);
+        Self::with(now, CheckOptions::every(interval), random)
+    }
+
+    /// A schedule that starts now.
+    pub fn with(now: Instant, options: CheckOptions, random: u64) -> Self {
         Self {
-            interval,
-            due: now + (interval / 10).mul_f64(unit(random)),
+            options,
+            due: now + (options.usual() / 10).mul_f64(unit(random)),
         }
     }
 
@@ -37,18 +74,14 @@ impl CheckSchedule {
     /// A check has ended: plans the next and says when it is due. `up` is whether the server is up now.
     pub fn checked(&mut self, now: Instant, up: bool, random: u64) -> Instant {
         let interval = if up {
-            self.interval
+            self.options.usual()
         } else {
-            (self.interval / 2).max(CHECK_INTERVAL_MIN)
+            self.options.while_down()
         };
-        self.due = now + interval.mul_f64(0.9 + 0.2 * unit(random));
+        let jitter = f64::from(self.options.jitter_percent.min(90)) / 100.0;
+        self.due = now + interval.mul_f64(1.0 - jitter + 2.0 * jitter * unit(random));
         self.due
     }
-}
-
-/// A random number as a fraction in `0..1`.
-fn unit(random: u64) -> f64 {
-    (random >> 11) as f64 / (1u64 << 53) as f64
 }
 
 #[cfg(test)]
@@ -86,6 +119,28 @@ mod tests {
             due <= now + Duration::from_millis(1001) && due >= now + Duration::from_millis(999)
         );
         assert_eq!(schedule.wait(due), Duration::ZERO);
+    }
+
+    #[test]
+    fn the_interval_while_down_and_the_jitter_may_be_chosen() {
+        let now = Instant::now();
+        let options = CheckOptions {
+            fast_interval: Some(Duration::from_millis(250)),
+            jitter_percent: 0,
+            ..CheckOptions::every(INTERVAL)
+        };
+        let mut schedule = CheckSchedule::with(now, options, 0);
+        assert_eq!(
+            schedule.checked(now, false, 7),
+            now + Duration::from_millis(250)
+        );
+        assert_eq!(schedule.checked(now, true, 7), now + INTERVAL);
+        let options = CheckOptions {
+            jitter_percent: 255,
+            ..options
+        };
+        let mut schedule = CheckSchedule::with(now, options, 0);
+        assert!(schedule.checked(now, true, 0) > now, "never at once");
     }
 
     #[test]

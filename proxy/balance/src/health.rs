@@ -1,6 +1,6 @@
 //! What is known of a server: counts and health, shared by all generations of its pool.
 
-use crate::moment::NEVER;
+use crate::{ewma::Ewma, moment::NEVER, ratio::Ratio};
 use std::sync::atomic::{
     AtomicBool, AtomicU8, AtomicU32, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
@@ -28,7 +28,12 @@ pub(crate) struct Health {
     pub(crate) answered: AtomicU64,
     pub(crate) failed: AtomicU64,
     pub(crate) latency_us: AtomicU64,
+    pub(crate) ewma: Ewma,
     pub(crate) draining: AtomicBool,
+    /// Set at run time; 0 for the configured one.
+    pub(crate) weight: AtomicU32,
+    /// Requests and errors lately, where the pool ejects by their ratio.
+    pub(crate) ratio: Ratio,
     /// Failures of requests in a row.
     pub(crate) failures: AtomicU32,
     /// Milliseconds, [`NEVER`] when not ejected. Slow, but for the claim of a probe.
@@ -40,6 +45,8 @@ pub(crate) struct Health {
     pub(crate) repeats: AtomicU32,
     /// When it was last readmitted. Slow.
     pub(crate) readmitted_at: AtomicU64,
+    /// When its slow start began; [`NEVER`] at the first start. Slow.
+    pub(crate) recovered_at: AtomicU64,
     /// By the active check. Slow.
     pub(crate) check_down: AtomicBool,
     /// Whether a check has ever reported. Slow.
@@ -78,8 +85,10 @@ impl Health {
     /// Ends the ejection and all memory of the failures that led to it, except how often it happened.
     pub(crate) fn readmit(&self, now_ms: u64) {
         self.failures.store(0, Relaxed);
+        self.ratio.clear();
         self.set_probe(Probe::None);
         self.readmitted_at.store(now_ms, Relaxed);
+        self.recovered_at.store(now_ms, Relaxed);
         self.ejected_until.store(NEVER, Release);
     }
 }

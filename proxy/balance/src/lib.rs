@@ -28,27 +28,51 @@
 //! # Limits
 //! Named in [`limits`]. Tested by simulations over 256 seeds in `tests/`.
 
+mod breaker;
 mod budget;
 mod checks;
+mod choose;
+mod ewma;
 mod health;
+mod hedge;
+mod ip_hash;
 mod lease;
+pub mod limit;
 pub mod limits;
 mod moment;
 mod options;
 mod pick;
 mod pool;
+mod queue;
+mod random;
+mod ratio;
 mod report;
+mod retry;
+mod ring;
 mod rotation;
 mod server;
+mod sticky;
+mod table;
 mod transition;
 mod tried;
 mod view;
 
-pub use checks::CheckSchedule;
+pub use breaker::{Allow, Breaker, BreakerOptions, BreakerState};
+pub use checks::{CheckOptions, CheckSchedule};
+pub use hedge::{Hedge, HedgeAfter, HedgeOptions};
+pub use ip_hash::ip_key;
 pub use lease::Lease;
-pub use options::{Algorithm, Eject, PoolOptions, ServerOptions};
+pub use moment::epoch;
+pub use options::{
+    Algorithm, Eject, EjectRatio, Initial, PoolOptions, QueueOptions, ServerOptions,
+};
+pub use pick::{Choice, Picked};
 pub use pool::Pool;
+pub use queue::Ticket;
 pub use report::Outcome;
+pub use retry::{Backoff, RetryOn, Statuses, is_idempotent, retryable};
+pub use ring::hash_key;
 pub use server::{Counters, Server, ServerState};
-pub use transition::Transition;
+pub use sticky::{StickyIds, StickyTable};
+pub use transition::{Ejection, Transition};
 pub use tried::Tried;

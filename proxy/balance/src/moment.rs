@@ -17,6 +17,18 @@ pub(crate) fn settle() {
     LazyLock::force(&ORIGIN);
 }
 
+/// The instant that the crate counts from. Simulations start at a fixed distance from it, so that a seed is all that
+/// their course depends on.
+pub fn epoch() -> Instant {
+    *ORIGIN
+}
+
+/// `now` in nanoseconds, for what is counted finely; never 0.
+pub(crate) fn nanos(now: Instant) -> u64 {
+    let passed = now.saturating_duration_since(*ORIGIN).as_nanos();
+    u64::try_from(passed).unwrap_or(u64::MAX).saturating_add(1)
+}
+
 /// `now` in milliseconds; never [`NEVER`].
 pub(crate) fn millis(now: Instant) -> u64 {
     as_millis(now.saturating_duration_since(*ORIGIN)).saturating_add(1)

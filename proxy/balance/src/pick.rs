@@ -1,90 +1,143 @@
-//! Choosing a server.
+//! Choosing a server: the order of preference. How one of a group is chosen is in `choose`.
 
 use crate::{
+    choose::Search,
     health::Probe,
     lease::Lease,
+    limits::CLAIMS_LOST_MAX,
     limits::PROBE_WINDOW_MAX,
-    moment::{NEVER, as_millis, millis},
+    moment::{NEVER, as_millis},
     options::Algorithm,
     pool::Pool,
-    rotation::Rotation,
     server::Server,
     tried::Tried,
-    view::View,
 };
 use std::{
-    sync::atomic::Ordering::{AcqRel, Acquire, Relaxed},
+    sync::atomic::Ordering::{AcqRel, Acquire},
     time::{Duration, Instant},
 };
 
+/// What a choice depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice<'a> {
+    /// The time.
+    pub now: Instant,
+    /// Uniform over all its bits.
+    pub random: u64,
+    /// The servers that the request has tried.
+    pub tried: &'a Tried,
+    /// For the algorithms by key: [`hash_key`](crate::hash_key) of the key or [`ip_key`](crate::ip_key) of the client.
+    /// Without one they choose by rotation.
+    pub key: Option<u64>,
+    /// The server that the request's session is bound to. Another is chosen when it is not in use or full.
+    pub prefer: Option<usize>,
+}
+
+impl<'a> Choice<'a> {
+    /// One that depends on neither a key nor a session.
+    pub fn new(now: Instant, random: u64, tried: &'a Tried) -> Self {
+        Self {
+            now,
+            random,
+            tried,
+            key: None,
+            prefer: None,
+        }
+    }
+}
+
+/// What came of a choice.
+#[derive(Debug)]
+pub enum Picked {
+    /// A server.
+    Lease(Lease),
+    /// Servers would serve, but all are at their `max_conns`, or others wait already: see [`Pool::wait`].
+    Full,
+    /// No server is left.
+    None,
+}
+
+impl Picked {
+    /// The server, if there is one.
+    pub fn lease(self) -> Option<Lease> {
+        match self {
+            Self::Lease(lease) => Some(lease),
+            Self::Full | Self::None => None,
+        }
+    }
+}
+
 impl Pool {
-    /// A server for a request that has tried `tried` already; `None` when no other is left. `random` should be
-    /// uniform over all its bits.
+    /// A server for a request that has tried `tried` already; `None` when no other is left, or all are full. `random`
+    /// should be uniform over all its bits.
+    pub fn pick(&self, now: Instant, random: u64, tried: &Tried) -> Option<Lease> {
+        self.pick_with(&Choice::new(now, random, tried)).lease()
+    }
+
+    /// A server for a request. While others wait in the queue, a new request is told [`Picked::Full`]; a retry is not:
+    /// it has waited its turn.
     ///
     /// Lock-free and without allocation, except for the first pick after a change of state.
-    pub fn pick(&self, now: Instant, random: u64, tried: &Tried) -> Option<Lease> {
+    pub fn pick_with(&self, choice: &Choice<'_>) -> Picked {
+        if self.has_queue && self.lineage.queue.len() > 0 && choice.tried.is_empty() {
+            return Picked::Full;
+        }
+        self.pick_now(choice)
+    }
+
+    /// A server for a request whose turn it is.
+    pub(crate) fn pick_now(&self, choice: &Choice<'_>) -> Picked {
         let view = self.view();
-        let index = self
-            .claim_probe(&view, millis(now), tried)
-            .or_else(|| self.choose(&view.primaries, random, tried))
-            .or_else(|| self.choose(&view.backups, random, tried))
-            .or_else(|| self.last_resort(&view, random, tried))?;
-        self.servers
-            .get(index)
-            .map(|server| Lease::new(index, server))
-    }
-
-    fn choose(&self, rotation: &Rotation, random: u64, tried: &Tried) -> Option<usize> {
-        if rotation.is_empty() {
-            return None;
-        }
-        // The view may be a moment old; the server's own word is the last.
-        let fits = |&index: &usize| {
-            !tried.contains(index) && self.server(index).is_some_and(Server::is_usable)
-        };
-        match self.options.algorithm {
-            Algorithm::RoundRobin => rotation.from(self.cursor.fetch_add(1, Relaxed)).find(fits),
-            Algorithm::P2c => {
-                let first = rotation.from(rotation.place(random as u32)).find(fits)?;
-                let other = |index: &usize| *index != first && fits(index);
-                let second = rotation
-                    .from(rotation.place((random >> 32) as u32))
-                    .find(other);
-                Some(second.map_or(first, |second| self.less_loaded(first, second)))
+        let search = Search::new(self, &view, choice);
+        for _ in 0..CLAIMS_LOST_MAX {
+            let Some(index) = self.prefer(&search) else {
+                break;
+            };
+            let Some(server) = self.servers.get(index) else {
+                break;
+            };
+            // Of several that see the last slot below its limit, one gets it, and the others look again.
+            if let Some(lease) = Lease::claim(index, server) {
+                return Picked::Lease(lease);
             }
+            search.found_full();
         }
-    }
-
-    /// The one with fewer requests in flight for its weight; the first on a tie, as it was drawn by weight.
-    fn less_loaded(&self, first: usize, second: usize) -> usize {
-        let (Some(a), Some(b)) = (self.server(first), self.server(second)) else {
-            return first;
-        };
-        let load =
-            |this: &Server, other: &Server| u64::from(this.in_flight()) * u64::from(other.weight());
-        if load(b, a) < load(a, b) {
-            second
+        if search.was_full() {
+            Picked::Full
         } else {
-            first
+            Picked::None
         }
     }
 
-    /// An ejected server whose time has run out, claimed by one request at a time.
-    fn claim_probe(&self, view: &View, now_ms: u64, tried: &Tried) -> Option<usize> {
-        if now_ms < view.next_probe_ms {
+    fn prefer(&self, search: &Search<'_>) -> Option<usize> {
+        search
+            .bound()
+            .or_else(|| self.claim_probe(search))
+            .or_else(|| search.primary())
+            .or_else(|| search.backup())
+            .or_else(|| self.last_resort(search))
+    }
+
+    /// An ejected server whose time has run out, claimed by one request at a time. Where a key decides, only a request
+    /// whose key belongs to that server probes it: see `Search::by_key`.
+    fn claim_probe(&self, search: &Search<'_>) -> Option<usize> {
+        if search.now_ms < search.view.next_probe_ms || search.has_key() {
             return None;
         }
-        view.ejected
+        search
+            .view
+            .ejected
             .from(0)
-            .find(|&index| !tried.contains(index) && self.claim(index, now_ms))
+            .find(|&index| search.may_try(index) && self.claim(index, search.now_ms))
     }
 
-    fn claim(&self, index: usize, now_ms: u64) -> bool {
+    /// Claims the probe of a server whose ejection has run out.
+    pub(crate) fn claim(&self, index: usize, now_ms: u64) -> bool {
         let Some(server) = self.server(index) else {
             return false;
         };
         let until_ms = server.health.ejected_until.load(Acquire);
-        if until_ms == NEVER || until_ms > now_ms || !server.is_eligible() {
+        if until_ms == NEVER || until_ms > now_ms || !server.is_eligible() || server.is_full() {
             return false;
         }
         let window = self
@@ -104,19 +157,30 @@ impl Pool {
         claimed
     }
 
-    fn last_resort(&self, view: &View, random: u64, tried: &Tried) -> Option<usize> {
+    /// Servers that only ejection keeps out, where no other is in use: not where others are merely full.
+    fn last_resort(&self, search: &Search<'_>) -> Option<usize> {
+        if search.was_full() {
+            return None;
+        }
+        let ejected = &search.view.ejected;
         let fits = |&index: &usize| {
-            !tried.contains(index) && self.server(index).is_some_and(Server::is_eligible)
+            search.may_try(index) && self.server(index).is_some_and(Server::is_eligible)
         };
-        let index = view
-            .ejected
-            .from(view.ejected.place(random as u32))
-            .find(fits)?;
+        let has_room = |index: &usize| search.has_room(*index);
+        let index = ejected
+            .from(ejected.place(search.choice.random as u32))
+            .filter(fits)
+            .find(has_room)?;
         self.server(index)?.health.note_last_resort();
         Some(index)
     }
 
     pub(crate) fn server(&self, index: usize) -> Option<&Server> {
         self.servers.get(index).map(|server| &**server)
+    }
+
+    /// Whether keys decide.
+    pub(crate) fn is_by_key(&self) -> bool {
+        matches!(self.options.algorithm, Algorithm::Hash | Algorithm::IpHash)
     }
 }

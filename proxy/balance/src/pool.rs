@@ -1,10 +1,14 @@
 //! The pool itself: construction, carry-over, and what others ask of it.
 
 use crate::{
+    breaker::Breaker,
     budget::Budget,
     health::Health,
+    hedge::Hedge,
     moment,
-    options::{PoolOptions, ServerOptions},
+    options::{Initial, PoolOptions, ServerOptions},
+    queue::Queue,
+    random::mix,
     server::Server,
     view::View,
 };
@@ -29,11 +33,15 @@ pub(crate) struct Lineage {
     version: AtomicU64,
     /// Held while health changes (never on the hot path), so that a cap over several servers is exact.
     pub(crate) changes: Mutex<()>,
+    /// Requests that wait for a server below its `max_conns`.
+    pub(crate) queue: Arc<Queue>,
 }
 
 impl Lineage {
+    /// Something a [`View`] shows has changed. It may have made room.
     pub(crate) fn changed(&self) {
         self.version.fetch_add(1, Release);
+        self.queue.signal();
     }
 }
 
@@ -46,6 +54,10 @@ pub struct Pool {
     /// The place in the rotation.
     pub(crate) cursor: AtomicUsize,
     budget: Arc<Budget>,
+    breaker: Option<Arc<Breaker>>,
+    hedge: Option<Arc<Hedge>>,
+    /// Whether requests may wait.
+    pub(crate) has_queue: bool,
     view: ArcSwap<View>,
     /// Whether there was none before. The cap on ejections is exact within one generation: an older one counts its own
     /// servers, and a reload may shrink the pool.
@@ -54,19 +66,25 @@ pub struct Pool {
 
 impl Pool {
     /// A pool. Servers whose address `previous` has too go on with their counts, health, drain and ejection (the n-th
-    /// of several with the same address with the n-th), and so does the retry budget's window.
+    /// of several with the same address with the n-th), and so do the retry budget's window, the queue, and the breaker
+    /// and hedging where their options are the same.
     pub fn new(mut options: PoolOptions, previous: Option<&Pool>) -> Arc<Self> {
         moment::settle();
         let mut known = known_servers(previous);
         let checked = options.checked;
+        let initial = options.initial;
+        let lineage = previous
+            .map(|previous| Arc::clone(&previous.lineage))
+            .unwrap_or_default();
         let server = |options: ServerOptions| {
             let health = known
                 .get_mut(options.address.as_str())
                 .and_then(Vec::pop)
-                .unwrap_or_default();
+                .unwrap_or_else(|| new_health(checked && initial == Initial::Down));
             Arc::new(Server {
-                options,
                 checked,
+                queue: (options.max_conns != 0).then(|| Arc::clone(&lineage.queue)),
+                options,
                 health,
             })
         };
@@ -74,21 +92,24 @@ impl Pool {
             .into_iter()
             .map(server)
             .collect();
-        let lineage = previous
-            .map(|previous| Arc::clone(&previous.lineage))
-            .unwrap_or_default();
         let version = lineage.version.load(Acquire);
-        Arc::new(Self {
+        let pool = Self {
+            breaker: breaker(&options, previous),
+            hedge: hedge(&options, previous),
+            has_queue: options.queue.size > 0,
             budget: previous
                 .map(|previous| Arc::clone(&previous.budget))
                 .unwrap_or_default(),
             cursor: AtomicUsize::new(previous.map_or(0, |previous| previous.cursor.load(Relaxed))),
-            view: ArcSwap::from_pointee(View::new(version, &servers)),
+            view: ArcSwap::from_pointee(View::new(version, options.algorithm, &servers, None)),
             is_first: previous.is_none(),
             options,
             servers,
             lineage,
-        })
+        };
+        // It may have more room than the one before.
+        pool.lineage.queue.signal();
+        Arc::new(pool)
     }
 
     /// Its name.
@@ -106,17 +127,36 @@ impl Pool {
         self.options.retry_attempts.max(1)
     }
 
-    /// Counts a request towards the retry budget; retries are not counted.
+    /// What it was made of, without the servers.
+    pub fn options(&self) -> &PoolOptions {
+        &self.options
+    }
+
+    /// Its circuit breaker, if it has one: to be asked before a request, and told after it.
+    pub fn breaker(&self) -> Option<&Breaker> {
+        self.breaker.as_deref()
+    }
+
+    /// Its hedging, if it hedges.
+    pub fn hedge(&self) -> Option<&Hedge> {
+        self.hedge.as_deref()
+    }
+
+    /// Counts a request towards the budgets; retries and hedges are not counted.
     pub fn on_request(&self) {
         self.budget.on_request();
+        if let Some(hedge) = &self.hedge {
+            hedge.on_request();
+        }
     }
 
     /// Whether one more retry fits the budget, which it then takes up: over the last ten seconds retries stay within
-    /// their share of requests, or below three a second where there are few.
+    /// their share of requests, or below [`PoolOptions::retry_min_per_s`] where there are few.
     pub fn allow_retry(&self, now: std::time::Instant) -> bool {
         self.budget.allow(
             moment::millis(now) / 1000,
             self.options.retry_budget_percent,
+            self.options.retry_min_per_s,
         )
     }
 
@@ -146,6 +186,16 @@ impl Pool {
         }
     }
 
+    /// Sets a server's weight at run time; 0 goes back to the configured one. Survives a reload. An unknown index
+    /// changes nothing.
+    pub fn set_weight(&self, index: usize, weight: u32) {
+        if let Some(server) = self.servers.get(index) {
+            let _changes = self.lineage.changes.lock();
+            server.health.weight.store(weight, Release);
+            self.lineage.changed();
+        }
+    }
+
     /// The servers in use now; rebuilt by the first who asks after a change, by whichever generation.
     pub(crate) fn view(&self) -> Guard<Arc<View>> {
         let view = self.view.load();
@@ -156,8 +206,11 @@ impl Pool {
         let _changes = self.lineage.changes.lock();
         // The version is read before the state it stands for: a change in between is seen as another change.
         let version = self.lineage.version.load(Acquire);
-        if self.view.load().version != version {
-            self.view.store(Arc::new(View::new(version, &self.servers)));
+        let before = self.view.load();
+        if before.version != version {
+            let algorithm = self.options.algorithm;
+            let view = View::new(version, algorithm, &self.servers, Some(&before));
+            self.view.store(Arc::new(view));
         }
         self.view.load()
     }
@@ -204,6 +257,15 @@ impl Pool {
                 "{ejected} servers are ejected, {ejected_max} may be"
             ));
         }
+        // A reload may have lowered it below what was in flight.
+        let is_over = |server: &&Arc<Server>| {
+            server.max_conns() != 0 && server.in_flight() > server.max_conns()
+        };
+        if self.is_first
+            && let Some(server) = self.servers.iter().find(is_over)
+        {
+            return Err(format!("{} has more than its max_conns", server.address()));
+        }
         match self
             .servers
             .iter()
@@ -216,6 +278,27 @@ impl Pool {
             None => Ok(()),
         }
     }
+}
+
+fn new_health(down: bool) -> Arc<Health> {
+    let health = Health::default();
+    health.check_down.store(down, Relaxed);
+    Arc::new(health)
+}
+
+fn breaker(options: &PoolOptions, previous: Option<&Pool>) -> Option<Arc<Breaker>> {
+    let wanted = options.breaker?;
+    let known = previous.and_then(|previous| previous.breaker.as_ref());
+    let known = known.filter(|known| *known.options() == wanted);
+    let new = || Arc::new(Breaker::new(wanted, mix(options.seed)));
+    Some(known.map_or_else(new, Arc::clone))
+}
+
+fn hedge(options: &PoolOptions, previous: Option<&Pool>) -> Option<Arc<Hedge>> {
+    let wanted = options.hedge?;
+    let known = previous.and_then(|previous| previous.hedge.as_ref());
+    let known = known.filter(|known| *known.options() == wanted);
+    Some(known.map_or_else(|| Arc::new(Hedge::new(wanted)), Arc::clone))
 }
 
 /// The previous pool's servers by address; each list is in reverse order, to be popped.

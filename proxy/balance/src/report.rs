@@ -2,11 +2,12 @@
 
 use crate::{
     health::{Health, Probe},
-    limits::{EJECTION_GROWTH_MAX, EJECTION_MAX},
+    limits::{EJECTION_MAX, RATIO_WINDOW_MAX, RATIO_WINDOW_MIN},
     moment::{NEVER, as_millis, instant, millis},
+    options::{Algorithm, EjectRatio},
     pool::Pool,
     server::Server,
-    transition::Transition,
+    transition::{Ejection, Transition},
 };
 use std::{
     sync::atomic::Ordering::{Acquire, Relaxed, Release},
@@ -39,20 +40,63 @@ impl Outcome {
             Self::ConnectFailed | Self::TimedOut | Self::Broken => true,
         }
     }
+
+    /// Whether it counts where shares are judged (ejection by ratio, breakers, latency): failures and any other 5xx but
+    /// 501 and 505, which speak of the request.
+    pub fn is_error(&self) -> bool {
+        match self {
+            Self::Answered { status, .. } => {
+                (500..=599).contains(status) && !matches!(status, 501 | 505)
+            }
+            _ => self.is_failure(),
+        }
+    }
 }
 
 impl Pool {
     /// Notes what became of a request to the server at `index`; lock-free while all is well.
     pub fn report(&self, now: Instant, index: usize, outcome: Outcome) -> Option<Transition> {
         let server = self.server(index)?;
-        if let Outcome::Answered { latency, .. } = outcome {
-            let latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
-            server.health.latency_us.fetch_add(latency_us, Relaxed);
+        let health = &server.health;
+        let now_ms = millis(now);
+        let ratio = self.options.eject.ratio.as_ref();
+        let is_failure = outcome.is_failure();
+        let is_error = is_failure || (ratio.is_some() && outcome.is_error());
+        self.note_latency(now_ms, health, &outcome);
+        if let Some(ratio) = ratio {
+            health.ratio.note(now_ms, window_ms(ratio), is_error);
         }
-        if outcome.is_failure() {
-            self.note_failure(now, server)
+        if is_failure {
+            health.failed.fetch_add(1, Relaxed);
+            health.failures.fetch_add(1, Relaxed);
         } else {
-            self.note_success(now, server)
+            health.answered.fetch_add(1, Relaxed);
+            if health.failures.load(Relaxed) != 0 {
+                health.failures.store(0, Relaxed);
+            }
+        }
+        if is_error {
+            self.consider_ejection(now, server)
+        } else {
+            self.consider_readmission(now, health)
+        }
+    }
+
+    fn note_latency(&self, now_ms: u64, health: &Health, outcome: &Outcome) {
+        if let Outcome::Answered { latency, .. } = *outcome {
+            let latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+            health.latency_us.fetch_add(latency_us, Relaxed);
+        }
+        if self.options.algorithm == Algorithm::Ewma {
+            match *outcome {
+                // An error may come fast.
+                _ if outcome.is_error() => health.ewma.penalise(now_ms),
+                Outcome::Answered { latency, .. } => health.ewma.observe(now_ms, latency),
+                _ => {}
+            }
+        }
+        if let (Some(hedge), Outcome::Answered { latency, .. }) = (self.hedge(), *outcome) {
+            hedge.observe(latency);
         }
     }
 
@@ -89,17 +133,16 @@ impl Pool {
         if ok {
             // What it did before it went down says nothing about it now.
             health.readmit(millis(now));
+            if first {
+                // It was waited for, not down: nothing to recover from.
+                health.recovered_at.store(NEVER, Relaxed);
+            }
         }
         self.lineage.changed();
         Some(if ok { Transition::Up } else { Transition::Down })
     }
 
-    fn note_success(&self, now: Instant, server: &Server) -> Option<Transition> {
-        let health = &server.health;
-        health.answered.fetch_add(1, Relaxed);
-        if health.failures.load(Relaxed) != 0 {
-            health.failures.store(0, Relaxed);
-        }
+    fn consider_readmission(&self, now: Instant, health: &Health) -> Option<Transition> {
         // A request that began before the ejection and ends well now proves nothing: only a probe does.
         if !health.is_ejected() || health.probe() == Probe::None {
             return None;
@@ -113,24 +156,40 @@ impl Pool {
         Some(Transition::Readmitted)
     }
 
-    fn note_failure(&self, now: Instant, server: &Server) -> Option<Transition> {
+    fn consider_ejection(&self, now: Instant, server: &Server) -> Option<Transition> {
         let health = &server.health;
-        health.failed.fetch_add(1, Relaxed);
-        let failures = health.failures.fetch_add(1, Relaxed).saturating_add(1);
-        let after = server.options.max_fails.unwrap_or(self.options.eject.after);
-        if after == 0 || (failures < after && !health.is_ejected()) {
-            return None;
+        if !health.is_ejected() {
+            self.grounds(now, server)?;
         }
         let _changes = self.lineage.changes.lock();
-        if health.is_ejected() {
+        let why = if health.is_ejected() {
             // Others that were under way when it was ejected fail too; they do not lengthen the ejection.
             if health.probe() != Probe::Due {
                 return None;
             }
-        } else if health.failures.load(Relaxed) < after || !self.may_eject(server) {
+            Ejection::InARow
+        } else {
+            self.grounds(now, server)
+                .filter(|_| self.may_eject(server))?
+        };
+        Some(self.eject(now, server, why))
+    }
+
+    /// Why the server should be ejected, if it should.
+    fn grounds(&self, now: Instant, server: &Server) -> Option<Ejection> {
+        let health = &server.health;
+        if server.options.max_fails == Some(0) {
             return None;
         }
-        Some(self.eject(now, server))
+        let after = server.options.max_fails.unwrap_or(self.options.eject.after);
+        if after != 0 && health.failures.load(Relaxed) >= after {
+            return Some(Ejection::InARow);
+        }
+        let ratio = self.options.eject.ratio.as_ref()?;
+        let counts = health.ratio.counts(millis(now), window_ms(ratio));
+        counts
+            .reaches(ratio.percent, ratio.min_requests)
+            .then_some(Ejection::Ratio)
     }
 
     /// Whether the cap leaves room, and another server would still take requests.
@@ -148,11 +207,12 @@ impl Pool {
                 .any(|other| is_other(other) && other.is_usable())
     }
 
-    fn eject(&self, now: Instant, server: &Server) -> Transition {
+    fn eject(&self, now: Instant, server: &Server, why: Ejection) -> Transition {
         let health = &server.health;
         let now_ms = millis(now);
         let base = self.ejection_base(server);
-        let forgotten_ms = as_millis(base.saturating_mul(EJECTION_GROWTH_MAX));
+        let longest = self.options.eject.at_longest.max(base).min(EJECTION_MAX);
+        let forgotten_ms = as_millis(longest);
         let readmitted_at = health.readmitted_at.load(Relaxed);
         let was_good = !health.is_ejected() && now_ms.saturating_sub(readmitted_at) > forgotten_ms;
         let repeats = if was_good {
@@ -161,13 +221,13 @@ impl Pool {
             health.repeats.load(Relaxed).saturating_add(1)
         };
         health.repeats.store(repeats, Relaxed);
-        // nginx's fail_timeout is constant; ours grows.
-        let growth = if server.options.fail_timeout.is_some() {
-            1
+        // nginx's fail_timeout is constant; ours doubles.
+        let for_ = if server.options.fail_timeout.is_some() {
+            base
         } else {
-            repeats.min(EJECTION_GROWTH_MAX)
+            let growth = 1u32.checked_shl(repeats - 1).unwrap_or(u32::MAX);
+            base.saturating_mul(growth).min(longest)
         };
-        let for_ = base.saturating_mul(growth).min(EJECTION_MAX);
         let until_ms = now_ms.saturating_add(as_millis(for_).max(1));
         health.ejections.fetch_add(1, Relaxed);
         health.set_probe(Probe::None);
@@ -176,6 +236,7 @@ impl Pool {
         Transition::Ejected {
             until: instant(until_ms, now),
             for_,
+            why,
         }
     }
 
@@ -198,4 +259,8 @@ impl Pool {
             .unwrap_or(self.options.eject.for_)
             .min(EJECTION_MAX)
     }
+}
+
+fn window_ms(ratio: &EjectRatio) -> u64 {
+    as_millis(ratio.window.clamp(RATIO_WINDOW_MIN, RATIO_WINDOW_MAX))
 }

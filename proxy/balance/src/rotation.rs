@@ -10,6 +10,8 @@ use crate::limits::ROTATION_SLOTS_MAX;
 #[derive(Debug, Default)]
 pub(crate) struct Rotation {
     slots: Box<[u32]>,
+    /// Each server once; empty where the slots are that.
+    members: Box<[u32]>,
 }
 
 impl Rotation {
@@ -19,6 +21,7 @@ impl Rotation {
         if weights.iter().all(|&weight| weight == 1) {
             return Self {
                 slots: members.iter().map(|&(index, _)| index).collect(),
+                members: Box::default(),
             };
         }
         let sum: i64 = weights.iter().sum();
@@ -37,6 +40,7 @@ impl Rotation {
         }
         Self {
             slots: slots.into(),
+            members: members.iter().map(|&(index, _)| index).collect(),
         }
     }
 
@@ -52,17 +56,30 @@ impl Rotation {
 
     /// The servers in order, from a place in the round (any number: the round repeats), all slots once.
     pub(crate) fn from(&self, start: usize) -> impl Iterator<Item = usize> + '_ {
-        let (head, tail) = match self.slots.len() {
-            0 => (&[][..], &[][..]),
-            len => self.slots.split_at(start % len),
+        around(&self.slots, start)
+    }
+
+    /// Each server once, from any place on.
+    pub(crate) fn members_from(&self, start: usize) -> impl Iterator<Item = usize> + '_ {
+        let members = match self.members.len() {
+            0 => &self.slots,
+            _ => &self.members,
         };
-        tail.iter().chain(head).map(|&index| index as usize)
+        around(members, start)
     }
 
     /// The place in the round for a random number, by multiplication in place of division.
     pub(crate) fn place(&self, random: u32) -> usize {
         ((u64::from(random) * self.slots.len() as u64) >> 32) as usize
     }
+}
+
+fn around(indexes: &[u32], start: usize) -> impl Iterator<Item = usize> + '_ {
+    let (head, tail) = match indexes.len() {
+        0 => (&[][..], &[][..]),
+        len => indexes.split_at(start % len),
+    };
+    tail.iter().chain(head).map(|&index| index as usize)
 }
 
 /// The weights divided by their greatest common divisor, and scaled down where their sum is past the limit.

@@ -2,13 +2,14 @@
 
 use crate::{
     health::Health,
-    moment::{NEVER, millis},
+    moment::{NEVER, as_millis, millis},
     options::ServerOptions,
+    queue::Queue,
 };
 use std::{
     sync::{
         Arc,
-        atomic::Ordering::{Acquire, Relaxed},
+        atomic::Ordering::{Acquire, Relaxed, SeqCst},
     },
     time::{Duration, Instant},
 };
@@ -19,6 +20,8 @@ pub struct Server {
     pub(crate) options: ServerOptions,
     /// Whether the pool has active checks: without, what an older generation's checks found does not count.
     pub(crate) checked: bool,
+    /// Who waits for a slot here; only where `max_conns` bounds them.
+    pub(crate) queue: Option<Arc<Queue>>,
     pub(crate) health: Arc<Health>,
 }
 
@@ -54,9 +57,33 @@ impl Server {
         &self.options.address
     }
 
-    /// Its share, at least 1.
+    /// Its share, at least 1: as set at run time by [`Pool::set_weight`](crate::Pool::set_weight), else as configured.
     pub fn weight(&self) -> u32 {
-        self.options.weight.max(1)
+        match self.health.weight.load(Relaxed) {
+            0 => self.options.weight.max(1),
+            weight => weight,
+        }
+    }
+
+    /// The most requests in flight at once; 0 for no limit.
+    pub fn max_conns(&self) -> u32 {
+        self.options.max_conns
+    }
+
+    /// Whether as many requests are in flight as may be.
+    pub fn is_full(&self) -> bool {
+        let max = self.options.max_conns;
+        max != 0 && self.health.in_flight.load(SeqCst) >= max
+    }
+
+    /// How much of its weight counts, in percent: less than 100 in slow start.
+    pub fn ramp(&self, now: Instant) -> u32 {
+        self.ramp_percent(millis(now))
+    }
+
+    /// The moving average of its latency; `None` before the first answer, or where the pool does not choose by it.
+    pub fn average_latency(&self) -> Option<Duration> {
+        self.health.ewma.value()
     }
 
     /// Whether it is a backup.
@@ -73,7 +100,7 @@ impl Server {
     pub fn state(&self, _now: Instant) -> ServerState {
         if self.is_down() {
             ServerState::Down
-        } else if self.health.draining.load(Relaxed) {
+        } else if self.is_draining() {
             ServerState::Draining
         } else if self.health.is_ejected() {
             ServerState::Ejected
@@ -98,13 +125,42 @@ impl Server {
         }
     }
 
+    /// When its slow start is over, in milliseconds; [`NEVER`] when it has none.
+    pub(crate) fn ramps_until_ms(&self) -> u64 {
+        match self.health.recovered_at.load(Relaxed) {
+            NEVER => NEVER,
+            _ if self.options.slow_start.is_zero() => NEVER,
+            at => at.saturating_add(as_millis(self.options.slow_start)),
+        }
+    }
+
+    pub(crate) fn ramp_percent(&self, now_ms: u64) -> u32 {
+        let until_ms = self.ramps_until_ms();
+        if until_ms <= now_ms {
+            return 100;
+        }
+        let whole_ms = as_millis(self.options.slow_start).max(1);
+        let passed_ms = whole_ms.saturating_sub(until_ms - now_ms);
+        // At most a hundred: the quotient fits.
+        ((passed_ms.saturating_mul(100) / whole_ms) as u32).clamp(1, 100)
+    }
+
+    fn is_draining(&self) -> bool {
+        self.options.drain || self.health.draining.load(Relaxed)
+    }
+
+    /// Whether it would take requests, were it not draining.
+    pub(crate) fn serves_its_sessions(&self) -> bool {
+        !self.is_down() && !self.health.is_ejected()
+    }
+
     fn is_down(&self) -> bool {
         self.options.down || (self.checked && self.health.check_down.load(Acquire))
     }
 
     /// Whether nothing but a passive ejection may keep it from requests.
     pub(crate) fn is_eligible(&self) -> bool {
-        !self.is_down() && !self.health.draining.load(Relaxed)
+        !self.is_down() && !self.is_draining()
     }
 
     /// Whether it takes requests.

@@ -228,16 +228,26 @@ fn a_probe_that_is_never_reported_only_delays_the_next() {
 }
 
 #[test]
-fn an_ejection_grows_with_repeats_to_ten_times_its_length() {
-    let pool = Pool::new(options(2), None);
+fn an_ejection_doubles_with_repeats_up_to_its_longest() {
+    let eject = Eject {
+        at_longest: Duration::from_secs(100),
+        ..Eject::default()
+    };
+    let pool = Pool::new(
+        PoolOptions {
+            eject,
+            ..options(2)
+        },
+        None,
+    );
     let mut now = Instant::now();
     let mut lengths = vec![ejected_for(fail(&pool, now, 0, 5)).as_secs()];
-    for _ in 0..11 {
+    for _ in 0..6 {
         now += Duration::from_secs(101);
         assert_eq!(picks(&pool, now, 1), [0]);
         lengths.push(ejected_for(pool.report(now, 0, REFUSED)).as_secs());
     }
-    assert_eq!(lengths, [10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 100, 100]);
+    assert_eq!(lengths, [10, 20, 40, 80, 100, 100, 100]);
     // A long good time, and it is forgotten.
     now += Duration::from_secs(101);
     picks(&pool, now, 1);

@@ -58,6 +58,7 @@ fn random_options(random: &mut Random) -> PoolOptions {
             after: random.below(6) as u32,
             for_: Duration::from_secs(1 + random.below(15)),
             at_most_percent: random.below(101) as u8,
+            ..Eject::default()
         },
         retry_budget_percent: random.below(60) as u8,
         ..PoolOptions::new("simulated", algorithm, servers)
@@ -341,6 +342,7 @@ fn threads_leave_the_pool_in_order() {
         after: 2,
         for_: Duration::from_millis(5),
         at_most_percent: 60,
+        ..Eject::default()
     };
     let options = PoolOptions {
         checked: true,

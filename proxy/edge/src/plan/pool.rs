@@ -317,15 +317,14 @@ fn balancer_options(from: &model::Pool) -> balance::PoolOptions {
             down: s.down,
             max_fails: s.max_fails,
             fail_timeout: s.fail_timeout,
+            ..balance::ServerOptions::new("")
         })
         .collect();
+    let algorithm = match from.balance {
+        model::Balance::RoundRobin => balance::Algorithm::RoundRobin,
+        model::Balance::P2c => balance::Algorithm::P2c,
+    };
     balance::PoolOptions {
-        name: from.name.clone(),
-        algorithm: match from.balance {
-            model::Balance::RoundRobin => balance::Algorithm::RoundRobin,
-            model::Balance::P2c => balance::Algorithm::P2c,
-        },
-        servers,
         checked: from.health.is_some(),
         rise: from.health.as_ref().map_or(2, |h| h.rise),
         fall: from.health.as_ref().map_or(2, |h| h.fall),
@@ -333,8 +332,10 @@ fn balancer_options(from: &model::Pool) -> balance::PoolOptions {
             after: from.eject.after,
             for_: from.eject.for_,
             at_most_percent: from.eject.at_most_percent,
+            ..balance::Eject::default()
         },
         retry_budget_percent: from.retry.budget_percent,
         retry_attempts: from.retry.attempts,
+        ..balance::PoolOptions::new(from.name.clone(), algorithm, servers)
     }
 }
