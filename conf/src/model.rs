@@ -10,6 +10,9 @@ mod pool;
 pub use compress::{Coding, Compress, GzipProxied, NginxGzip};
 pub use pool::*;
 
+mod http2;
+
+pub use http2::Http2Limits;
 use ipnet::IpNet;
 use seawall_diag::{SourceMap, Span};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -88,6 +91,8 @@ pub struct Limits {
     pub connections: usize,
     /// Responses being compressed at once (default 256, each at most about 2 MiB); past it they are sent as they are.
     pub encoders: usize,
+    /// What one HTTP/2 connection may ask for.
+    pub http2: Http2Limits,
 }
 
 impl Default for Limits {
@@ -98,6 +103,7 @@ impl Default for Limits {
             head_timeout: Duration::from_secs(10),
             connections: 65_536,
             encoders: 256,
+            http2: Http2Limits::default(),
         }
     }
 }
@@ -122,6 +128,8 @@ pub struct Listener {
     pub address: Address,
     /// Whether TLS is spoken.
     pub tls: bool,
+    /// Whether HTTP/2 is spoken: by ALPN over TLS, else by prior knowledge (default on; from nginx.conf off).
+    pub http2: bool,
     /// A named listener serves only sites that ask for it.
     pub name: Option<String>,
     /// The site (index into [`Config::sites`]) for unknown names: nginx's `default_server`. `None`: 421.

@@ -603,7 +603,7 @@ fn what_is_not_built_is_an_error_unless_it_is_off() {
     for text in [
         "ssi on;",
         "server { location / { try_files $uri =404; } }",
-        "server { listen 80 http2; }",
+        "server { listen 80 quic; }",
         "map $a $b {}",
     ] {
         let error = load_text(
@@ -665,4 +665,25 @@ fn blocks_nested_past_the_limit_are_refused() {
             "{said:?}"
         );
     }
+}
+
+#[test]
+fn http2_is_off_unless_asked_for_by_directive_or_listen() {
+    let on = |text: &str| -> Vec<bool> {
+        config(&format!("events {{}} http {{ {text} }}"))
+            .listeners
+            .iter()
+            .map(|l| l.http2)
+            .collect()
+    };
+    assert_eq!(on("server { listen 127.0.0.1:80; }"), [false]);
+    assert_eq!(on("server { listen 127.0.0.1:80 http2; }"), [true]);
+    assert_eq!(on("http2 on; server { listen 127.0.0.1:80; }"), [true]);
+    assert_eq!(
+        on("http2 on; server { http2 off; listen 127.0.0.1:80; } server { listen 127.0.0.1:81; }"),
+        [false, true]
+    );
+    let limits = config("events {} http { http2_max_concurrent_streams 7; }").limits;
+    assert_eq!(limits.http2.streams, 7);
+    assert_eq!(config("events {} http {}").limits.http2.streams, 128);
 }

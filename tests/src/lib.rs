@@ -22,6 +22,7 @@ pub mod conformance;
 mod daemon;
 pub mod dns;
 mod gate;
+pub mod http2;
 mod origin;
 mod patience;
 mod ports;

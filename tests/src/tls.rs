@@ -30,19 +30,9 @@ pub struct Session {
 /// # Errors
 /// The handshake's.
 pub fn connect(address: SocketAddr, name: &str, ca: &Path) -> io::Result<Session> {
-    let mut roots = RootCertStore::empty();
-    for certificate in rustls_pemfile::certs(&mut io::BufReader::new(std::fs::File::open(ca)?)) {
-        roots.add(certificate?).map_err(io::Error::other)?;
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let config = trusting(ca, &[b"http/1.1"])?;
     let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
-    let mut session = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
+    let mut session = ClientConnection::new(config, name).map_err(io::Error::other)?;
     let mut socket = TcpStream::connect(address)?;
     socket.set_read_timeout(Some(PATIENCE))?;
     socket.set_nodelay(true)?;
@@ -63,6 +53,25 @@ pub fn connect(address: SocketAddr, name: &str, ca: &Path) -> io::Result<Session
         alpn,
         certificate,
     })
+}
+
+/// What a client needs that trusts the CAs in the PEM file `ca` and offers these protocols.
+///
+/// # Errors
+/// The file's.
+pub fn trusting(ca: &Path, alpn: &[&[u8]]) -> io::Result<Arc<ClientConfig>> {
+    let mut roots = RootCertStore::empty();
+    for certificate in rustls_pemfile::certs(&mut io::BufReader::new(std::fs::File::open(ca)?)) {
+        roots.add(certificate?).map_err(io::Error::other)?;
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|p| p.to_vec()).collect();
+    Ok(Arc::new(config))
 }
 
 /// Writes a new self-signed certificate for `name` and its key.

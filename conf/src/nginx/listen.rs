@@ -51,9 +51,12 @@ pub(crate) fn listens(
                 continue;
             }
         };
-        let (tls, default) = parameters(reader, d);
+        let (tls, default, http2) = parameters(reader, d);
         for address in addresses {
             add(reader, address, d.at(), tls, default, all, &mut own, site);
+            if http2 && let Some(listener) = own.last().and_then(|l| all.get_mut(l.index)) {
+                listener.http2 = true;
+            }
         }
     }
     if own.is_empty() && !server.children().any(|d| d.name() == "listen") {
@@ -94,6 +97,7 @@ fn add(
                 at,
                 address,
                 tls: false,
+                http2: false,
                 name: None,
                 default_site: None,
             });
@@ -154,13 +158,15 @@ pub(crate) fn show(address: &Address) -> String {
     }
 }
 
-fn parameters(reader: &mut Reader<'_>, d: &Directive) -> (bool, bool) {
-    let (mut tls, mut default) = (false, false);
+/// Whether it says `ssl`, `default_server` and `http2`.
+fn parameters(reader: &mut Reader<'_>, d: &Directive) -> (bool, bool, bool) {
+    let (mut tls, mut default, mut http2) = (false, false, false);
     for word in d.args.iter().skip(1) {
         match word.text.as_str() {
             "ssl" => tls = true,
             "default_server" | "default" => default = true,
-            "http2" | "quic" | "proxy_protocol" | "ipv6only=off" | "spdy" | "http3" => {
+            "http2" => http2 = true,
+            "quic" | "proxy_protocol" | "ipv6only=off" | "spdy" | "http3" => {
                 reader.not_yet(word.at, &format!("\"{}\" of \"listen\"", word.text));
             }
             text if TUNING.contains(&text) || TUNING_VALUES.iter().any(|t| text.starts_with(t)) => {
@@ -168,7 +174,7 @@ fn parameters(reader: &mut Reader<'_>, d: &Directive) -> (bool, bool) {
             _ => reader.invalid_parameter(word),
         }
     }
-    (tls, default)
+    (tls, default, http2)
 }
 
 /// Reads the `server_name`s of one server; none is the empty name.

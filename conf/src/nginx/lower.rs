@@ -1,6 +1,7 @@
 //! The whole file: main, `events`, `http`.
 
 use super::cache;
+use super::http2;
 use super::listen;
 use super::location::Builder;
 use super::log::{self, Logs};
@@ -193,6 +194,7 @@ fn read_limits(reader: &mut Reader<'_>, http: &Directive, limits: &mut Limits) {
     limits.head_timeout = timeout.unwrap_or(limits.head_timeout);
     limits.head_fields = fields.unwrap_or(limits.head_fields);
     limits.head_bytes = bytes.unwrap_or(limits.head_bytes);
+    limits.http2 = http2::limits(reader, http);
 }
 
 fn lower_http(
@@ -228,6 +230,13 @@ fn lower_http(
         .enumerate()
         .map(|(i, d)| listen::listens(reader, d, &mut listeners, i))
         .collect();
+    let own = |l: &Vec<listen::Listen>| l.iter().map(|l| l.index).collect();
+    let of: Vec<_> = servers
+        .iter()
+        .zip(&listens)
+        .map(|(d, l)| (*d, own(l)))
+        .collect();
+    http2::switch_on(reader, http, &of, &mut listeners);
     // The first server of an address is its default one, unless another says that it is.
     for (site, listen) in listens
         .iter()

@@ -12,6 +12,7 @@ mod check;
 mod fragment;
 pub(crate) mod glob;
 mod gzip;
+mod http2;
 mod lex;
 mod listen;
 mod location;

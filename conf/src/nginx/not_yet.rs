@@ -23,11 +23,7 @@ pub const NOT_YET: &[&str] = &[
     "geoip_proxy", "grpc_buffer_size", "grpc_connect_timeout", "grpc_hide_header", "grpc_intercept_errors",
     "grpc_next_upstream", "grpc_next_upstream_timeout", "grpc_next_upstream_tries", "grpc_pass",
     "grpc_read_timeout", "grpc_send_timeout", "grpc_set_header", "grpc_socket_keepalive", "grpc_ssl_name",
-    "grpc_ssl_server_name", "grpc_ssl_verify", 
-    "gzip_static",
-    "hash", "http2", "http2_body_preread_size", "http2_chunk_size", "http2_max_concurrent_streams",
-    "http2_max_field_size", "http2_max_header_size", "http2_max_requests", "http2_push", "http2_push_preload",
-    "http2_recv_buffer_size", "http2_recv_timeout", "http3", "http3_hq", "http3_max_concurrent_streams",
+    "grpc_ssl_server_name", "grpc_ssl_verify", "gzip_static", "hash", "http3", "http3_hq", "http3_max_concurrent_streams",
     "if_modified_since", "ignore_invalid_headers", "image_filter", "internal", "ip_hash", "js_content",
     "js_import", "js_set", "least_conn", "least_time", "limit_conn", "limit_conn_dry_run",
     "limit_conn_log_level", "limit_conn_status", "limit_conn_zone", "limit_except", "limit_rate",
@@ -66,7 +62,7 @@ pub const NOT_YET: &[&str] = &[
 /// Directives of [`NOT_YET`] for which `off` is what happens here anyway.
 #[rustfmt::skip]
 pub const OFF_ALREADY: &[&str] = &[
-    "auth_basic", "auth_request", "autoindex", "charset", "expires", "gzip_static", "http2", "http3",
+    "auth_basic", "auth_request", "autoindex", "charset", "expires", "gzip_static", "http3",
     "limit_req_dry_run", "mirror", "msie_padding", "msie_refresh", "proxy_buffering", "proxy_cache_background_update",
     "proxy_cache_lock", "proxy_cache_revalidate", "proxy_ignore_client_abort", "proxy_intercept_errors",
     "proxy_redirect", "proxy_request_buffering", "proxy_ssl_server_name", "proxy_ssl_verify", "proxy_store",

@@ -340,6 +340,26 @@ pub const TABLE: &[Row] = &[
     row("gzip_min_length", HSL, 1, 1, N),
     row("gzip_proxied", HSL, 1, ANY_NUMBER, N),
     row("gzip_types", HSL, 1, ANY_NUMBER, N),
+    // ngx_http_v2_module
+    flag("http2", HS, N),
+    row(
+        "http2_max_concurrent_streams",
+        HS,
+        1,
+        1,
+        Status::Approximated("the largest of all servers"),
+    ),
+    row("http2_body_preread_size", HS, 1, 1, X),
+    row("http2_chunk_size", HSL, 1, 1, X),
+    row("http2_recv_buffer_size", Contexts::HTTP, 1, 1, X),
+    // Obsolete in nginx since 1.19.7 and 1.25.1, where they have no effect either.
+    row("http2_max_field_size", HS, 1, 1, X),
+    row("http2_max_header_size", HS, 1, 1, X),
+    row("http2_max_requests", HS, 1, 1, X),
+    row("http2_recv_timeout", HS, 1, 1, X),
+    row("http2_idle_timeout", HS, 1, 1, X),
+    row("http2_push", HSL, 1, 1, X),
+    flag("http2_push_preload", HSL, X),
     // ngx_http_upstream_module
     block("upstream", Contexts::HTTP, 1, 1),
     many("server", U, 1, ANY_NUMBER, N),

@@ -1,6 +1,7 @@
 //! The whole document: the order in which its rooms are read, and what concerns the processes.
 
 use super::dns;
+use super::http2;
 use super::include::load_tree;
 use super::layer::{Layer, read_defaults};
 use super::listen::{self, Listeners};
@@ -62,6 +63,7 @@ const LIMITS: Shape = Shape {
         "head_timeout",
         "connections",
         "encoders",
+        "http2",
     ],
     not_yet: &[],
 };
@@ -265,6 +267,9 @@ fn read_limits(reader: &mut Reader<'_>, node: &Node) -> Limits {
         .and_then(|n| reader.integer(n, 0, 100_000))
     {
         limits.encoders = n as usize;
+    }
+    if let Some(node) = fields.get("http2") {
+        limits.http2 = http2::limits(reader, node);
     }
     limits
 }

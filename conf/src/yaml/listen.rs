@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 
 const LISTEN: Shape = Shape {
     what: "a listener",
-    fields: &["http", "https", "name"],
+    fields: &["http", "https", "name", "http2"],
     not_yet: &["proxy_protocol", "http3", "backlog"],
 };
 
@@ -71,7 +71,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node) -> Listeners {
     let mut listeners = Listeners::default();
     for node in reader.list(node) {
         if matches!(node.value, Value::Scalar { .. }) {
-            add(reader, &mut listeners, node, false, None);
+            add(reader, &mut listeners, node, false, true, None);
             continue;
         }
         let Some(fields) = reader.open(node, &LISTEN) else {
@@ -81,15 +81,19 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node) -> Listeners {
             .get("name")
             .and_then(|n| reader.string(n))
             .map(str::to_owned);
+        let http2 = fields
+            .get("http2")
+            .and_then(|n| reader.boolean(n))
+            .unwrap_or(true);
         let (http, https) = (fields.get("http"), fields.get("https"));
         if http.is_none() && https.is_none() {
             reader.missing(fields.at, "a listener", "http` or `https");
         }
         if let Some(node) = http {
-            add(reader, &mut listeners, node, false, name.clone());
+            add(reader, &mut listeners, node, false, http2, name.clone());
         }
         if let Some(node) = https {
-            add(reader, &mut listeners, node, true, name);
+            add(reader, &mut listeners, node, true, http2, name);
         }
     }
     listeners
@@ -100,6 +104,7 @@ fn add(
     listeners: &mut Listeners,
     node: &Node,
     tls: bool,
+    http2: bool,
     name: Option<String>,
 ) {
     for node in reader.list(node) {
@@ -114,6 +119,7 @@ fn add(
                 at: node.at,
                 address,
                 tls,
+                http2,
                 name: name.clone(),
                 default_site: None,
             });

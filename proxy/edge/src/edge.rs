@@ -127,6 +127,8 @@ impl Edge {
         let resolver = seawall_tls::Resolver::new(certificates);
         let tls =
             seawall_tls::server_config(resolver.clone(), &[b"http/1.1"]).map_err(|e| system(&e))?;
+        let tls_http2 = seawall_tls::server_config(resolver.clone(), &[b"h2", b"http/1.1"])
+            .map_err(|e| system(&e))?;
         let shared = Arc::new(Shared {
             generation: AtomicU64::new(plan.generation),
             plan: ArcSwap::from_pointee(plan),
@@ -138,6 +140,7 @@ impl Edge {
             encoders: Encoders::default(),
             resolver,
             tls,
+            tls_http2,
         });
         let plan = shared.plan.load_full();
         let checks = health::start(&shared, &plan, &control);

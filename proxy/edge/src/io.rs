@@ -1,9 +1,11 @@
 //! A client's connection: TCP, unix socket or TLS, behind one enum and no box.
 
+use crate::client::Stream;
 use seawall_http::Range32;
 use std::{
     io::{self, IoSlice},
     pin::Pin,
+    rc::Rc,
     task::{Context, Poll, ready},
 };
 use tokio::{
@@ -20,6 +22,8 @@ pub enum Io {
     Unix(UnixStream),
     /// TLS over TCP.
     Tls(Box<TlsStream<TcpStream>>),
+    /// A stream of an HTTP/2 connection: the body of its request in, that of its response out.
+    Stream(Rc<Stream>),
 }
 
 impl Io {
@@ -29,15 +33,38 @@ impl Io {
         cx: &mut Context<'_>,
         buf: &mut ReadBuffer,
     ) -> Poll<io::Result<usize>> {
+        if let Io::Stream(s) = self {
+            return s.poll_read(cx, buf);
+        }
         let mut free = TokioBuf::new(buf.free());
-        ready!(match self {
-            Io::Tcp(s) => Pin::new(s).poll_read(cx, &mut free),
-            Io::Unix(s) => Pin::new(s).poll_read(cx, &mut free),
-            Io::Tls(s) => Pin::new(s).poll_read(cx, &mut free),
-        })?;
+        ready!(self.poll_read_into(cx, &mut free))?;
         let n = free.filled().len();
         buf.filled(n);
         Poll::Ready(Ok(n))
+    }
+
+    /// Reads into tokio's kind of buffer. Of a socket only: a stream's bytes come by [`Io::poll_read`].
+    pub fn poll_read_into(
+        &mut self,
+        cx: &mut Context<'_>,
+        free: &mut TokioBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self {
+            Io::Tcp(s) => Pin::new(s).poll_read(cx, free),
+            Io::Unix(s) => Pin::new(s).poll_read(cx, free),
+            Io::Tls(s) => Pin::new(s).poll_read(cx, free),
+            Io::Stream(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
+        }
+    }
+
+    /// Whether ALPN agreed on HTTP/2.
+    pub fn agreed_on_http2(&self) -> bool {
+        matches!(self, Io::Tls(s) if s.get_ref().1.alpn_protocol() == Some(b"h2"))
+    }
+
+    /// Whether it is a stream of a connection, not a connection.
+    pub fn is_stream(&self) -> bool {
+        matches!(self, Io::Stream(_))
     }
 
     fn poll_write_vectored(
@@ -49,6 +76,7 @@ impl Io {
             Io::Tcp(s) => Pin::new(s).poll_write_vectored(cx, parts),
             Io::Unix(s) => Pin::new(s).poll_write_vectored(cx, parts),
             Io::Tls(s) => Pin::new(s.as_mut()).poll_write_vectored(cx, parts),
+            Io::Stream(s) => s.poll_write(cx, parts.first().map_or(&[][..], |p| p), false),
         }
     }
 
@@ -69,6 +97,7 @@ impl Io {
                     Io::Tcp(s) => Pin::new(s).poll_write(cx, rest),
                     Io::Unix(s) => Pin::new(s).poll_write(cx, rest),
                     Io::Tls(s) => Pin::new(s).poll_write(cx, rest),
+                    Io::Stream(s) => s.poll_write(cx, rest, false),
                 })?
             } else if *cursor < a.len() {
                 let head = a.get(*cursor..).unwrap_or_default();
@@ -95,6 +124,7 @@ impl Io {
             Io::Unix(s) => s.poll_read_ready(cx),
             // What TLS has decrypted already is read before parking; only new bytes on the socket matter.
             Io::Tls(s) => s.get_ref().0.poll_read_ready(cx),
+            Io::Stream(_) => Poll::Ready(Ok(())),
         }
     }
 
@@ -104,6 +134,7 @@ impl Io {
             Io::Tcp(s) => Pin::new(s).poll_shutdown(cx),
             Io::Unix(s) => Pin::new(s).poll_shutdown(cx),
             Io::Tls(s) => Pin::new(s).poll_shutdown(cx),
+            Io::Stream(s) => Poll::Ready(s.finish()),
         }
     }
 }
@@ -192,6 +223,20 @@ impl ReadBuffer {
         if self.is_empty() && self.data.len() > Self::KEPT_BYTES {
             self.data = Vec::new();
         }
+    }
+
+    /// Appends bytes.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        self.reserve(bytes.len());
+        if let Some(to) = self.free().get_mut(..bytes.len()) {
+            to.copy_from_slice(bytes);
+            self.filled(bytes.len());
+        }
+    }
+
+    /// The unread bytes, to be changed in place.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        self.data.get_mut(self.start..self.end).unwrap_or_default()
     }
 
     /// The writable part.

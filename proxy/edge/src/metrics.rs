@@ -21,6 +21,8 @@ pub struct Metrics {
     pub tls_failures: IntCounter,
     /// Connections closed because a deadline passed, by what was waited for.
     pub timeouts: TimeoutCounters,
+    /// HTTP/2 clients.
+    pub http2: crate::client::Http2Counters,
     /// Panics caught; each is a bug.
     pub panics: IntCounter,
     /// Responses of origins that were refused (502).
@@ -176,6 +178,7 @@ impl Metrics {
             )?,
             tls_failures: counter("seawall_tls_failures_total", "TLS handshakes that failed")?,
             timeouts,
+            http2: crate::client::Http2Counters::new(&registry)?,
             panics: counter("seawall_panics_total", "Panics caught; each is a bug")?,
             bad_responses: counter(
                 "seawall_bad_responses_total",

@@ -389,6 +389,24 @@ pub fn route_of<'p>(cx: &mut Cx<'p>) -> Option<&'p Arc<RoutePlan>> {
     find_route(cx).ok().flatten()
 }
 
+/// Counts and logs a request that its client gave up while it was served.
+pub fn abandoned(local: &Rc<Local>, client: &mut Client, tx: &mut Tx, plan: &Pinned) {
+    let listener = plan.listener(client.info.listener);
+    let site = listener
+        .and_then(|l| l.hosts.find(&tx.host))
+        .and_then(|at| plan.sites.get(at));
+    if let Some(site) = site {
+        let mut cx = Cx {
+            local,
+            client,
+            tx,
+            plan,
+            site,
+        };
+        finish(&mut cx, None);
+    }
+}
+
 /// Counts and logs.
 fn finish(cx: &mut Cx<'_>, route: Option<&RoutePlan>) {
     let reached = std::mem::replace(&mut cx.tx.step, Step::Log);

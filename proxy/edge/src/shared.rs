@@ -34,6 +34,8 @@ pub struct Shared {
     pub resolver: Arc<seawall_tls::Resolver>,
     /// TLS settings of every listener.
     pub tls: Arc<rustls::ServerConfig>,
+    /// The same for listeners that speak HTTP/2.
+    pub tls_http2: Arc<rustls::ServerConfig>,
 }
 
 /// Writes to the error log; the text is formatted only where the level is written.

@@ -311,6 +311,7 @@ fn value(variable: &Variable, scope: &Scope<'_>, out: &mut Vec<u8>) {
         Protocol => out.extend_from_slice(match tx.head.version {
             seawall_http::Version::Http10 => b"HTTP/1.0",
             seawall_http::Version::Http11 => b"HTTP/1.1",
+            seawall_http::Version::Http2 => b"HTTP/2.0",
         }),
         RemoteAddr => out.extend_from_slice(tx.client_text(conn).as_bytes()),
         ClientIp => out.extend_from_slice(tx.client_text(conn).as_bytes()),

@@ -3,7 +3,7 @@
 use crate::{
     caching::{PurgeError, purge},
     client,
-    io::Io,
+    io::{Io, ReadBuffer},
     local::Local,
     log_error,
     shared::Shared,
@@ -274,15 +274,27 @@ async fn connection(local: Rc<Local>, io: Io, info: ConnInfo) {
         }
         io => io,
     };
-    client::serve(local, io, info).await;
+    if io.agreed_on_http2() {
+        Box::pin(client::serve_http2(local, io, info, ReadBuffer::default())).await;
+    } else {
+        client::serve(local, io, info).await;
+    }
 }
 
 async fn handshake(local: &Rc<Local>, stream: TcpStream, info: &ConnInfo) -> Option<Io> {
     let timer = local.timers.timer();
     timer.set(HANDSHAKE_TIMEOUT);
+    let http2 = local
+        .plan()
+        .listener(info.listener)
+        .is_some_and(|l| l.http2);
     let accepted = timer.guard(seawall_tls::accept(
         stream,
-        &local.shared.tls,
+        if http2 {
+            &local.shared.tls_http2
+        } else {
+            &local.shared.tls
+        },
         &local.shared.resolver,
     ));
     match accepted.await {

@@ -100,6 +100,9 @@ impl Timers {
 }
 
 impl Timer {
+    /// A deadline that does not come.
+    pub const FAR: Duration = Duration::from_secs(u32::MAX as u64);
+
     /// Sets the deadline from now on.
     pub fn set(&self, after: Duration) {
         // The coarse clock of the last sweep is at most a tick behind: being late by a tick is within the contract.

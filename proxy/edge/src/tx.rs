@@ -9,6 +9,7 @@ use std::{
 };
 
 /// What is known of a connection.
+#[derive(Clone)]
 pub struct ConnInfo {
     /// nginx's `$connection`, for logs.
     pub serial: u64,

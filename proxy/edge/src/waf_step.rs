@@ -74,6 +74,7 @@ fn judge_head(cx: &Cx<'_>, transaction: &mut Transaction) -> Verdict {
     let protocol: &[u8] = match tx.head.version {
         seawall_http::Version::Http10 => b"HTTP/1.0",
         seawall_http::Version::Http11 => b"HTTP/1.1",
+        seawall_http::Version::Http2 => b"HTTP/2.0",
     };
     transaction.request_head(&RequestLine {
         client: tx.client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),

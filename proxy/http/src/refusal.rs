@@ -89,6 +89,8 @@ refusals! {
     HostRepeated = 400 "host-repeated",
     /// A `Host` that is no host with an optional port.
     HostInvalid = 400 "host-invalid",
+    /// `Host` and HTTP/2's `:authority` name different hosts (RFC 9113 §8.3.1).
+    HostMismatch = 400 "host-mismatch",
     /// More than one `Content-Length`, even of the same value.
     LengthRepeated = 400 "length-repeated",
     /// A `Content-Length` that is not digits alone or is past [`limits::LENGTH`](crate::limits::LENGTH).

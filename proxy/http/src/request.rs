@@ -11,13 +11,15 @@ use crate::{
     scan, target,
 };
 
-/// HTTP/1's minor versions.
+/// The version of a request.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
     /// HTTP/1.0
     Http10,
     /// HTTP/1.1
     Http11,
+    /// HTTP/2. [`parse_request`] never says so: who makes a head of a stream's fields does.
+    Http2,
 }
 
 /// A request head, made to be reused: [`parse_request`] clears and refills it.

@@ -8,6 +8,7 @@ mod compression;
 mod dns;
 mod heads;
 mod hostile_origins;
+mod http2;
 mod keeper;
 mod limits;
 mod nginx_conf;

@@ -9,6 +9,8 @@ pub struct BodyState {
     decoder: BodyDecoder,
     expect: bool,
     present: bool,
+    /// The end of a stream's body was read.
+    ended: bool,
 }
 
 /// An unread body of at most this size is read and dropped so that the connection can go on; a larger one closes it.
@@ -22,6 +24,7 @@ impl Default for BodyState {
             decoder: BodyDecoder::new(Framing::None),
             expect: false,
             present: false,
+            ended: false,
         }
     }
 }
@@ -31,6 +34,7 @@ impl BodyState {
     pub fn begin(&mut self, framing: Framing, expect: bool) {
         self.present = super::h1::has_body(framing);
         self.expect = expect && self.present;
+        self.ended = false;
         if self.present {
             self.decoder = BodyDecoder::new(framing);
         }
@@ -50,7 +54,7 @@ impl BodyState {
 
     /// Whether all of it has been read.
     pub fn is_done(&self) -> bool {
-        !self.present || self.decoder.is_done()
+        !self.present || self.ended || self.decoder.is_done()
     }
 }
 
@@ -62,6 +66,9 @@ impl Client {
     ) -> Result<Option<std::ops::Range<usize>>, ClientError> {
         if !self.body.present {
             return Ok(None);
+        }
+        if self.io.is_stream() {
+            return self.next_data(tx).await;
         }
         loop {
             let unread = tx.rb.bytes().get(tx.body_at..).unwrap_or_default();
@@ -96,6 +103,37 @@ impl Client {
             }
             tx.rb.reserve(READ_BYTES);
             self.read_more(tx).await?;
+        }
+    }
+
+    /// As [`Client::next_chunk`], of a stream: its frames are undone, and its length is h2's to hold to.
+    async fn next_data(
+        &mut self,
+        tx: &mut Tx,
+    ) -> Result<Option<std::ops::Range<usize>>, ClientError> {
+        if self.body.ended {
+            return Ok(None);
+        }
+        if std::mem::take(&mut self.body.expect)
+            && let crate::io::Io::Stream(stream) = &self.io
+        {
+            stream.interim(100, b"")?;
+        }
+        let head = tx.head.len;
+        tx.rb.truncate(head);
+        tx.body_at = head;
+        match self.read_more(tx).await {
+            Ok(()) => {
+                let end = tx.rb.len();
+                tx.body_at = end;
+                tx.body_read += (end - head) as u64;
+                Ok(Some(head..end))
+            }
+            Err(ClientError::Closed) => {
+                self.body.ended = true;
+                Ok(None)
+            }
+            Err(e) => Err(e),
         }
     }
 

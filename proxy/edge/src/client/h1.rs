@@ -64,6 +64,8 @@ pub struct Client {
 enum Next {
     Park,
     Close,
+    /// The client speaks HTTP/2; what was read of its preface.
+    Http2(crate::io::ReadBuffer),
 }
 
 /// Bytes read and dropped before a connection with an unread body is closed, so that the response is not lost to a
@@ -87,6 +89,10 @@ pub async fn serve(local: Rc<Local>, io: Io, info: ConnInfo) {
         match Box::pin(active(&local, &mut client)).await {
             Next::Park => {}
             Next::Close => break,
+            Next::Http2(first) => {
+                let Client { io, info, .. } = client;
+                return Box::pin(super::h2::serve(local, io, info, first)).await;
+            }
         }
     }
     client.timer.set(Duration::from_secs(1));
@@ -111,6 +117,9 @@ async fn requests(local: &Rc<Local>, client: &mut Client, tx: &mut Tx) -> Next {
             HeadRead::Complete => {}
             HeadRead::Idle => return Next::Park,
             HeadRead::Gone => return Next::Close,
+            HeadRead::Refused(_) if client.is_preface(tx, &plan) => {
+                return Next::Http2(std::mem::take(&mut tx.rb));
+            }
             HeadRead::Refused(refusal) => {
                 client.refuse(local, tx, &plan, refusal).await;
                 return Next::Close;
@@ -159,7 +168,7 @@ async fn requests(local: &Rc<Local>, client: &mut Client, tx: &mut Tx) -> Next {
     }
 }
 
-fn note_failure(local: &Local, client: &Client, tx: &Tx, error: &ClientError) {
+pub(super) fn note_failure(local: &Local, client: &Client, tx: &Tx, error: &ClientError) {
     let metrics = &local.shared.metrics;
     if matches!(error, ClientError::Timeout) {
         if tx.status == 0 {
@@ -332,8 +341,19 @@ impl Client {
         }
     }
 
+    /// Whether what was refused as HTTP/1 is the preface of HTTP/2, spoken by prior knowledge (RFC 9113 §3.3). Asked only
+    /// of heads that were refused, and over TLS never: there ALPN decides.
+    fn is_preface(&self, tx: &Tx, plan: &crate::plan::Plan) -> bool {
+        let read = tx.rb.bytes();
+        let preface = super::h2::PREFACE;
+        self.info.requests == 0
+            && !self.info.tls
+            && (read.starts_with(preface) || preface.starts_with(read))
+            && plan.listener(self.info.listener).is_some_and(|l| l.http2)
+    }
+
     /// Answers a refused head: its status, one line, one counter, and the connection is over.
-    async fn refuse(
+    pub(super) async fn refuse(
         &mut self,
         local: &Rc<Local>,
         tx: &mut Tx,
@@ -369,6 +389,9 @@ impl Client {
 
     /// Reads and drops a little, so that the response reaches the client before a reset does.
     async fn linger(&mut self, tx: &mut Tx) {
+        if self.io.is_stream() {
+            return;
+        }
         let Client { io, timer, .. } = self;
         if poll_fn(|cx| match io.poll_shutdown(cx) {
             Poll::Ready(r) => Poll::Ready(r.is_ok()),

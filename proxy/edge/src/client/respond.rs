@@ -173,7 +173,7 @@ impl Client {
                 encode::content_length(&mut tx.out, n)
             }
             Length::Said(Some(n)) if status != 204 => encode::content_length(&mut tx.out, n),
-            Length::Unknown if self.bodiless => {}
+            Length::Unknown if self.bodiless || tx.head.version == Version::Http2 => {}
             Length::Unknown if tx.head.version == Version::Http11 => {
                 self.chunked = true;
                 tx.out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
@@ -193,7 +193,9 @@ impl Client {
 
     /// Ends a head that says its own length.
     fn finish_head(&mut self, tx: &mut Tx, site: Option<&SitePlan>) {
-        if !self.keep_alive {
+        if tx.head.version == Version::Http2 {
+            // Streams have no such fields (RFC 9113 §8.2.2).
+        } else if !self.keep_alive {
             tx.out.extend_from_slice(b"Connection: close\r\n");
         } else if tx.head.version == Version::Http10 || site.is_some_and(|s| !s.yaml) {
             tx.out.extend_from_slice(b"Connection: keep-alive\r\n");
@@ -303,6 +305,9 @@ impl Client {
 
     async fn put(&mut self, tx: &mut Tx, data: &[u8], last: bool) -> Result<(), ClientError> {
         let data = if self.bodiless { &[] } else { data };
+        if self.io.is_stream() {
+            return self.put_stream(tx, data, last).await;
+        }
         let first = tx.sent == 0;
         // The head stays in `tx.out` for the log; later frames use the scratch buffer.
         let mut out = std::mem::take(if first { &mut tx.out } else { &mut tx.scratch });
@@ -328,6 +333,39 @@ impl Client {
         }
         tx.sent += result? as u64;
         tx.body_sent += data.len() as u64;
+        Ok(())
+    }
+
+    /// As `put`, on a stream: h2 makes the frames, so only the bytes are handed on, as its windows take them.
+    async fn put_stream(
+        &mut self,
+        tx: &mut Tx,
+        data: &[u8],
+        last: bool,
+    ) -> Result<(), ClientError> {
+        let crate::io::Io::Stream(stream) = &self.io else {
+            return Ok(());
+        };
+        if tx.sent == 0 {
+            let lines = memchr::memchr(b'\n', &tx.out).map_or(0, |at| at + 1);
+            let lines = tx.out.get(lines..).unwrap_or_default();
+            stream.respond(tx.status, lines, last && data.is_empty())?;
+            tx.sent += tx.out_head as u64;
+        }
+        let mut at = 0;
+        while let Some(rest) = data.get(at..).filter(|rest| !rest.is_empty()) {
+            self.timer.set(self.timeout);
+            let wrote = self
+                .timer
+                .guard(std::future::poll_fn(|cx| stream.poll_write(cx, rest, last)));
+            let n = wrote.await.map_err(|_| ClientError::Timeout)??;
+            at += n;
+            tx.sent += n as u64;
+            tx.body_sent += n as u64;
+        }
+        if last && data.is_empty() {
+            stream.finish()?;
+        }
         Ok(())
     }
 

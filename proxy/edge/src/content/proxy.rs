@@ -66,7 +66,10 @@ pub async fn exchange_error(
     if cx.tx.sent > 0 {
         // The head is out: the only honest end is a broken connection.
         cx.client.keep_alive = false;
-        return Err(ClientError::Truncated);
+        return Err(match error {
+            FetchError::Client(ClientError::Timeout) => ClientError::Timeout,
+            _ => ClientError::Truncated,
+        });
     }
     if !cx.client.body.is_done() {
         cx.client.keep_alive = false;

@@ -112,6 +112,7 @@ impl Plan {
             },
             head_timeout: config.limits.head_timeout,
             connections_max: config.limits.connections,
+            http2: config.limits.http2,
             trusted: config.trusted_proxies.clone(),
             user_slots: user.len(),
             certificates,
@@ -279,6 +280,7 @@ impl Compiler<'_> {
             plans.push(ListenerPlan {
                 id: (self.env.listener_id)(&listener.address),
                 tls: listener.tls,
+                http2: listener.http2,
                 hosts,
             });
         }

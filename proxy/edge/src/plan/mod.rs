@@ -57,6 +57,8 @@ pub struct Plan {
     pub head_timeout: Duration,
     /// Connections at once.
     pub connections_max: usize,
+    /// What one HTTP/2 connection may ask for.
+    pub http2: model::Http2Limits,
     /// Whose forwarding headers count.
     pub trusted: Vec<IpNet>,
     /// Slots for `set` variables.
@@ -77,6 +79,8 @@ pub struct ListenerPlan {
     pub id: u32,
     /// Whether TLS is spoken.
     pub tls: bool,
+    /// Whether HTTP/2 is spoken.
+    pub http2: bool,
     /// Its sites.
     pub hosts: HostMap,
 }
