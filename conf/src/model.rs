@@ -5,9 +5,11 @@
 //! a rule file, a zone file) carries the [`Span`] it was written at.
 
 mod compress;
+mod origin;
 mod pool;
 
 pub use compress::{Coding, Compress, GzipProxied, NginxGzip};
+pub use origin::*;
 pub use pool::*;
 
 mod http2;
@@ -488,6 +490,9 @@ pub struct Timeouts {
     pub first_byte: Duration,
     /// Between two reads from or writes to the origin (default 60 s).
     pub between_bytes: Duration,
+    /// Without a byte in either direction of a tunnel: WebSocket and other upgrades (default 1 h; nginx:
+    /// `proxy_read_timeout`).
+    pub tunnel_idle: Duration,
     /// Between two requests of a client (default 75 s; nginx: `keepalive_timeout`); zero closes after each.
     pub keepalive: Duration,
     /// Between two reads of a client's body, and between two writes to a client (default 60 s).
@@ -500,6 +505,7 @@ impl Default for Timeouts {
             connect: Duration::from_secs(3),
             first_byte: Duration::from_secs(60),
             between_bytes: Duration::from_secs(60),
+            tunnel_idle: Duration::from_secs(3600),
             keepalive: Duration::from_secs(75),
             client: Duration::from_secs(60),
         }
@@ -606,6 +612,8 @@ pub struct Proxy {
     pub forwarded: bool,
     /// `1.0` or `1.1`.
     pub http11: bool,
+    /// What is passed on besides.
+    pub pass_on: PassOn,
     /// Whether the connection to the origin is kept (nginx before 1.29.7: only with an empty `Connection`).
     pub keepalive: bool,
 }

@@ -28,6 +28,8 @@ pub struct Received {
     pub body: Vec<u8>,
     /// Whether the body came in chunks.
     pub chunked: bool,
+    /// The lines behind the last chunk.
+    pub trailers: Vec<String>,
     /// Which of the origin's connections it came on, from 1.
     pub connection: usize,
 }
@@ -67,12 +69,25 @@ pub enum Then {
 /// A script's hold on the connection.
 pub struct Exchange<'a> {
     stream: &'a TcpStream,
+    reader: &'a mut BufReader<TcpStream>,
 }
 
 impl Exchange<'_> {
     /// Sends bytes as they are; a client that has gone is the script's end, not a failure.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         (&mut &*self.stream).write_all(bytes.as_ref()).is_ok()
+    }
+
+    /// So many bytes of what follows the request; fewer where the other side ends before.
+    pub fn receive(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let _ = self.reader.take(count as u64).read_to_end(&mut bytes);
+        bytes
+    }
+
+    /// Says that nothing more will be sent; what comes can still be read.
+    pub fn finish(&mut self) {
+        let _ = self.stream.shutdown(Shutdown::Write);
     }
 
     /// Waits until the other side closes.
@@ -260,7 +275,10 @@ fn serve(state: &State, stream: &TcpStream, number: usize) -> io::Result<()> {
     while let Some(request) = read_request(&mut reader, number)? {
         let script = held(&state.scripts).get(request.path()).cloned();
         held(&state.received).push(request.clone());
-        let mut exchange = Exchange { stream };
+        let mut exchange = Exchange {
+            stream,
+            reader: &mut reader,
+        };
         let then = match script {
             Some(script) => script(&request, &mut exchange),
             None => echo(&request, &mut exchange),
@@ -324,13 +342,20 @@ fn read_request(reader: &mut impl BufRead, connection: usize) -> io::Result<Opti
     if request.chunked {
         loop {
             let size = usize::from_str_radix(&read_line(reader)?, 16).map_err(io::Error::other)?;
+            if size == 0 {
+                break;
+            }
             let start = request.body.len();
             request.body.resize(start + size, 0);
             reader.read_exact(&mut request.body[start..])?;
             read_line(reader)?;
-            if size == 0 {
+        }
+        loop {
+            let line = read_line(reader)?;
+            if line.is_empty() {
                 break;
             }
+            request.trailers.push(line);
         }
     } else if let Some(length) = request.field("Content-Length") {
         request.body = vec![0; length.parse().map_err(io::Error::other)?];

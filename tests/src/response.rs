@@ -16,6 +16,8 @@ pub struct Response {
     pub body: Vec<u8>,
     /// Whether it came in chunks.
     pub chunked: bool,
+    /// The lines behind the last chunk.
+    pub trailers: Vec<String>,
     /// Whether it ended only with the connection.
     pub until_close: bool,
 }
@@ -118,6 +120,15 @@ impl Response {
                 format!("no chunk size: {line:?}"),
             )
         })?;
+        if size == 0 {
+            loop {
+                let line = stream.line()?;
+                if line.is_empty() {
+                    return Ok(false);
+                }
+                self.trailers.push(line);
+            }
+        }
         let start = self.body.len();
         self.body.resize(start + size, 0);
         stream.read_exact(&mut self.body[start..])?;
@@ -128,7 +139,7 @@ impl Response {
                 format!("after a chunk: {end:?}"),
             ));
         }
-        Ok(size > 0)
+        Ok(true)
     }
 }
 

@@ -21,7 +21,8 @@ pub struct Pool {
     pub eject: Eject,
     /// Retries.
     pub retry: Retry,
-    /// Whether idle connections are kept: 0 keeps none (nginx: `keepalive`). How many is not bounded pool by pool yet.
+    /// Idle connections that each worker thread keeps to all servers together; 0 keeps none (default 32; nginx:
+    /// `keepalive`).
     pub keepalive: usize,
     /// How long an idle connection is kept (default 60 s).
     pub keepalive_timeout: Duration,

@@ -5,7 +5,7 @@ use super::scope::Scope;
 use super::tree::Directive;
 use super::upstream::Upstreams;
 use crate::address::{self, Origin, OriginError};
-use crate::model::{Address, Content, Matcher, Part, Proxy, ProxyUri, Template};
+use crate::model::{Address, Content, Matcher, Part, PassOn, Proxy, ProxyUri, Template};
 
 /// A proxied content; `matcher` is the location's, or none within `if`.
 pub(crate) fn content(
@@ -65,6 +65,7 @@ pub(crate) fn content(
         set_headers,
         forwarded: false,
         http11: scope.http11,
+        pass_on: PassOn::nothing(),
         keepalive: scope.http11 && keeps,
     }))
 }

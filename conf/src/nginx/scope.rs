@@ -58,6 +58,7 @@ impl Scope {
             keepalive_requests: 1000,
             timeouts: Timeouts {
                 connect: Duration::from_secs(60),
+                tunnel_idle: Duration::from_secs(60),
                 ..Timeouts::default()
             },
             add_headers: Vec::new(),
@@ -130,6 +131,7 @@ impl Scope {
                 let value = reader.duration(d);
                 set(&mut self.timeouts.first_byte, value);
                 set(&mut self.timeouts.between_bytes, value);
+                set(&mut self.timeouts.tunnel_idle, value);
             }
             "proxy_send_timeout" => {
                 let value = reader

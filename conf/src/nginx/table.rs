@@ -363,13 +363,7 @@ pub const TABLE: &[Row] = &[
     // ngx_http_upstream_module
     block("upstream", Contexts::HTTP, 1, 1),
     many("server", U, 1, ANY_NUMBER, N),
-    row(
-        "keepalive",
-        U,
-        1,
-        2,
-        Status::Approximated("idle connections are bounded for all pools together"),
-    ),
+    row("keepalive", U, 1, 2, N),
     row("random", U, 0, 2, N),
     row("zone", U, 1, 2, X),
     // ngx_http_ssl_module

@@ -30,10 +30,11 @@ const TIMEOUTS: Shape = Shape {
         "connect",
         "first_byte",
         "between_bytes",
+        "tunnel_idle",
         "keepalive",
         "client",
     ],
-    not_yet: &["request", "tunnel_idle"],
+    not_yet: &["request"],
 };
 const HEADERS: Shape = Shape {
     what: "`headers`",
@@ -95,6 +96,7 @@ struct TimeoutLayer {
     connect: Option<Duration>,
     first_byte: Option<Duration>,
     between_bytes: Option<Duration>,
+    tunnel_idle: Option<Duration>,
     keepalive: Option<Duration>,
     client: Option<Duration>,
 }
@@ -149,6 +151,7 @@ impl Layer {
                 connect: t.connect.or(o.connect),
                 first_byte: t.first_byte.or(o.first_byte),
                 between_bytes: t.between_bytes.or(o.between_bytes),
+                tunnel_idle: t.tunnel_idle.or(o.tunnel_idle),
                 keepalive: t.keepalive.or(o.keepalive),
                 client: t.client.or(o.client),
             },
@@ -176,6 +179,7 @@ impl Layer {
                 connect: t.connect.unwrap_or(built_in.connect),
                 first_byte: t.first_byte.unwrap_or(built_in.first_byte),
                 between_bytes: t.between_bytes.unwrap_or(built_in.between_bytes),
+                tunnel_idle: t.tunnel_idle.unwrap_or(built_in.tunnel_idle),
                 keepalive: t.keepalive.unwrap_or(built_in.keepalive),
                 client: t.client.unwrap_or(built_in.client),
             },
@@ -354,6 +358,7 @@ fn timeouts(reader: &mut Reader<'_>, node: &Node) -> TimeoutLayer {
         connect: timeout("connect"),
         first_byte: timeout("first_byte"),
         between_bytes: timeout("between_bytes"),
+        tunnel_idle: timeout("tunnel_idle"),
         keepalive: timeout("keepalive"),
         client: timeout("client"),
     }

@@ -7,7 +7,7 @@ use super::rooms::Names;
 use super::tree::{Node, Value};
 use crate::address;
 use crate::model::{
-    Content, Matcher, Op, Part, Pattern, Proxy, ProxyUri, RewriteFlag, Route, Template,
+    Content, Matcher, Op, Part, PassOn, Pattern, Proxy, ProxyUri, RewriteFlag, Route, Template,
 };
 use seawall_diag::{Diagnostic, Span};
 
@@ -272,6 +272,7 @@ fn proxy(
         set_headers,
         forwarded: true,
         http11: true,
+        pass_on: PassOn::everything(),
         keepalive: true,
     })
 }

@@ -67,6 +67,28 @@ impl Io {
         matches!(self, Io::Stream(_))
     }
 
+    /// Writes as many bytes as are taken.
+    pub fn poll_write_some(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Io::Tcp(s) => Pin::new(s).poll_write(cx, bytes),
+            Io::Unix(s) => Pin::new(s).poll_write(cx, bytes),
+            Io::Tls(s) => Pin::new(s).poll_write(cx, bytes),
+            Io::Stream(s) => s.poll_write(cx, bytes, false),
+        }
+    }
+
+    /// Sends what TLS holds back.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Io::Tls(s) => Pin::new(s).poll_flush(cx),
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+
     fn poll_write_vectored(
         &mut self,
         cx: &mut Context<'_>,

@@ -1,7 +1,7 @@
 //! What belongs to one worker thread: nothing in here is shared, nothing is locked.
 
 use crate::{
-    clock::Clock, log::LogBuffers, origin::Origins, plan::Plan, shared::Shared,
+    clock::Clock, io::ReadBuffer, log::LogBuffers, origin::Origins, plan::Plan, shared::Shared,
     template::ProcessInfo, timer::Timers, tx::Tx,
 };
 use std::{
@@ -38,6 +38,7 @@ pub struct Local {
     waf: RefCell<Vec<seawall_waf::Scratch>>,
     keys: RefCell<Vec<seawall_cache::KeyBuf>>,
     random: Cell<u64>,
+    tunnel: RefCell<ReadBuffer>,
 }
 
 impl Local {
@@ -61,6 +62,7 @@ impl Local {
             waf: RefCell::default(),
             keys: RefCell::default(),
             random: Cell::new(seed | 1),
+            tunnel: RefCell::default(),
             shared,
         })
     }
@@ -88,6 +90,11 @@ impl Local {
             tx.rb.clear();
             spare.push(tx);
         }
+    }
+
+    /// The buffer that all tunnels of the thread read into, for as long as one of them is polled.
+    pub fn with_tunnel_buffer<T>(&self, f: impl FnOnce(&mut ReadBuffer) -> T) -> T {
+        f(&mut self.tunnel.borrow_mut())
     }
 
     /// WAF buffers.

@@ -33,6 +33,12 @@ pub struct Metrics {
     pub retries_denied: IntCounter,
     /// Computations that held a worker thread for over a millisecond.
     pub stalls: IntCounter,
+    /// Tunnels open now.
+    pub tunnels: IntGauge,
+    /// Bytes that clients sent through tunnels.
+    pub tunnel_bytes_up: IntCounter,
+    /// Bytes that clients got through tunnels.
+    pub tunnel_bytes_down: IntCounter,
     /// Configurations loaded.
     pub reloads: IntCounter,
     /// Configurations refused.
@@ -141,6 +147,13 @@ impl Metrics {
         };
         let connections = IntGauge::new("seawall_connections", "Client connections open now")?;
         registry.register(Box::new(connections.clone()))?;
+        let tunnels = IntGauge::new("seawall_tunnels", "Tunnels open now (after a 101)")?;
+        registry.register(Box::new(tunnels.clone()))?;
+        let tunnel_bytes = family(
+            "seawall_tunnel_bytes_total",
+            "Bytes that went through tunnels, counted when they end",
+            &["direction"],
+        )?;
         let buckets = vec![
             0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
             30.0,
@@ -196,6 +209,9 @@ impl Metrics {
                 "seawall_stalls_total",
                 "Computations of over 1 ms on a worker thread",
             )?,
+            tunnels,
+            tunnel_bytes_up: tunnel_bytes.with_label_values(&["from_client"]),
+            tunnel_bytes_down: tunnel_bytes.with_label_values(&["to_client"]),
             reloads: counter("seawall_reloads_total", "Configurations loaded")?,
             reload_failures: counter("seawall_reload_failures_total", "Configurations refused")?,
             refused,

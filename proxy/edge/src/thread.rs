@@ -120,6 +120,7 @@ async fn tick(local: Rc<Local>) {
         interval.tick().await;
         local.timers.sweep();
         local.logs.flush(false);
+        local.origins.sweep(Instant::now());
     }
 }
 

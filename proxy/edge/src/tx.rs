@@ -46,6 +46,40 @@ pub struct OriginScratch {
     pub rb: ReadBuffer,
     /// The response head, as ranges over `rb`.
     pub head: Option<Box<ResponseHead>>,
+    /// What was asked for besides.
+    pub asked: Asked,
+}
+
+/// What a request asked its origin for besides a response.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked {
+    /// `Upgrade` was sent: a 101 may come.
+    pub upgrade: bool,
+    /// Which interim responses go on to the client.
+    pub interim: Interims,
+}
+
+/// Which interim responses go on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Interims {
+    /// None.
+    #[default]
+    Never,
+    /// 103 alone.
+    EarlyHints,
+    /// All.
+    Always,
+}
+
+impl Interims {
+    /// Whether a status goes on.
+    pub fn passes(self, status: u16) -> bool {
+        match self {
+            Interims::Never => false,
+            Interims::EarlyHints => status == 103,
+            Interims::Always => true,
+        }
+    }
 }
 
 /// A request on its way.
@@ -94,6 +128,8 @@ pub struct Tx {
     pub out_head: usize,
     /// Header lines of the response being made.
     pub lines: Vec<u8>,
+    /// Trailer lines that end the response.
+    pub trailers: Vec<u8>,
     /// What the response's body goes through.
     pub filters: Chain,
     /// Scratch for cache keys and rendered templates.
@@ -182,6 +218,7 @@ impl Default for Tx {
             out: Vec::new(),
             out_head: 0,
             lines: Vec::new(),
+            trailers: Vec::new(),
             filters: Chain::default(),
             scratch: Vec::new(),
             body_sent: 0,
@@ -220,6 +257,7 @@ impl Tx {
         self.out.clear();
         self.out_head = 0;
         self.lines.clear();
+        self.trailers.clear();
         self.filters = Chain::default();
         self.body_sent = 0;
         self.sent = 0;
@@ -307,6 +345,17 @@ impl Tx {
         } else {
             self.ended_ms
         }
+    }
+
+    /// Whether the client said that it takes trailers (RFC 9110 §10.1.4).
+    pub fn takes_trailers(&self) -> bool {
+        let fields = self.fields();
+        fields.has(seawall_http::Name::Te)
+            && self.head.version != seawall_http::Version::Http10
+            && fields.list(seawall_http::Name::Te).any(|coding| {
+                let name = coding.split(|b| *b == b';').next().unwrap_or_default();
+                seawall_http::trim(name).eq_ignore_ascii_case(b"trailers")
+            })
     }
 
     /// Whether it is a HEAD request.

@@ -1,9 +1,15 @@
 //! What a connected socket tells about its other end, and keep-alive probes.
 
 use crate::Error;
-use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use nix::{
+    errno::Errno,
+    sys::socket::{MsgFlags, getsockopt, recv, sockopt::PeerCredentials},
+};
 use socket2::{SockRef, TcpKeepalive};
-use std::{os::fd::AsFd, time::Duration};
+use std::{
+    os::fd::{AsFd, AsRawFd, BorrowedFd},
+    time::Duration,
+};
 
 /// Who connected to a unix socket: what the kernel noted at `connect()`, which the peer cannot forge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +50,15 @@ pub fn set_keepalive(
         .map_err(Error::call("setsockopt"))
 }
 
+/// Whether a connected socket has nothing to read, not even its end. Nothing is taken from it.
+pub fn is_silent(socket: BorrowedFd<'_>) -> bool {
+    let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+    matches!(
+        recv(socket.as_raw_fd(), &mut [0], flags),
+        Err(Errno::EAGAIN)
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,6 +73,19 @@ mod tests {
         let peer = credentials(&a).unwrap();
         assert_eq!(peer.uid, crate::privileges::effective_uid());
         assert_eq!(peer.pid, std::process::id() as i32);
+    }
+
+    #[test]
+    fn a_socket_is_silent_until_its_peer_speaks_or_goes() {
+        use std::io::{Read, Write};
+        let (mut a, mut b) = UnixStream::pair().unwrap();
+        assert!(is_silent(a.as_fd()));
+        b.write_all(b"x").unwrap();
+        assert!(!is_silent(a.as_fd()));
+        a.read_exact(&mut [0]).unwrap();
+        assert!(is_silent(a.as_fd()));
+        drop(b);
+        assert!(!is_silent(a.as_fd()));
     }
 
     #[test]

@@ -8,16 +8,25 @@ use rustls::{
 };
 use std::sync::Arc;
 
-/// The configuration for connections to origins.
+/// What a connection to origins needs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ClientOptions<'a> {
+    /// The authorities trusted; the system's when `None`.
+    pub ca_pem: Option<&'a [u8]>,
+    /// Whether the origin's certificate must be valid for its name.
+    pub verify: bool,
+}
+
+/// The configuration for connections to origins. Sessions are resumed through it: one for each pool.
 ///
 /// With `verify`, the origin's certificate must be valid for its name under the authorities in `ca_pem`, or the
 /// system's when that is `None`. Without (nginx's default, `proxy_ssl_verify off`) any certificate will do, even one of
 /// version 1, and an attacker in between goes unnoticed.
-pub fn client_config(ca_pem: Option<&[u8]>, verify: bool) -> Result<Arc<ClientConfig>, TlsError> {
+pub fn client_config(options: &ClientOptions<'_>) -> Result<Arc<ClientConfig>, TlsError> {
     let builder =
         ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
-    let config = if verify {
-        let roots = match ca_pem {
+    let config = if options.verify {
+        let roots = match options.ca_pem {
             Some(pem) => roots_from_pem(pem)?,
             None => system_roots()?,
         };

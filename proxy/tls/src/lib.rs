@@ -37,7 +37,7 @@ pub use accept::accept;
 pub use ca::{InternalCa, IssuedCertificate};
 pub use cert_map::{CertMap, CertMapBuilder};
 pub use certificate::{certified_key, names, not_after};
-pub use client::client_config;
+pub use client::{ClientOptions, client_config};
 pub use error::TlsError;
 pub use openssl_names::{openssl_cipher_name, openssl_protocol_name};
 pub use provider::provider;

@@ -55,7 +55,13 @@ impl Listener {
 
     /// A client that trusts the CA.
     fn client(&self) -> ClientConfig {
-        ClientConfig::clone(&client_config(Some(self.ca.root_pem().as_bytes()), true).unwrap())
+        ClientConfig::clone(
+            &client_config(&ClientOptions {
+                ca_pem: Some(self.ca.root_pem().as_bytes()),
+                verify: true,
+            })
+            .unwrap(),
+        )
     }
 
     async fn connect(
@@ -93,7 +99,7 @@ impl Listener {
 
     /// A client that takes any certificate.
     fn trusting_client(&self) -> ClientConfig {
-        ClientConfig::clone(&client_config(None, false).unwrap())
+        ClientConfig::clone(&client_config(&ClientOptions::default()).unwrap())
     }
 }
 
@@ -566,12 +572,18 @@ async fn what_is_not_tls_is_an_error() {
 #[test]
 fn origins_cannot_be_verified_by_nothing() {
     assert!(matches!(
-        client_config(Some(b""), true),
+        client_config(&ClientOptions {
+            ca_pem: Some(b""),
+            verify: true
+        }),
         Err(TlsError::NoCertificate)
     ));
     let bad = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     assert!(matches!(
-        client_config(Some(bad), true),
+        client_config(&ClientOptions {
+            ca_pem: Some(bad),
+            verify: true
+        }),
         Err(TlsError::BadCertificate { position: 1, .. })
     ));
 }

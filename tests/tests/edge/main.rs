@@ -9,13 +9,17 @@ mod dns;
 mod heads;
 mod hostile_origins;
 mod http2;
+mod interim;
 mod keeper;
 mod limits;
 mod nginx_conf;
 mod proxying;
 mod reload;
 mod routing;
+mod timeouts;
 mod tls;
+mod trailers;
+mod tunnels;
 mod waf;
 
 use seawall_tests::{Edge, Origin, Running};

@@ -31,12 +31,10 @@ pub(super) fn keepalive(reader: &mut Reader<'_>, node: &Node, pool: &mut Pool) {
     }
 }
 
-/// Idle connections are bounded for all pools of a thread together, so of numbers only zero has its effect.
+/// Idle connections that each worker thread keeps.
 fn connections(reader: &mut Reader<'_>, node: &Node, pool: &mut Pool) {
-    match reader.integer(node, 0, 65_535) {
-        Some(0) => pool.keepalive = 0,
-        Some(_) => reader.not_yet(node.at, "a number of idle connections of one pool"),
-        None => {}
+    if let Some(n) = reader.integer(node, 0, 65_535) {
+        pool.keepalive = n as usize;
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     plan::{CacheUse, ContentPlan, ProxyPlan, RoutePlan},
     step::Step,
     timer::Timer,
-    tx::{OriginScratch, Tx},
+    tx::{Asked, OriginScratch, Tx},
 };
 use bytes::Bytes;
 use seawall_cache::{
@@ -55,6 +55,10 @@ pub async fn lead(
             .await
             .map(|()| Led::Error);
     }
+    scratch.asked = Asked {
+        upgrade: false,
+        ..origin::asked(cx, proxy, &scratch.out)
+    };
     let mut tries = std::mem::take(&mut cx.tx.tries);
     cx.tx.step = Step::Exchange;
     let asked_ms = crate::clock::now_ms();
@@ -66,7 +70,10 @@ pub async fn lead(
         Method::Get,
         &route.timeouts,
         &mut scratch,
-        OutBody::None,
+        OutBody::Bare {
+            client: cx.client,
+            tx: cx.tx,
+        },
         &mut tries,
     )
     .await;
@@ -135,7 +142,9 @@ pub async fn lead(
                 ..CacheStatus::default()
             });
             let told = cache.reports.then_some(&told);
-            let sent = content::pass_through(cx, route, answer, &mut scratch, told).await;
+            let sent =
+                content::pass_through(cx, route, proxy.pass_trailers, answer, &mut scratch, told)
+                    .await;
             cx.tx.origin = scratch;
             match sent {
                 Ok(()) => Ok(Led::Miss),

@@ -52,6 +52,11 @@ impl BodyState {
         self.present
     }
 
+    /// Its trailers as lines, once all of it has been read; what must not stand in them has been left out.
+    pub fn trailers(&self) -> &[u8] {
+        self.decoder.trailers()
+    }
+
     /// Whether all of it has been read.
     pub fn is_done(&self) -> bool {
         !self.present || self.ended || self.decoder.is_done()

@@ -1,11 +1,14 @@
 //! Clients. HTTP/1 is ours; HTTP/2 is another way to fill the same transaction, and HTTP/3 will be a third.
 
 mod body;
+mod duplex;
 mod h1;
 mod h2;
+mod interim;
 mod respond;
 
 pub use body::BodyState;
+pub use duplex::Duplex;
 pub use h1::{Client, ClientError, serve};
 pub use h2::{Http2Counters, Stream, serve as serve_http2};
 pub use respond::{Length, Reply, remove_lines};

@@ -204,7 +204,7 @@ impl Client {
         tx.out_head = tx.out.len();
     }
 
-    fn apply_policy(
+    pub(super) fn apply_policy(
         &self,
         local: &Local,
         tx: &mut Tx,
@@ -278,6 +278,18 @@ impl Client {
         self.put(tx, data, true).await
     }
 
+    /// As [`last`](Self::last), with trailers (whole lines) where there is a place for them: behind chunks, or on a stream.
+    pub async fn last_with_trailers(
+        &mut self,
+        tx: &mut Tx,
+        data: &[u8],
+        lines: &[u8],
+    ) -> Result<(), ClientError> {
+        tx.trailers.clear();
+        tx.trailers.extend_from_slice(lines);
+        self.last(tx, data).await
+    }
+
     /// Sends what filters make of a piece. Boxed by its callers: most responses have none.
     async fn filter(
         &mut self,
@@ -320,10 +332,11 @@ impl Client {
         }
         let result = if data.len() + out.len() <= TOGETHER_BYTES {
             out.extend_from_slice(data);
-            end_chunk(&mut out, chunked, !data.is_empty(), last);
+            end_chunk(&mut out, chunked, !data.is_empty(), last, &tx.trailers);
             self.write(&out, b"").await.map(|()| out.len())
         } else {
-            self.put_apart(&out, data, chunked, last).await
+            self.put_apart(&out, data, chunked, last, &tx.trailers)
+                .await
         };
         if first {
             out.truncate(tx.out_head);
@@ -346,10 +359,11 @@ impl Client {
         let crate::io::Io::Stream(stream) = &self.io else {
             return Ok(());
         };
+        let ends = last && tx.trailers.is_empty();
         if tx.sent == 0 {
             let lines = memchr::memchr(b'\n', &tx.out).map_or(0, |at| at + 1);
             let lines = tx.out.get(lines..).unwrap_or_default();
-            stream.respond(tx.status, lines, last && data.is_empty())?;
+            stream.respond(tx.status, lines, ends && data.is_empty())?;
             tx.sent += tx.out_head as u64;
         }
         let mut at = 0;
@@ -357,14 +371,14 @@ impl Client {
             self.timer.set(self.timeout);
             let wrote = self
                 .timer
-                .guard(std::future::poll_fn(|cx| stream.poll_write(cx, rest, last)));
+                .guard(std::future::poll_fn(|cx| stream.poll_write(cx, rest, ends)));
             let n = wrote.await.map_err(|_| ClientError::Timeout)??;
             at += n;
             tx.sent += n as u64;
             tx.body_sent += n as u64;
         }
-        if last && data.is_empty() {
-            stream.finish()?;
+        if last && !(ends && !data.is_empty()) {
+            stream.end(&tx.trailers)?;
         }
         Ok(())
     }
@@ -376,10 +390,11 @@ impl Client {
         data: &[u8],
         chunked: bool,
         last: bool,
+        trailers: &[u8],
     ) -> Result<usize, ClientError> {
         self.write(before, data).await?;
         let mut end = Vec::new();
-        end_chunk(&mut end, chunked, true, last);
+        end_chunk(&mut end, chunked, true, last, trailers);
         if !end.is_empty() {
             self.write(&end, b"").await?;
         }
@@ -387,13 +402,17 @@ impl Client {
     }
 }
 
-fn end_chunk(out: &mut Vec<u8>, chunked: bool, had_data: bool, last: bool) {
+fn end_chunk(out: &mut Vec<u8>, chunked: bool, had_data: bool, last: bool, trailers: &[u8]) {
     if chunked {
         if had_data {
             out.extend_from_slice(encode::CHUNK_END);
         }
-        if last {
+        if last && trailers.is_empty() {
             out.extend_from_slice(encode::LAST_CHUNK);
+        } else if last {
+            out.extend_from_slice(b"0\r\n");
+            out.extend_from_slice(trailers);
+            out.extend_from_slice(b"\r\n");
         }
     }
 }

@@ -99,6 +99,7 @@ async fn exchange(
         let reply = cx.reply(Some(route), Reply::error(400)).await;
         return reply.map_err(FetchError::Client);
     }
+    scratch.asked = origin::asked(cx, plan, &scratch.out);
     let method = cx.tx.head.method;
     let chunked = cx.tx.head.framing == Framing::Chunked;
     let limit = route.body_limit;
@@ -106,8 +107,15 @@ async fn exchange(
     cx.tx.step = Step::Exchange;
     let timer = cx.client.timer.clone();
     let body = match (&spool, whole) {
-        _ if !cx.client.body.is_present() => OutBody::None,
-        (Some(spool), Some(_)) => OutBody::Spooled(spool),
+        _ if !cx.client.body.is_present() => OutBody::Bare {
+            client: cx.client,
+            tx: cx.tx,
+        },
+        (Some(spool), Some(_)) => OutBody::Held {
+            client: cx.client,
+            tx: cx.tx,
+            spool,
+        },
         _ => OutBody::Client {
             client: cx.client,
             tx: cx.tx,
@@ -129,14 +137,58 @@ async fn exchange(
     .await;
     cx.tx.tries = tries;
     let answer = answer?;
+    if scratch.head.as_ref().is_some_and(|h| h.status == 101) {
+        return Box::pin(switch(cx, route, answer, scratch)).await;
+    }
     if let (Some(cache), Some(head)) = (&route.cache, &scratch.head) {
         caching::invalidate(cx, plan, cache, head.status);
     }
-    pass_through(cx, route, answer, scratch, told).await
+    pass_through(cx, route, plan.pass_trailers, answer, scratch, told).await
+}
+
+/// Answers 101 and carries bytes both ways until both ends are done.
+async fn switch(
+    cx: &mut Cx<'_>,
+    route: &RoutePlan,
+    answer: Answer,
+    scratch: &mut OriginScratch,
+) -> Result<(), FetchError> {
+    cx.tx.step = Step::Deliver;
+    cx.tx.lines.clear();
+    if let Some(head) = &scratch.head {
+        let fields = head.fields(scratch.rb.bytes());
+        origin::pass_lines(fields, !cx.site.yaml, &mut cx.tx.lines);
+        origin::push_upgrade(fields, &mut cx.tx.lines);
+    }
+    let switched = cx.client.switch(cx.local, cx.tx, cx.site, route).await;
+    switched?;
+    let idle = (route.timeouts.tunnel_idle, route.timeouts.between_bytes);
+    let ended = origin::tunnel(cx.local, cx.client, cx.tx, answer, &scratch.rb, idle).await;
+    let (serial, moved) = (cx.client.info.serial, &ended.moved);
+    cx.tx.body_read += moved.up;
+    cx.tx.body_sent += moved.down;
+    cx.tx.sent += moved.down;
+    log_error!(
+        cx.local.shared,
+        Info,
+        serial,
+        "tunnel {}, {} bytes from the client, {} to it, client: {}",
+        ended.why,
+        moved.up,
+        moved.down,
+        cx.client.info.peer_text
+    );
+    Ok(())
 }
 
 /// Composes the client's head from the origin's.
-fn begin(cx: &mut Cx<'_>, route: &RoutePlan, scratch: &OriginScratch, told: Option<&Told>) {
+fn begin(
+    cx: &mut Cx<'_>,
+    route: &RoutePlan,
+    trailers: bool,
+    scratch: &OriginScratch,
+    told: Option<&Told>,
+) {
     let Some(head) = &scratch.head else { return };
     cx.tx.step = Step::Filters;
     cx.tx.lines.clear();
@@ -145,6 +197,9 @@ fn begin(cx: &mut Cx<'_>, route: &RoutePlan, scratch: &OriginScratch, told: Opti
         !cx.site.yaml,
         &mut cx.tx.lines,
     );
+    if trailers {
+        origin::push_trailer_names(head.fields(scratch.rb.bytes()), &mut cx.tx.lines);
+    }
     if let Some(told) = told {
         told.line(&mut cx.tx.lines);
     }
@@ -174,6 +229,7 @@ fn begin(cx: &mut Cx<'_>, route: &RoutePlan, scratch: &OriginScratch, told: Opti
 async fn stream_body(
     cx: &mut Cx<'_>,
     mut answer: Answer,
+    trailers: bool,
     scratch: &mut OriginScratch,
 ) -> Result<(), FetchError> {
     cx.tx.step = Step::Deliver;
@@ -189,13 +245,15 @@ async fn stream_body(
         let data = scratch.rb.bytes().get(range).unwrap_or_default();
         if last {
             // The connection is free before the client has taken the last bytes: the next request can have it.
-            cx.client.last(cx.tx, data).await?;
+            let lines = if trailers { answer.trailers() } else { b"" };
+            cx.client.last_with_trailers(cx.tx, data, lines).await?;
             answer.finish(cx.local, &scratch.rb);
             return Ok(());
         }
         cx.client.send(cx.tx, data).await?;
     }
-    cx.client.last(cx.tx, b"").await?;
+    let lines = if trailers { answer.trailers() } else { b"" };
+    cx.client.last_with_trailers(cx.tx, b"", lines).await?;
     answer.finish(cx.local, &scratch.rb);
     Ok(())
 }
@@ -223,10 +281,12 @@ async fn next_or_flush(
 pub async fn pass_through(
     cx: &mut Cx<'_>,
     route: &RoutePlan,
+    pass_trailers: bool,
     answer: Answer,
     scratch: &mut OriginScratch,
     told: Option<&Told>,
 ) -> Result<(), FetchError> {
-    begin(cx, route, scratch, told);
-    stream_body(cx, answer, scratch).await
+    let trailers = pass_trailers && cx.tx.takes_trailers();
+    begin(cx, route, trailers, scratch, told);
+    stream_body(cx, answer, trailers, scratch).await
 }

@@ -1,12 +1,11 @@
 //! A response on its way from an origin: its head has come, its body follows on the same connection.
 
-use super::exchange::FetchError;
+use super::{exchange::FetchError, io::OriginIo};
 use crate::{
     local::Local,
     plan::{OriginPeer, PoolPlan},
     timer::Timer,
 };
-use pingora_core::protocols::Stream;
 use seawall_balance::Lease;
 use seawall_http::BodyDecoder;
 use std::{ops::Range, sync::Arc, time::Duration};
@@ -19,7 +18,7 @@ pub(super) const BODY_READ_BYTES: usize = 64 * 1024;
 
 /// A response head has come; its body follows on the same connection.
 pub struct Answer {
-    pub(super) stream: Stream,
+    pub(super) io: OriginIo,
     pub(super) peer: Arc<OriginPeer>,
     pub(super) lease: Lease,
     pub(super) pool: Arc<PoolPlan>,
@@ -81,7 +80,7 @@ impl Answer {
                 HEAD_READ_BYTES
             });
             timer.set(self.between_bytes);
-            let n = match timer.guard(self.stream.read(rb.free())).await {
+            let n = match timer.guard(self.io.read(rb.free())).await {
                 Err(_) => return Err(FetchError::TimedOut),
                 Ok(Err(e)) => return Err(FetchError::Failed(e.to_string())),
                 Ok(Ok(n)) => n,
@@ -122,15 +121,20 @@ impl Answer {
 
     /// Gives the connection back, if its response was read whole and nothing unasked for came behind it.
     pub fn finish(self, local: &Local, rb: &crate::io::ReadBuffer) {
-        if self.keep
-            && self.decoder.is_done()
-            && self.body_at == rb.len()
-            && self.pool.keepalive > 0
-        {
-            local
-                .origins
-                .give(self.stream, &self.peer, self.pool.keepalive_timeout);
+        if self.keep && self.decoder.is_done() && self.body_at == rb.len() {
+            local.origins.give(self.io, &self.pool, &self.peer);
         }
         drop(self.lease);
+    }
+
+    /// The trailers of a body that was read to its end, as lines; what must not stand in them has been left out.
+    pub fn trailers(&self) -> &[u8] {
+        self.decoder.trailers()
+    }
+
+    /// The connection after a 101, and what was read behind its head; the server stays counted as in use.
+    pub fn into_tunnel(self, rb: &crate::io::ReadBuffer) -> (OriginIo, Vec<u8>, Lease) {
+        let early = rb.bytes().get(self.head_len..).unwrap_or_default();
+        (self.io, early.to_vec(), self.lease)
     }
 }

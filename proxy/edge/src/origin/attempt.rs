@@ -3,6 +3,9 @@
 use super::{
     answer::{Answer, BODY_READ_BYTES, HEAD_READ_BYTES},
     exchange::OutBody,
+    io::OriginIo,
+    request::says,
+    response::pass_lines,
 };
 use crate::{
     client::ClientError,
@@ -13,7 +16,6 @@ use crate::{
     timer::Timer,
     tx::{OriginScratch, Try},
 };
-use pingora_core::protocols::Stream;
 use seawall_balance::{Lease, Outcome, Tried};
 use seawall_conf::model::Timeouts;
 use seawall_http::{
@@ -40,6 +42,7 @@ pub(super) struct Attempt<'a> {
 /// What went wrong with one attempt.
 pub(super) enum Failure {
     Connect(String),
+    ConnectTimedOut,
     /// A kept connection was closed before a byte of the response came: nothing is wrong with the server.
     Stale,
     Broken(String),
@@ -52,15 +55,9 @@ pub(super) enum Failure {
 /// Whether a response is 304 to a request without a condition, or 206 to one without a range: passed on it would leave
 /// the client with nothing, or with a part that looks whole. `request` is the head as it was sent.
 fn is_unasked(status: u16, request: &[u8]) -> bool {
-    let has = |prefix: &[u8]| {
-        request.split(|b| *b == b'\n').any(|line| {
-            line.get(..prefix.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-        })
-    };
     match status {
-        304 => !has(b"if-"),
-        206 => !has(b"range:"),
+        304 => !says(request, b"if-"),
+        206 => !says(request, b"range:"),
         _ => false,
     }
 }
@@ -122,18 +119,18 @@ impl Attempt<'_> {
                 false,
             );
         };
-        let mut fresh = self.pool.keepalive == 0;
+        let mut fresh = false;
         loop {
             match self
                 .exchange(&peer, fresh, scratch, body, &mut sent_body)
                 .await
             {
-                Ok((stream, keep)) => {
+                Ok((io, keep)) => {
                     let head = scratch.head.as_ref();
                     let framing = head.map_or(seawall_http::Framing::None, |h| h.framing);
                     let head_len = head.map_or(0, |h| h.len);
                     let answer = Answer {
-                        stream,
+                        io,
                         peer,
                         lease,
                         pool: self.pool.clone(),
@@ -160,20 +157,9 @@ impl Attempt<'_> {
         scratch: &mut OriginScratch,
         body: &mut OutBody<'_>,
         sent_body: &mut bool,
-    ) -> Result<(Stream, bool), Failure> {
+    ) -> Result<(OriginIo, bool), Failure> {
         let metrics = &self.pool.metrics;
-        let (mut stream, reused) = match self.local.origins.get(peer, fresh).await {
-            Ok(made) => made,
-            Err(e) => {
-                metrics.connect_failures.inc();
-                return Err(Failure::Connect(e));
-            }
-        };
-        if reused {
-            metrics.reuses.inc()
-        } else {
-            metrics.connects.inc()
-        }
+        let (mut stream, reused) = self.connection(peer, fresh).await?;
         metrics.requests.inc();
         let sent = self.send(&mut stream, &scratch.out, body, sent_body).await;
         let whole = sent.is_ok();
@@ -184,22 +170,53 @@ impl Attempt<'_> {
             Err(Failure::Broken(_)) if *sent_body => {}
             Err(e) => return Err(e),
         }
-        let keep = self.receive(&mut stream, scratch, reused).await?;
+        let keep = self.receive(&mut stream, scratch, reused, body).await?;
         // A body that broke off leaves a connection that cannot carry another request.
         Ok((stream, keep && whole))
     }
 
+    /// A connection that is kept, or a new one; true if it was used before.
+    async fn connection(
+        &self,
+        peer: &Arc<OriginPeer>,
+        fresh: bool,
+    ) -> Result<(OriginIo, bool), Failure> {
+        let metrics = &self.pool.metrics;
+        let certain = !self.method.is_idempotent();
+        if !fresh && let Some(io) = self.local.origins.take(self.pool, peer, certain) {
+            metrics.reuses.inc();
+            return Ok((io, true));
+        }
+        self.timer.set(self.timeouts.connect);
+        // Boxed: the state of a connect is many times that of a request, and most requests need none.
+        match self.timer.guard(Box::pin(OriginIo::connect(peer))).await {
+            Ok(Ok(io)) => {
+                metrics.connects.inc();
+                Ok((io, false))
+            }
+            Ok(Err(e)) => {
+                metrics.connect_failures.inc();
+                Err(Failure::Connect(e))
+            }
+            Err(_) => {
+                metrics.connect_failures.inc();
+                metrics.timeouts.inc();
+                Err(Failure::ConnectTimedOut)
+            }
+        }
+    }
+
     async fn send(
         &self,
-        stream: &mut Stream,
+        stream: &mut OriginIo,
         head: &[u8],
         body: &mut OutBody<'_>,
         sent_body: &mut bool,
     ) -> Result<(), Failure> {
         self.write(stream, head).await?;
         match body {
-            OutBody::None => {}
-            OutBody::Spooled(spool) => self.write_spool(stream, spool, false).await?,
+            OutBody::None | OutBody::Bare { .. } => {}
+            OutBody::Held { spool, .. } => self.write_spool(stream, spool, false).await?,
             OutBody::Client {
                 client,
                 tx,
@@ -220,7 +237,7 @@ impl Attempt<'_> {
                     self.write_chunk(stream, data, *chunked).await?;
                 }
                 if *chunked {
-                    self.write(stream, encode::LAST_CHUNK).await?;
+                    self.write_last(stream, client.body.trailers()).await?;
                 }
             }
         }
@@ -230,7 +247,7 @@ impl Attempt<'_> {
 
     async fn write_spool(
         &self,
-        stream: &mut Stream,
+        stream: &mut OriginIo,
         spool: &Spool,
         chunked: bool,
     ) -> Result<(), Failure> {
@@ -245,23 +262,33 @@ impl Attempt<'_> {
         Ok(())
     }
 
+    /// Ends a chunked body; `trailers` are whole lines.
+    async fn write_last(&self, stream: &mut OriginIo, trailers: &[u8]) -> Result<(), Failure> {
+        if trailers.is_empty() {
+            return self.write(stream, encode::LAST_CHUNK).await;
+        }
+        let last = [b"0\r\n", trailers, b"\r\n"].concat();
+        self.write(stream, &last).await
+    }
+
     async fn write_chunk(
         &self,
-        stream: &mut Stream,
+        stream: &mut OriginIo,
         data: &[u8],
         chunked: bool,
     ) -> Result<(), Failure> {
         if !chunked {
             return self.write(stream, data).await;
         }
-        let mut framed = Vec::with_capacity(data.len() + 16);
-        encode::chunk_head(&mut framed, data.len());
-        framed.extend_from_slice(data);
-        framed.extend_from_slice(encode::CHUNK_END);
-        self.write(stream, &framed).await
+        // Beside its frame, not copied into it.
+        let mut head = Vec::with_capacity(20);
+        encode::chunk_head(&mut head, data.len());
+        let parts = [&head, data, encode::CHUNK_END];
+        self.guard(write_parts(stream, parts), self.timeouts.between_bytes)
+            .await
     }
 
-    async fn write(&self, stream: &mut Stream, bytes: &[u8]) -> Result<(), Failure> {
+    async fn write(&self, stream: &mut OriginIo, bytes: &[u8]) -> Result<(), Failure> {
         self.guard(stream.write_all(bytes), self.timeouts.between_bytes)
             .await
     }
@@ -285,17 +312,23 @@ impl Attempt<'_> {
     /// Receives the head of the final response; whether the connection may be kept.
     async fn receive(
         &self,
-        stream: &mut Stream,
+        stream: &mut OriginIo,
         scratch: &mut OriginScratch,
         reused: bool,
+        body: &mut OutBody<'_>,
     ) -> Result<bool, Failure> {
-        let OriginScratch { rb, head, out } = scratch;
+        let OriginScratch {
+            rb,
+            head,
+            out,
+            asked,
+        } = scratch;
         let head = head.get_or_insert_with(|| Box::new(ResponseHead::new()));
         rb.clear();
         self.timer.set(self.timeouts.first_byte);
         let to = ResponseTo {
             method: self.method,
-            upgrade_asked: false,
+            upgrade_asked: asked.upgrade,
         };
         let mut interim = 0;
         loop {
@@ -321,10 +354,13 @@ impl Attempt<'_> {
             while !rb.is_empty() {
                 match parse_response(rb.bytes(), &to, &HeadLimits::default(), head) {
                     Ok(false) => break,
-                    Ok(true) if (100..200).contains(&head.status) => {
+                    Ok(true) if (100..200).contains(&head.status) && head.status != 101 => {
                         interim += 1;
                         if interim > INTERIM_MAX {
                             return Err(self.invalid("too many interim responses"));
+                        }
+                        if asked.interim.passes(head.status) {
+                            Box::pin(self.pass_interim(head, rb.bytes(), body)).await?;
                         }
                         rb.consume(head.len);
                     }
@@ -338,8 +374,44 @@ impl Attempt<'_> {
         }
     }
 
+    /// Tells the client of an interim response (RFC 9110 §15.2); what follows has its whole time again.
+    async fn pass_interim(
+        &self,
+        head: &ResponseHead,
+        bytes: &[u8],
+        body: &mut OutBody<'_>,
+    ) -> Result<(), Failure> {
+        if let Some((client, tx)) = body.asker() {
+            let mut lines = Vec::new();
+            pass_lines(head.fields(bytes), false, &mut lines);
+            let told = client.interim(tx, head.status, &lines).await;
+            told.map_err(Failure::Client)?;
+        }
+        self.timer.set(self.timeouts.first_byte);
+        Ok(())
+    }
+
     fn invalid(&self, why: &'static str) -> Failure {
         self.local.shared.metrics.bad_responses.inc();
         Failure::Invalid(why)
     }
+}
+
+/// Writes parts one after the other, as many as fit with each call.
+async fn write_parts(stream: &mut OriginIo, mut parts: [&[u8]; 3]) -> std::io::Result<()> {
+    while let Some(first) = parts.iter().position(|p| !p.is_empty()) {
+        let slices = parts.map(std::io::IoSlice::new);
+        let mut n = stream
+            .write_vectored(slices.get(first..).unwrap_or_default())
+            .await?;
+        if n == 0 {
+            return Err(std::io::ErrorKind::WriteZero.into());
+        }
+        for part in &mut parts {
+            let taken = n.min(part.len());
+            *part = part.get(taken..).unwrap_or_default();
+            n -= taken;
+        }
+    }
+    Ok(())
 }

@@ -1,44 +1,89 @@
-//! Connections to origins: pingora-core connects, speaks TLS and keeps idle connections, a connector for each thread.
+//! The connections of one thread to its origins: those that are idle are kept here, within each pool's `keepalive`.
+//!
+//! Nothing watches an idle connection: whether the origin has said something, or goodbye, is looked at when the
+//! connection is taken, and in a sweep once a second that also drops those that were kept long enough. A thread keeps
+//! its own, so nothing is locked.
 
-use crate::plan::OriginPeer;
-use crate::plan::pool::PeerHandle;
-use pingora_core::{
-    connectors::{ConnectorOptions, TransportConnector},
-    protocols::Stream,
+use super::io::OriginIo;
+use crate::plan::{OriginPeer, PoolPlan};
+use std::{
+    cell::{Cell, RefCell},
+    collections::{HashMap, VecDeque},
+    time::{Duration, Instant},
 };
-use std::{sync::Arc, time::Duration};
 
-/// Idle connections of one thread over all pools. A pool's own `keepalive` says how long; this says how many.
-const IDLE_MAX: usize = 1024;
+/// How often idle connections are looked at.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// The connections of one thread.
+/// The idle connections of one thread.
 pub struct Origins {
-    connector: TransportConnector,
+    /// By pool: least recently used first.
+    idle: RefCell<HashMap<u64, VecDeque<Idle>, ahash::RandomState>>,
+    swept: Cell<Instant>,
+}
+
+struct Idle {
+    peer: u64,
+    io: OriginIo,
+    until: Instant,
 }
 
 impl Default for Origins {
     fn default() -> Self {
         Self {
-            connector: TransportConnector::new(Some(ConnectorOptions::new(IDLE_MAX))),
+            idle: RefCell::default(),
+            swept: Cell::new(Instant::now()),
         }
     }
 }
 
 impl Origins {
-    /// An idle connection, or a new one; true if it was used before.
-    pub async fn get(&self, peer: &Arc<OriginPeer>, fresh: bool) -> Result<(Stream, bool), String> {
-        let handle = PeerHandle(peer.clone());
-        if !fresh && let Some(stream) = self.connector.reused_stream(&handle).await {
-            return Ok((stream, true));
+    /// An idle connection to this peer. `certain` asks the kernel whether it is still open: for requests that cannot be
+    /// sent twice.
+    pub fn take(&self, pool: &PoolPlan, peer: &OriginPeer, certain: bool) -> Option<OriginIo> {
+        let mut idle = self.idle.borrow_mut();
+        let kept = idle.get_mut(&pool.key)?;
+        loop {
+            // The one used last is the warmest, and the others may grow old and go.
+            let at = kept.iter().rposition(|i| i.peer == peer.reuse_hash())?;
+            let Idle { mut io, .. } = kept.remove(at)?;
+            let usable = if certain {
+                io.is_silent_now()
+            } else {
+                io.is_silent()
+            };
+            if usable {
+                return Some(io);
+            }
         }
-        // Boxed: the state of a connect is ten times that of a request, and most requests need none.
-        let made = Box::pin(self.connector.new_stream(&handle)).await;
-        made.map(|s| (s, false)).map_err(|e| e.to_string())
     }
 
-    /// Keeps a connection for the next request.
-    pub fn give(&self, stream: Stream, peer: &OriginPeer, idle: Duration) {
-        self.connector
-            .release_stream(stream, peer.reuse_hash(), Some(idle));
+    /// Keeps a connection for the next request; at the pool's limit the one that idled longest goes.
+    pub fn give(&self, io: OriginIo, pool: &PoolPlan, peer: &OriginPeer) {
+        if pool.keepalive == 0 {
+            return;
+        }
+        let mut idle = self.idle.borrow_mut();
+        let kept = idle.entry(pool.key).or_default();
+        while kept.len() >= pool.keepalive {
+            kept.pop_front();
+        }
+        kept.push_back(Idle {
+            peer: peer.reuse_hash(),
+            io,
+            until: Instant::now() + pool.keepalive_timeout,
+        });
+    }
+
+    /// Drops what was kept long enough and what the origin has closed.
+    pub fn sweep(&self, now: Instant) {
+        if now.saturating_duration_since(self.swept.get()) < SWEEP_EVERY {
+            return;
+        }
+        self.swept.set(now);
+        self.idle.borrow_mut().retain(|_, kept| {
+            kept.retain_mut(|idle| idle.until > now && idle.io.is_silent());
+            !kept.is_empty()
+        });
     }
 }

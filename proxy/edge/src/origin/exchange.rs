@@ -29,6 +29,9 @@ pub enum FetchError {
     /// The last server could not be reached or broke off.
     #[error("upstream failed: {0}")]
     Failed(String),
+    /// No connection was made in time.
+    #[error("upstream timed out (while connecting)")]
+    ConnectTimedOut,
     /// It did not answer in time.
     #[error("upstream timed out")]
     TimedOut,
@@ -47,7 +50,7 @@ impl FetchError {
     /// The status a client gets.
     pub fn status(&self) -> u16 {
         match self {
-            FetchError::TimedOut => 504,
+            FetchError::TimedOut | FetchError::ConnectTimedOut => 504,
             FetchError::TooLarge => 413,
             FetchError::Client(ClientError::Body(BodyError::TooLarge)) => 413,
             FetchError::Client(ClientError::Body(_)) => 400,
@@ -57,12 +60,26 @@ impl FetchError {
     }
 }
 
-/// The body to send.
+/// The body to send, and the client who is told of interim responses while the answer is waited for.
 pub enum OutBody<'a> {
-    /// None.
+    /// None, and nobody to tell.
     None,
+    /// None.
+    Bare {
+        /// Who asks.
+        client: &'a mut Client,
+        /// The request.
+        tx: &'a mut Tx,
+    },
     /// All of it is here: it can be sent again.
-    Spooled(&'a Spool),
+    Held {
+        /// Who asks.
+        client: &'a mut Client,
+        /// The request.
+        tx: &'a mut Tx,
+        /// The body.
+        spool: &'a Spool,
+    },
     /// The part that was inspected, then the rest as the client sends it.
     Client {
         /// Who sends it.
@@ -76,6 +93,18 @@ pub enum OutBody<'a> {
         /// Bytes allowed.
         limit: Option<u64>,
     },
+}
+
+impl OutBody<'_> {
+    /// Who is told of interim responses.
+    pub(super) fn asker(&mut self) -> Option<(&mut Client, &mut Tx)> {
+        match self {
+            OutBody::None => None,
+            OutBody::Bare { client, tx }
+            | OutBody::Held { client, tx, .. }
+            | OutBody::Client { client, tx, .. } => Some((client, tx)),
+        }
+    }
 }
 
 /// Sends `scratch.out` (and a body) to a server of the pool and receives a response head into `scratch`.
@@ -158,6 +187,11 @@ fn judge(failure: Failure, pool: &PoolPlan, safe: bool) -> (Option<Outcome>, boo
             Some(Outcome::ConnectFailed),
             pool.retry.connect,
             FetchError::Failed(e),
+        ),
+        Failure::ConnectTimedOut => (
+            Some(Outcome::ConnectFailed),
+            pool.retry.connect,
+            FetchError::ConnectTimedOut,
         ),
         Failure::Stale => {
             let e = FetchError::Failed("connection closed before a response".into());

@@ -4,8 +4,10 @@ mod answer;
 mod attempt;
 mod connect;
 mod exchange;
+mod io;
 mod request;
 mod response;
+mod tunnel;
 
 use seawall_http::Name;
 
@@ -35,5 +37,6 @@ const ONE_HOP: u128 = mask(&[
 pub use answer::Answer;
 pub use connect::Origins;
 pub use exchange::{FetchError, OutBody, fetch};
-pub use request::{Built, Conditional, build, push_target};
-pub use response::pass_lines;
+pub use request::{Built, Conditional, asked, build, push_target};
+pub use response::{pass_lines, push_trailer_names, push_upgrade};
+pub use tunnel::tunnel;

@@ -2,9 +2,9 @@
 
 use crate::{
     pipeline::Cx,
-    plan::{ProxyPlan, UriPlan},
+    plan::{InterimPlan, ProxyPlan, UriPlan},
     template::Scope,
-    tx::Tx,
+    tx::{Asked, Interims, Tx},
 };
 use seawall_http::{Framing, Name, encode, uri};
 
@@ -110,11 +110,81 @@ pub fn build(
         (None, Framing::Chunked) => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
         (None, _) => {}
     }
-    if !proxy.keepalive && !has(proxy.set_known, Name::Connection) {
-        out.extend_from_slice(b"Connection: close\r\n");
-    }
+    let fills = matches!(conditional, Conditional::Validators(..));
+    push_connection(cx.tx, proxy, fills, out);
     out.extend_from_slice(b"\r\n");
     Built::Ready
+}
+
+/// What concerns the hop alone: an upgrade and trailers where the client asked for them, the connection's end where it
+/// is not kept.
+fn push_connection(tx: &Tx, proxy: &ProxyPlan, fills: bool, out: &mut Vec<u8>) {
+    let close = !proxy.keepalive && !has(proxy.set_known, Name::Connection);
+    let upgrade = !fills && proxy.pass_upgrade && tx.head.upgrade && may_upgrade(tx);
+    let trailers = !fills && proxy.pass_request_trailers && tx.takes_trailers();
+    if !(close || upgrade || trailers) {
+        return;
+    }
+    let options: [(bool, &[u8]); 3] = [(upgrade, b"upgrade"), (trailers, b"TE"), (close, b"close")];
+    let said = options.iter().filter(|(said, _)| *said);
+    let said: smallvec::SmallVec<[&[u8]; 3]> = said.map(|(_, option)| *option).collect();
+    encode::field(out, b"Connection", &said.join(&b", "[..]));
+    if upgrade {
+        for value in tx.fields().all(Name::Upgrade) {
+            encode::field(out, b"Upgrade", value);
+        }
+    }
+    if trailers {
+        encode::field(out, b"TE", b"trailers");
+        for value in tx.fields().all(Name::Trailer) {
+            encode::field(out, b"Trailer", value);
+        }
+    }
+}
+
+/// Whether none of the protocols that the client offers is HTTP itself or TLS: in such a tunnel whole requests would
+/// pass by the routes, the rules and the logs.
+fn may_upgrade(tx: &Tx) -> bool {
+    const REFUSED: [&[u8]; 5] = [b"h2c", b"h2", b"h3", b"http", b"tls"];
+    tx.fields().list(Name::Upgrade).all(|protocol| {
+        let name = protocol.split(|b| *b == b'/').next().unwrap_or_default();
+        !REFUSED
+            .iter()
+            .any(|r| r.eq_ignore_ascii_case(seawall_http::trim(name)))
+    })
+}
+
+/// What the request in `sent` asks for besides a response.
+pub fn asked(cx: &Cx<'_>, proxy: &ProxyPlan, sent: &[u8]) -> Asked {
+    let tx = &*cx.tx;
+    Asked {
+        upgrade: tx.head.upgrade && may_upgrade(tx) && says(sent, b"upgrade:"),
+        interim: match &proxy.interim {
+            InterimPlan::Never => Interims::Never,
+            InterimPlan::Always => Interims::Always,
+            InterimPlan::When(conditions) => {
+                let mut value = Vec::new();
+                let holds = conditions.iter().any(|condition| {
+                    value.clear();
+                    condition.render(&cx.scope(), &mut value);
+                    !matches!(value.as_slice(), b"" | b"0")
+                });
+                if holds {
+                    Interims::EarlyHints
+                } else {
+                    Interims::Never
+                }
+            }
+        },
+    }
+}
+
+/// Whether a head as it was sent has a line that begins so, in lower case.
+pub(super) fn says(head: &[u8], prefix: &[u8]) -> bool {
+    head.split(|b| *b == b'\n').any(|line| {
+        line.get(..prefix.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    })
 }
 
 /// Appends the target that is asked of the origin.

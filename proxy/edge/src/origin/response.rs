@@ -32,3 +32,18 @@ pub fn pass_lines(fields: Fields<'_>, nginx: bool, out: &mut Vec<u8>) {
         encode::field(out, name, value);
     }
 }
+
+/// Appends what a 101 says of the switch; [`pass_lines`] leaves it out of all else.
+pub fn push_upgrade(fields: Fields<'_>, out: &mut Vec<u8>) {
+    encode::field(out, b"Connection", b"upgrade");
+    for value in fields.all(Name::Upgrade) {
+        encode::field(out, b"Upgrade", value);
+    }
+}
+
+/// Appends the names of the trailers that are to come, for a client that takes them.
+pub fn push_trailer_names(fields: Fields<'_>, out: &mut Vec<u8>) {
+    for value in fields.all(Name::Trailer) {
+        encode::field(out, b"Trailer", value);
+    }
+}

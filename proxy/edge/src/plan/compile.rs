@@ -13,7 +13,7 @@ use crate::{
 use seawall_conf::model::{self, Config, Content, HostName, Matcher, Op, Syntax, WafRules};
 use seawall_diag::{Diagnostic, Diagnostics, SourceMap};
 use seawall_http::HeadLimits;
-use std::{fs::File, io, path::Path, sync::Arc, time::Duration};
+use std::{fs::File, io, path::Path, sync::Arc};
 
 /// What compiling needs from outside.
 pub struct Environment<'a> {
@@ -214,23 +214,11 @@ impl Compiler<'_> {
     }
 
     fn compile_pools(&mut self, previous: Option<&Plan>) {
-        // A pool's connections are made with the shortest connect timeout of the routes that use it.
-        for (at, pool) in self.config.pools.iter().enumerate() {
-            let routes = self
-                .config
-                .sites
-                .iter()
-                .flat_map(|s| s.routes.iter().chain(s.fallback.as_deref()));
-            let connect_timeout = routes
-                .filter(|r| matches!(&r.content, Content::Proxy(p) if p.pool == at))
-                .map(|r| r.policy.timeouts.connect)
-                .min()
-                .unwrap_or(Duration::from_secs(3));
-            let context = PoolContext {
-                metrics: self.env.metrics,
-                read: self.env.read,
-                connect_timeout,
-            };
+        let context = PoolContext {
+            metrics: self.env.metrics,
+            read: self.env.read,
+        };
+        for pool in &self.config.pools {
             self.pools.push(PoolPlan::compile(
                 pool,
                 previous,

@@ -22,8 +22,8 @@ pub use certificates::CertificateState;
 pub use compile::Environment;
 pub use compress::{CompressPlan, NginxPlan};
 pub use dns::{DnsPlan, PoolHealth};
-pub use pool::{OriginPeer, PeerSlot, PoolPlan};
-pub use proxy::{HeaderSet, ProxyPlan, UriPlan};
+pub use pool::{OriginPeer, PeerAddress, PeerSlot, PoolPlan};
+pub use proxy::{HeaderSet, InterimPlan, ProxyPlan, UriPlan};
 pub use waf::WafPlan;
 
 use crate::{log::LogFile, metrics::SiteMetrics, template::Template};

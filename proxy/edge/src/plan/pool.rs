@@ -3,17 +3,13 @@
 use super::Plan;
 use crate::metrics::{Metrics, PoolMetrics};
 use arc_swap::ArcSwapOption;
-use pingora_core::{
-    protocols::l4::socket::SocketAddr as PingoraAddr,
-    upstreams::peer::{Peer, PeerOptions},
-};
+use rustls::pki_types::ServerName;
 use seawall_balance as balance;
 use seawall_conf::model::{self, Address};
 use std::{
-    fmt,
     hash::{BuildHasher, Hasher},
     net::SocketAddr,
-    os::fd::AsRawFd,
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -22,6 +18,8 @@ use std::{
 pub struct PoolPlan {
     /// Its name.
     pub name: String,
+    /// Its name as a number: idle connections are kept by it.
+    pub key: u64,
     /// Who is chosen, who is healthy.
     pub balancer: Arc<balance::Pool>,
     /// Servers by the balancer's index.
@@ -48,7 +46,7 @@ pub struct PeerSlot {
     pub address: Address,
     /// TLS and the name it is asked for.
     pub sni: Option<String>,
-    options: PeerOptions,
+    tls: Option<PeerTls>,
     resolved: ArcSwapOption<OriginPeer>,
 }
 
@@ -61,58 +59,58 @@ impl PeerSlot {
     /// Sets what its name resolves to.
     pub fn resolve(&self, address: SocketAddr) {
         let known = self.resolved.load();
-        if known
-            .as_ref()
-            .is_some_and(|p| p.address.as_inet() == Some(&address))
+        if matches!(known.as_deref(), Some(OriginPeer { address: PeerAddress::Inet(a), .. }) if *a == address)
         {
             return;
         }
-        self.resolved.store(Some(Arc::new(OriginPeer::new(
-            PingoraAddr::Inet(address),
-            self.sni.clone(),
-            self.options.clone(),
-        ))));
+        self.connect_to(PeerAddress::Inet(address));
+    }
+
+    fn connect_to(&self, address: PeerAddress) {
+        let peer = OriginPeer::new(address, self.tls.clone());
+        self.resolved.store(Some(Arc::new(peer)));
     }
 }
 
-/// A server as pingora-core connects to it.
+/// Where a server is, once its name has been resolved.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum PeerAddress {
+    /// TCP.
+    Inet(SocketAddr),
+    /// A unix socket.
+    Unix(PathBuf),
+}
+
+/// TLS to a server.
+#[derive(Clone)]
+pub struct PeerTls {
+    /// Whom to trust and who we are; one for a pool, so that its sessions are resumed.
+    pub config: Arc<rustls::ClientConfig>,
+    /// The name that is asked for and verified.
+    pub name: ServerName<'static>,
+}
+
+/// How to connect to a server.
 pub struct OriginPeer {
-    address: PingoraAddr,
-    sni: Option<String>,
-    options: PeerOptions,
+    /// Where it is.
+    pub address: PeerAddress,
+    /// Whether TLS is spoken.
+    pub tls: Option<PeerTls>,
     hash: u64,
 }
 
-/// The handle that pingora-core clones.
-#[derive(Clone)]
-pub struct PeerHandle(pub Arc<OriginPeer>);
-
 impl OriginPeer {
-    fn new(address: PingoraAddr, sni: Option<String>, options: PeerOptions) -> Self {
-        let mut hasher = ahash::RandomState::with_seeds(1, 2, 3, 4).build_hasher();
-        match &address {
-            PingoraAddr::Inet(a) => hasher.write(a.to_string().as_bytes()),
-            PingoraAddr::Unix(u) => hasher.write(
-                u.as_pathname()
-                    .map_or(&b""[..], |p| p.as_os_str().as_encoded_bytes()),
-            ),
+    fn new(address: PeerAddress, tls: Option<PeerTls>) -> Self {
+        let mut hasher = hasher();
+        std::hash::Hash::hash(&address, &mut hasher);
+        if let Some(tls) = &tls {
+            // A connection made under other rules of verification is not taken for one made under these. It holds its
+            // rules, so that no others can come to stand at the same place while it lives.
+            hasher.write_usize(Arc::as_ptr(&tls.config) as usize);
+            hasher.write(tls.name.to_str().as_bytes());
         }
-        // Connections of one pool are not shared with a pool that verifies otherwise.
-        hasher.write(sni.as_deref().unwrap_or("").as_bytes());
-        hasher.write_u8(u8::from(sni.is_some()) | u8::from(options.verify_cert) << 1);
-        hasher.write_usize(
-            options
-                .ca
-                .as_ref()
-                .map_or(0, |ca| Arc::as_ptr(ca) as *const () as usize),
-        );
         let hash = hasher.finish();
-        Self {
-            address,
-            sni,
-            options,
-            hash,
-        }
+        Self { address, tls, hash }
     }
 
     /// Which idle connections fit.
@@ -121,37 +119,9 @@ impl OriginPeer {
     }
 }
 
-impl fmt::Display for PeerHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.address)
-    }
-}
-
-impl Peer for PeerHandle {
-    fn address(&self) -> &PingoraAddr {
-        &self.0.address
-    }
-
-    fn tls(&self) -> bool {
-        self.0.sni.is_some()
-    }
-
-    fn sni(&self) -> &str {
-        self.0.sni.as_deref().unwrap_or("")
-    }
-
-    fn reuse_hash(&self) -> u64 {
-        self.0.hash
-    }
-
-    // The pool is keyed by address: a getpeername() for each reuse would tell nothing new.
-    fn matches_fd<V: AsRawFd>(&self, _fd: V) -> bool {
-        true
-    }
-
-    fn get_peer_options(&self) -> Option<&PeerOptions> {
-        Some(&self.0.options)
-    }
+/// The same numbers for the same names over all plans of a process.
+fn hasher() -> ahash::AHasher {
+    ahash::RandomState::with_seeds(1, 2, 3, 4).build_hasher()
 }
 
 /// What reading a pool's CA may need.
@@ -160,8 +130,6 @@ pub struct PoolContext<'a> {
     pub metrics: &'a Metrics,
     /// Reads a file, through the keeper where that is needed.
     pub read: &'a dyn Fn(&std::path::Path) -> std::io::Result<Vec<u8>>,
-    /// The longest a connection may take.
-    pub connect_timeout: Duration,
 }
 
 impl PoolPlan {
@@ -177,11 +145,16 @@ impl PoolPlan {
         let peers = from
             .servers
             .iter()
-            .map(|s| peer_slot(s, from, tls.as_ref(), context, before))
+            .map(|s| peer_slot(s, tls.as_ref(), before, errors))
             .collect();
         let balancer = balance::Pool::new(balancer_options(from), before.map(|b| &*b.balancer));
         Arc::new(Self {
             name: from.name.clone(),
+            key: {
+                let mut hasher = hasher();
+                hasher.write(from.name.as_bytes());
+                hasher.finish()
+            },
             balancer,
             peers,
             retry: from.retry,
@@ -195,10 +168,8 @@ impl PoolPlan {
 }
 
 struct PoolTls {
-    ca: Option<Arc<pingora_core::protocols::tls::CaType>>,
     check: Option<Arc<rustls::ClientConfig>>,
     sni: Option<String>,
-    verify: bool,
 }
 
 fn pool_tls(
@@ -206,95 +177,86 @@ fn pool_tls(
     context: &PoolContext<'_>,
     errors: &mut seawall_diag::Diagnostics,
 ) -> PoolTls {
-    let mut pem = None;
-    if let Some((path, at)) = &from.ca {
+    let mut read = |file: &Option<(PathBuf, seawall_diag::Span)>| {
+        let (path, at) = file.as_ref()?;
         match (context.read)(path) {
-            Ok(bytes) => pem = Some(bytes),
-            Err(e) => errors.error(
-                "unreadable",
-                *at,
-                format!("cannot read \"{}\": {e}", path.display()),
-            ),
+            Ok(bytes) => Some(bytes),
+            Err(e) => {
+                let message = format!("cannot read \"{}\": {e}", path.display());
+                errors.error("unreadable", *at, message);
+                None
+            }
         }
-    }
-    let check = match seawall_tls::client_config(pem.as_deref(), from.verify) {
+    };
+    let ca = read(&from.ca);
+    let options = seawall_tls::ClientOptions {
+        ca_pem: ca.as_deref(),
+        verify: from.verify,
+    };
+    let check = match seawall_tls::client_config(&options) {
         Ok(config) => Some(config),
         Err(e) => {
             errors.error("bad-ca", from.ca.as_ref().map(|(_, at)| *at), e.to_string());
             None
         }
     };
-    let ca = pem.map(|pem| trusted(&pem)).filter(|ca| !ca.is_empty());
     PoolTls {
-        ca,
         check,
         sni: from.sni.clone(),
-        verify: from.verify,
     }
-}
-
-/// The certificates of a PEM text as pingora-core wants them. What does not parse is left out: it would panic there, and
-/// rustls has complained of it already.
-fn trusted(pem: &[u8]) -> Arc<[pingora_core::utils::tls::WrappedX509]> {
-    use pingora_core::utils::tls::{WrappedX509, parse_x509};
-    use rustls::pki_types::{CertificateDer, pem::PemObject};
-    CertificateDer::pem_slice_iter(pem)
-        .filter_map(Result::ok)
-        .filter(|der| x509_parser::parse_x509_certificate(der).is_ok())
-        .map(|der| WrappedX509::new(der.to_vec(), parse_x509))
-        .collect()
 }
 
 fn peer_slot(
     server: &model::Server,
-    pool: &model::Pool,
     tls: Option<&PoolTls>,
-    context: &PoolContext<'_>,
     before: Option<&Arc<PoolPlan>>,
+    errors: &mut seawall_diag::Diagnostics,
 ) -> PeerSlot {
-    let mut options = PeerOptions::new();
-    options.connection_timeout = Some(context.connect_timeout);
-    options.total_connection_timeout = Some(context.connect_timeout * 2);
-    options.idle_timeout = Some(pool.keepalive_timeout);
-    let mut sni = None;
-    if let Some(tls) = tls {
-        options.verify_cert = tls.verify;
-        options.verify_hostname = tls.verify;
-        options.ca = tls.ca.clone();
-        sni = Some(match (&tls.sni, &server.address) {
-            (Some(name), _) => name.clone(),
-            (None, Address::Name(name, _)) => name.clone(),
-            (None, Address::Ip(a)) => a.ip().to_string(),
-            (None, Address::Unix(_)) => "localhost".to_owned(),
-        });
-    }
+    let sni = tls.map(|tls| match (&tls.sni, &server.address) {
+        (Some(name), _) => name.clone(),
+        (None, Address::Name(name, _)) => name.clone(),
+        (None, Address::Ip(a)) => a.ip().to_string(),
+        (None, Address::Unix(_)) => "localhost".to_owned(),
+    });
     let text: Arc<str> = Arc::from(address_text(&server.address));
     let slot = PeerSlot {
         text: text.clone(),
         address: server.address.clone(),
-        sni: sni.clone(),
-        options,
+        tls: peer_tls(server, sni.as_deref(), tls, errors),
+        sni,
         resolved: ArcSwapOption::empty(),
     };
     match &server.address {
         Address::Ip(a) => slot.resolve(*a),
-        Address::Unix(path) => {
-            if let Ok(address) = std::os::unix::net::SocketAddr::from_pathname(path) {
-                let peer = OriginPeer::new(PingoraAddr::Unix(address), sni, slot.options.clone());
-                slot.resolved.store(Some(Arc::new(peer)));
-            }
-        }
+        Address::Unix(path) => slot.connect_to(PeerAddress::Unix(path.clone())),
         // A name goes on with what it resolved to until the resolver has looked again.
         Address::Name(..) => {
             let known = before
                 .and_then(|b| b.peers.iter().find(|p| p.text == text))
                 .and_then(|p| p.peer());
-            if let Some(PingoraAddr::Inet(a)) = known.as_deref().map(|p| &p.address) {
+            if let Some(PeerAddress::Inet(a)) = known.as_deref().map(|p| &p.address) {
                 slot.resolve(*a);
             }
         }
     }
     slot
+}
+
+fn peer_tls(
+    server: &model::Server,
+    sni: Option<&str>,
+    tls: Option<&PoolTls>,
+    errors: &mut seawall_diag::Diagnostics,
+) -> Option<PeerTls> {
+    let (name, config) = (sni?, tls?.check.clone()?);
+    match ServerName::try_from(name.to_owned()) {
+        Ok(name) => Some(PeerTls { config, name }),
+        Err(_) => {
+            let message = format!("`{name}` is no name that TLS could ask for");
+            errors.error("bad-name", server.at, message);
+            None
+        }
+    }
 }
 
 /// An address as an operator writes it.

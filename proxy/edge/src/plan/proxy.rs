@@ -25,10 +25,28 @@ pub struct ProxyPlan {
     pub http11: bool,
     /// Whether connections are kept.
     pub keepalive: bool,
+    /// Whether an upgrade that the client asks for is asked of the origin.
+    pub pass_upgrade: bool,
+    /// Whether `TE: trailers` and a request's trailers are passed on.
+    pub pass_request_trailers: bool,
+    /// Whether a response's trailers are.
+    pub pass_trailers: bool,
+    /// Which interim responses are.
+    pub interim: InterimPlan,
     /// `$proxy_host`
     pub proxy_host: Arc<str>,
     /// `$proxy_port`
     pub proxy_port: u16,
+}
+
+/// Which interim responses go on to the client.
+pub enum InterimPlan {
+    /// None.
+    Never,
+    /// All.
+    Always,
+    /// 103, when one of these holds.
+    When(Vec<Template>),
 }
 
 /// What is requested of an origin.
@@ -103,6 +121,19 @@ pub fn compile(
         set_headers,
         forwarded: proxy.forwarded,
         http11: proxy.http11,
+        pass_upgrade: proxy.pass_on.upgrade && proxy.http11,
+        pass_request_trailers: proxy.pass_on.request_trailers && proxy.http11,
+        pass_trailers: proxy.pass_on.trailers,
+        interim: match &proxy.pass_on.interim {
+            model::Interim::Never => InterimPlan::Never,
+            model::Interim::Always => InterimPlan::Always,
+            model::Interim::When(conditions) => InterimPlan::When(
+                conditions
+                    .iter()
+                    .map(|c| Template::compile(c, user, errors))
+                    .collect(),
+            ),
+        },
         keepalive: proxy.keepalive && pool.keepalive > 0,
         pool,
     }

@@ -151,7 +151,7 @@ impl Stream {
     }
 
     /// Ends the response, with these trailer lines if there are any.
-    pub(super) fn end(&self, trailers: &[u8]) -> io::Result<()> {
+    pub fn end(&self, trailers: &[u8]) -> io::Result<()> {
         let mut inner = self.inner.borrow_mut();
         let inner = inner.as_mut().ok_or_else(gone)?;
         let Some(send) = inner.send.as_mut().filter(|_| !inner.ended) else {
