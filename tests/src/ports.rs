@@ -1,8 +1,10 @@
 //! Addresses that nobody listens on.
 
+use nix::sys::socket::{Backlog, listen};
 use std::{
-    net::{SocketAddr, TcpListener, UdpSocket},
+    net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
     sync::atomic::{AtomicU16, Ordering},
+    time::Duration,
 };
 
 /// Below the range from which Linux takes the ports of outgoing connections (32768 and up): none of the thousands of
@@ -28,4 +30,40 @@ pub fn free_address() -> SocketAddr {
         }
     }
     panic!("no free port");
+}
+
+/// An address that neither takes connections nor refuses them: a listener whose queue is full.
+pub struct Deaf {
+    listener: TcpListener,
+    _waiting: Vec<TcpStream>,
+}
+
+impl Deaf {
+    /// Fills the queue.
+    ///
+    /// # Panics
+    /// When it has no end.
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let none = Backlog::new(0).expect("a backlog");
+        listen(&listener, none).expect("a shorter queue");
+        let address = listener.local_addr().expect("its address");
+        let mut waiting = Vec::new();
+        while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(300)) {
+            waiting.push(stream);
+            assert!(waiting.len() < 64, "the queue has an end");
+        }
+        Self {
+            listener,
+            _waiting: waiting,
+        }
+    }
+
+    /// Its address.
+    ///
+    /// # Panics
+    /// Never: a bound listener has one.
+    pub fn address(&self) -> SocketAddr {
+        self.listener.local_addr().expect("its address")
+    }
 }
