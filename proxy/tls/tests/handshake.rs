@@ -10,8 +10,8 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 use seawall_tls::{
-    CertMap, CertMapBuilder, InternalCa, Resolver, TlsError, accept, certified_key, client_config,
-    names, openssl_cipher_name, openssl_protocol_name, server_config,
+    CertMap, CertMapBuilder, ClientOptions, InternalCa, Resolver, TlsError, accept, certified_key,
+    client_config, names, openssl_cipher_name, openssl_protocol_name, server_config,
 };
 use std::{io, sync::Arc};
 use tempfile::TempDir;
