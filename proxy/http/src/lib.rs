@@ -21,6 +21,7 @@ pub mod coding;
 pub mod date;
 pub mod encode;
 pub mod etag;
+pub mod fastcgi;
 mod field;
 mod framing;
 mod host;
