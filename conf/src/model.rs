@@ -5,10 +5,12 @@
 //! a rule file, a zone file) carries the [`Span`] it was written at.
 
 mod compress;
+mod fastcgi;
 mod origin;
 mod pool;
 
 pub use compress::{Coding, Compress, GzipProxied, NginxGzip};
+pub use fastcgi::{FastCgi, FastCgiParam, FindScripts};
 pub use origin::*;
 pub use pool::*;
 
@@ -616,6 +618,8 @@ pub struct Proxy {
     pub pass_on: PassOn,
     /// Whether the connection to the origin is kept (nginx before 1.29.7: only with an empty `Connection`).
     pub keepalive: bool,
+    /// The origin is a FastCGI application.
+    pub fastcgi: Option<Box<FastCgi>>,
 }
 
 /// What is requested of an origin.

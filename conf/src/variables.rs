@@ -17,6 +17,8 @@ pub const VARIABLES: &[&str] = &[
     "content_type",
     "document_root",
     "document_uri",
+    "fastcgi_path_info",
+    "fastcgi_script_name",
     "host",
     "hostname",
     "https",

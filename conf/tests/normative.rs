@@ -71,7 +71,7 @@ fn without_what_is_not_built_the_sample_loads() {
         "{}",
         warnings.render(&config.sources, false)
     );
-    assert_eq!(config.sites.len(), 5);
+    assert_eq!(config.sites.len(), 6);
     assert_eq!(
         config.sites[0].routes.len(),
         9,

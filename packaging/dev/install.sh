@@ -9,13 +9,17 @@ declare -A test=([nginx]=nginx-light [dig]=dnsutils [haproxy]=haproxy [caddy]=ca
 declare -A bench=([h2load]=nghttp2-client [openssl]=openssl [nginx]=nginx-light [wrk]=wrk [python3]=python3 [taskset]=util-linux)
 # what bodies are decoded with
 test+=([gzip]=gzip [brotli]=brotli [zstd]=zstd)
+# what answers over FastCGI
+test+=([php-fpm]=php-fpm)
 
 missing=()
 want() {
     local -n commands=$1
     local command
     for command in "${!commands[@]}"; do
-        PATH="$PATH:/usr/sbin:/sbin" command -v "$command" >/dev/null || missing+=("${commands[$command]}")
+        # Debian's php-fpm has its version in its name.
+        PATH="$PATH:/usr/sbin:/sbin" command -v "$command" >/dev/null ||
+            compgen -G "/usr/sbin/$command[0-9]*" >/dev/null || missing+=("${commands[$command]}")
     done
 }
 for group in "${@:-build}"; do

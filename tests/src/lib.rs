@@ -25,6 +25,7 @@ mod gate;
 pub mod http2;
 mod origin;
 mod patience;
+pub mod php;
 mod ports;
 pub mod process;
 mod response;

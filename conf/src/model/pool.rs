@@ -11,6 +11,8 @@ pub struct Pool {
     pub at: Span,
     /// Its name; for an address in place of a name, the address.
     pub name: String,
+    /// What is spoken to its servers.
+    pub protocol: Protocol,
     /// How a server is chosen.
     pub balance: Balance,
     /// Its servers.
@@ -28,6 +30,16 @@ pub struct Pool {
     pub keepalive_timeout: Duration,
     /// TLS to its servers; `None` is plain.
     pub tls: Option<PoolTls>,
+}
+
+/// What is spoken to the servers of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Protocol {
+    /// HTTP.
+    #[default]
+    Http,
+    /// FastCGI.
+    FastCgi,
 }
 
 /// How a server is chosen.

@@ -1,5 +1,6 @@
 //! `location`: what it takes, what it answers with, what it inherits.
 
+use super::fastcgi;
 use super::lex::Word;
 use super::proxy;
 use super::read::{Reader, pattern};
@@ -7,7 +8,7 @@ use super::rewrite;
 use super::scope::{Named, Scope};
 use super::tree::{Directive, Item, directives};
 use super::upstream::Upstreams;
-use crate::model::{Content, Matcher, Route};
+use crate::model::{Content, Matcher, Route, RoutePolicy};
 use seawall_diag::{Diagnostic, Span};
 
 /// Directives that change nothing but the program: an `if` that holds only these needs no location of its own.
@@ -19,6 +20,9 @@ const PROGRAM: &[&str] = &[
     "rewrite_log",
     "uninitialized_variable_warn",
 ];
+
+/// Directives that hand a request on.
+const PASSES: &[&str] = &["proxy_pass", "fastcgi_pass"];
 
 /// What lowering a server needs.
 pub(crate) struct Builder<'b, 'r> {
@@ -81,14 +85,18 @@ impl Builder<'_, '_> {
                 return None;
             }
             let inner = scope.enter(reader, items, named);
-            let content = match directives(items).find(|d| d.name() == "proxy_pass") {
+            let pass = directives(items).find(|d| PASSES.contains(&d.name()));
+            let content = match pass {
+                Some(pass) if pass.name() == "fastcgi_pass" => {
+                    fastcgi::content(reader, pass, &inner, upstreams)?
+                }
                 Some(pass) => proxy::content(reader, pass, &inner, None, upstreams)?,
                 None => match &content {
                     Content::Static { .. } => files(&inner),
                     other => other.clone(),
                 },
             };
-            let policy = inner.policy();
+            let policy = policy(&inner, &content);
             Some(Box::new(Route {
                 at: condition.at(),
                 matcher: matcher.clone(),
@@ -101,16 +109,18 @@ impl Builder<'_, '_> {
             at,
             matcher,
             program,
+            policy: policy(scope, &content),
             content,
-            policy: scope.policy(),
         }
     }
 
     fn content(&mut self, items: &[Item], scope: &Scope, matcher: &Matcher) -> Content {
-        directives(items)
-            .find(|d| d.name() == "proxy_pass")
-            .and_then(|d| proxy::content(self.reader, d, scope, Some(matcher), self.upstreams))
-            .unwrap_or_else(|| files(scope))
+        let pass = directives(items).find(|d| PASSES.contains(&d.name()));
+        pass.and_then(|d| match d.name() {
+            "fastcgi_pass" => fastcgi::content(self.reader, d, scope, self.upstreams),
+            _ => proxy::content(self.reader, d, scope, Some(matcher), self.upstreams),
+        })
+        .unwrap_or_else(|| files(scope))
     }
 
     fn matcher(&mut self, d: &Directive) -> Option<(Span, Matcher)> {
@@ -216,6 +226,17 @@ impl Builder<'_, '_> {
             }
         }
     }
+}
+
+/// The policy of a route with this content: an application has timeouts of its own.
+fn policy(scope: &Scope, content: &Content) -> RoutePolicy {
+    let mut policy = scope.policy();
+    if let Content::Proxy(proxy) = content
+        && proxy.fastcgi.is_some()
+    {
+        scope.fastcgi.timeouts(&mut policy.timeouts);
+    }
+    policy
 }
 
 /// Files from `root`.

@@ -9,6 +9,7 @@
 
 mod cache;
 mod check;
+mod fastcgi;
 mod fragment;
 pub(crate) mod glob;
 mod gzip;

@@ -67,6 +67,7 @@ pub(crate) fn content(
         http11: scope.http11,
         pass_on: PassOn::nothing(),
         keepalive: scope.http11 && keeps,
+        fastcgi: None,
     }))
 }
 

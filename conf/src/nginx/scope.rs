@@ -4,6 +4,7 @@
 //! `proxy_set_header`, `access_log`, `proxy_cache_valid`, `index`) is taken only where the inner level says nothing
 //! of it at all.
 
+use super::fastcgi::{FastCgiFirsts, FastCgiScope};
 use super::gzip::{Gzip, GzipFirsts};
 use super::lex::Word;
 use super::read::Reader;
@@ -30,6 +31,7 @@ pub(crate) struct Scope {
     pub(crate) set_headers: Vec<(String, Template)>,
     pub(crate) http11: bool,
     gzip: Gzip,
+    pub(crate) fastcgi: FastCgiScope,
     cache: Option<usize>,
     cache_key: Option<Template>,
     cache_valid: Vec<(Vec<u16>, Duration)>,
@@ -65,6 +67,7 @@ impl Scope {
             set_headers: Vec::new(),
             http11: true,
             gzip: Gzip::default(),
+            fastcgi: FastCgiScope::default(),
             cache: None,
             cache_key: None,
             cache_valid: Vec::new(),
@@ -174,6 +177,9 @@ impl Scope {
                 self.certificate_keys.push(word.clone());
             }
             "ssl_protocols" => protocols(reader, d),
+            name if name.starts_with("fastcgi_") => {
+                self.fastcgi.apply(reader, d, &mut first.fastcgi)
+            }
             _ => drop(self.gzip.apply(reader, d, &mut first.gzip)),
         }
     }
@@ -262,6 +268,7 @@ struct Firsts {
     access_log: bool,
     cache_valid: bool,
     gzip: GzipFirsts,
+    fastcgi: FastCgiFirsts,
     certificate: bool,
     certificate_key: bool,
 }

@@ -3,7 +3,7 @@
 use super::read::Reader;
 use super::tree::Directive;
 use crate::address::{self, OriginError};
-use crate::model::{Balance, Eject, Pool, PoolTls, Retry, Server};
+use crate::model::{Balance, Eject, Pool, PoolTls, Protocol, Retry, Server};
 use seawall_diag::{Diagnostic, Span};
 use std::time::Duration;
 
@@ -91,6 +91,7 @@ fn empty(at: Span, name: &str) -> Pool {
     Pool {
         at,
         name: name.to_owned(),
+        protocol: Protocol::Http,
         balance: Balance::RoundRobin,
         servers: Vec::new(),
         health: None,

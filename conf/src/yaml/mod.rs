@@ -7,6 +7,7 @@
 mod compress;
 mod dns;
 mod document;
+mod fastcgi;
 mod http2;
 mod include;
 mod layer;

@@ -1,5 +1,6 @@
 //! Routes: a matcher, a content and what applies to it.
 
+use super::fastcgi;
 use super::layer::{Layer, read_layer};
 use super::pools::Pools;
 use super::read::{Fields, Reader, Shape};
@@ -29,6 +30,7 @@ const ROUTE: Shape = Shape {
         "body_limit",
         "headers",
         "compress",
+        "fastcgi",
     ],
     not_yet: &[
         "try",
@@ -206,8 +208,14 @@ pub(crate) fn content(
         .collect();
     let is_fastcgi = fields
         .get("to")
-        .and_then(Node::scalar)
-        .is_some_and(|t| t.starts_with("fastcgi:"));
+        .is_some_and(|n| fastcgi::is_target(n, context.pools));
+    if let Some(at) = fields.key("fastcgi").filter(|_| !is_fastcgi) {
+        reader.invalid(
+            at,
+            "`fastcgi` stands beside the application that it speaks of",
+            "write to: \"fastcgi:unix:/path\", or a pool with protocol: fastcgi",
+        );
+    }
     if let (Some(second), false) = (written.get(1).and_then(|c| fields.key(c)), is_fastcgi) {
         let message = format!(
             "`{}` cannot stand together: each answers",
@@ -220,7 +228,11 @@ pub(crate) fn content(
         .get("rewrite")
         .and_then(|n| rewrite(reader, n, matcher));
     if let Some(node) = fields.get("to") {
-        let content = Content::Proxy(proxy(reader, node, layer, context, rewrite)?);
+        let mut proxy = proxy(reader, node, layer, context, rewrite)?;
+        if is_fastcgi {
+            proxy.fastcgi = Some(Box::new(fastcgi::read(reader, fields, context)?));
+        }
+        let content = Content::Proxy(proxy);
         return Some(Answer {
             program: Vec::new(),
             content,
@@ -253,7 +265,7 @@ fn proxy(
         return None;
     }
     let text = reader.string(node)?;
-    let pool = context.pools.target(reader, node.at, text)?;
+    let pool = fastcgi::pool(reader, node.at, text, context.pools)?;
     let mut set_headers = layer.request.settings();
     let host = set_headers
         .iter()
@@ -274,6 +286,7 @@ fn proxy(
         http11: true,
         pass_on: PassOn::everything(),
         keepalive: true,
+        fastcgi: None,
     })
 }
 

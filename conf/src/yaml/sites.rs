@@ -31,6 +31,7 @@ const SITE: Shape = Shape {
         "rewrite",
         "headers",
         "compress",
+        "fastcgi",
         "timeouts",
         "body_limit",
     ],

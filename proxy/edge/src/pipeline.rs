@@ -249,6 +249,9 @@ fn find_route<'p>(cx: &mut Cx<'p>) -> Found<'p> {
             None => site.fallback.as_ref(),
         };
         let Some(route) = route else { return Ok(None) };
+        if let ContentPlan::Proxy(proxy) = &route.content {
+            cx.tx.fastcgi = proxy.fastcgi.clone();
+        }
         if route.program.is_empty() {
             return Ok(Some(route));
         }
@@ -358,6 +361,14 @@ async fn answer(cx: &mut Cx<'_>, route: &Arc<RoutePlan>) -> Result<Outcome, Clie
                     .await
                     .map(|()| Outcome::Done);
             }
+        }
+    }
+    if let ContentPlan::Proxy(proxy) = &route.content
+        && let Some(plan) = &proxy.fastcgi
+    {
+        cx.tx.step = Step::TryFiles;
+        if let Some(outcome) = Box::pin(content::fastcgi(cx, route, plan, &mut spool)).await? {
+            return Ok(outcome);
         }
     }
     match (&route.content, &route.cache) {

@@ -31,7 +31,7 @@ enum Variable {
     UpstreamAddr, UpstreamStatus, UpstreamResponseTime, UpstreamCacheStatus, ProxyHost, ProxyPort, ProxyAddXForwardedFor,
     Hostname, Pid, Connection, ConnectionRequests, RequestId, ContentType, ContentLength, NginxVersion, HttpHost,
     Http(Name), HttpOther(Box<[u8]>), SentHttp(Box<[u8]>), Arg(Box<[u8]>), Cookie(Box<[u8]>), UpstreamHttp(Box<[u8]>),
-    Capture(usize), User(usize),
+    FastCgiScriptName, FastCgiPathInfo, Https, Capture(usize), User(usize),
 }
 
 /// Names that `set` and named groups of regular expressions define, with their slots.
@@ -243,7 +243,8 @@ fn variable(name: &str, user: &UserVariables) -> Option<Variable> {
         "proxy_add_x_forwarded_for" => ProxyAddXForwardedFor, "hostname" => Hostname, "pid" => Pid,
         "connection" => Connection, "connection_requests" => ConnectionRequests, "request_id" => RequestId,
         "content_type" => ContentType, "content_length" => ContentLength, "nginx_version" => NginxVersion,
-        "http_host" => HttpHost,
+        "http_host" => HttpHost, "fastcgi_script_name" => FastCgiScriptName, "fastcgi_path_info" => FastCgiPathInfo,
+        "https" => Https,
         _ => return prefixed(name),
     })
 }
@@ -295,6 +296,10 @@ fn value(variable: &Variable, scope: &Scope<'_>, out: &mut Vec<u8>) {
             (host, _) => out.extend_from_slice(host),
         },
         Uri => out.extend_from_slice(tx.uri()),
+        FastCgiScriptName => out.extend_from_slice(&tx.script().0),
+        FastCgiPathInfo => out.extend_from_slice(tx.script().1),
+        Https if conn.tls => out.extend_from_slice(b"on"),
+        Https => {}
         RequestUri => out.extend_from_slice(tx.request_uri()),
         Args => out.extend_from_slice(tx.args()),
         IsArgs if !tx.args().is_empty() => out.push(b'?'),

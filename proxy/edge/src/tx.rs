@@ -150,8 +150,20 @@ pub struct Tx {
     pub proxy_host: Arc<str>,
     /// Its port, for `$proxy_port`.
     pub proxy_port: u16,
+    /// The application of the route that was found, for `$fastcgi_script_name`.
+    pub fastcgi: Option<Arc<crate::plan::FastCgiPlan>>,
+    /// The script that was found for it.
+    pub script: Option<Box<Script>>,
     /// For tests of rule sets: a response header and the rules that matched.
     pub waf_report: Option<(String, String)>,
+}
+
+/// A script, and what of the path stands behind it.
+pub struct Script {
+    /// Below the root, with its slash.
+    pub name: Vec<u8>,
+    /// The rest.
+    pub path_info: Vec<u8>,
 }
 
 /// Captures of a regular expression.
@@ -229,6 +241,8 @@ impl Default for Tx {
             origin: OriginScratch::default(),
             proxy_host: Arc::from(""),
             proxy_port: 0,
+            fastcgi: None,
+            script: None,
             waf_report: None,
         }
     }
@@ -264,6 +278,8 @@ impl Tx {
         self.body_read = 0;
         self.tries.clear();
         self.cache = "";
+        self.fastcgi = None;
+        self.script = None;
         self.waf_report = None;
         self.origin.rb.clear();
         for buffer in [
@@ -331,6 +347,22 @@ impl Tx {
                 .unwrap_or_default(),
             (None, None) => b"",
         }
+    }
+
+    /// The script of a FastCGI application (nginx: `$fastcgi_script_name`), and the rest of the path
+    /// (`$fastcgi_path_info`).
+    pub fn script(&self) -> (std::borrow::Cow<'_, [u8]>, &[u8]) {
+        if let Some(script) = &self.script {
+            return (script.name.as_slice().into(), &script.path_info);
+        }
+        let Some(plan) = &self.fastcgi else {
+            return (self.uri().into(), b"");
+        };
+        let (name, rest) = plan.split(self.uri());
+        if name.ends_with(b"/") {
+            return ([name, plan.index()].concat().into(), rest);
+        }
+        (name.into(), rest)
     }
 
     /// The method as written.

@@ -6,6 +6,7 @@ mod bodies;
 mod cache;
 mod compression;
 mod dns;
+mod fastcgi;
 mod heads;
 mod hostile_origins;
 mod http2;

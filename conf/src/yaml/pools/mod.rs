@@ -7,7 +7,7 @@ mod servers;
 
 use super::read::{Reader, Shape};
 use super::tree::{Key, Node, Value};
-use crate::model::{Address, Balance, Eject, Pool, PoolTls, Retry, Server};
+use crate::model::{Address, Balance, Eject, Pool, PoolTls, Protocol, Retry, Server};
 use seawall_diag::Span;
 use servers::{origin, read_servers};
 use std::time::Duration;
@@ -22,6 +22,7 @@ const POOL: Shape = Shape {
         "retry",
         "keepalive",
         "tls",
+        "protocol",
     ],
     not_yet: &[
         "sticky",
@@ -109,6 +110,7 @@ pub(crate) fn empty(at: Span, name: &str) -> Pool {
     Pool {
         at,
         name: name.to_owned(),
+        protocol: Protocol::Http,
         balance: Balance::RoundRobin,
         servers: Vec::new(),
         health: None,
@@ -173,6 +175,10 @@ fn read_pool(reader: &mut Reader<'_>, key: &Key, node: &Node) -> Option<Pool> {
     match fields.get("servers") {
         Some(node) => read_servers(reader, node, &mut pool),
         None => reader.missing(key.at, "a pool", "servers"),
+    }
+    if let Some(node) = fields.get("protocol") {
+        let words = [("http", Protocol::Http), ("fastcgi", Protocol::FastCgi)];
+        pool.protocol = reader.choice(node, &words, &[]).unwrap_or_default();
     }
     if let Some(node) = fields.get("balance") {
         let words = [("round_robin", Balance::RoundRobin), ("p2c", Balance::P2c)];

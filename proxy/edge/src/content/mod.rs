@@ -1,9 +1,11 @@
 //! What answers: a value chosen by the steps.
 
+mod fastcgi;
 mod files;
 mod fixed;
 mod proxy;
 
+pub use fastcgi::fastcgi;
 pub use files::{files, type_of};
 pub use fixed::{absolute_location, fixed};
 pub use proxy::{exchange_error, pass_through, proxy, proxy_told};

@@ -3,7 +3,7 @@
 use super::Outcome;
 use crate::{
     caching::{self, Told},
-    client::{ClientError, Length, Reply},
+    client::{ClientError, Length, Reply, remove_lines},
     log_error,
     origin::{self, Answer, Built, Conditional, FetchError, OutBody},
     pipeline::Cx,
@@ -199,6 +199,11 @@ fn begin(
     );
     if trailers {
         origin::push_trailer_names(head.fields(scratch.rb.bytes()), &mut cx.tx.lines);
+    }
+    if let Some(plan) = &cx.tx.fastcgi {
+        for name in &plan.hide {
+            remove_lines(&mut cx.tx.lines, name);
+        }
     }
     if let Some(told) = told {
         told.line(&mut cx.tx.lines);

@@ -3,6 +3,7 @@
 use super::{
     answer::{Answer, BODY_READ_BYTES, HEAD_READ_BYTES},
     exchange::OutBody,
+    fastcgi,
     io::OriginIo,
     request::says,
     response::pass_lines,
@@ -161,6 +162,9 @@ impl Attempt<'_> {
         let metrics = &self.pool.metrics;
         let (mut stream, reused) = self.connection(peer, fresh).await?;
         metrics.requests.inc();
+        if fastcgi::is_job(&scratch.out) {
+            stream = stream.fastcgi(&self.local.shared);
+        }
         let sent = self.send(&mut stream, &scratch.out, body, sent_body).await;
         let whole = sent.is_ok();
         match sent {

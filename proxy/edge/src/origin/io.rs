@@ -1,6 +1,10 @@
 //! A connection to an origin: TCP or a unix socket, plain or under TLS, behind one enum and no box on the plain path.
 
-use crate::plan::{OriginPeer, PeerAddress};
+use super::fastcgi::{FastCgiIo, Told};
+use crate::{
+    plan::{OriginPeer, PeerAddress},
+    shared::Shared,
+};
 use std::{
     io::{self, IoSlice},
     pin::Pin,
@@ -26,6 +30,8 @@ pub enum OriginIo {
     Plain(Socket),
     /// Under TLS.
     Tls(Box<TlsStream<Socket>>),
+    /// Records beneath, HTTP/1 to whoever reads.
+    FastCgi(Box<FastCgiIo<Socket>>),
 }
 
 impl OriginIo {
@@ -57,6 +63,16 @@ impl OriginIo {
         }
     }
 
+    /// As a connection to an application; one that was used for that before is one already.
+    pub fn fastcgi(self, shared: &Shared) -> Self {
+        match self {
+            OriginIo::Plain(socket) => {
+                OriginIo::FastCgi(Box::new(FastCgiIo::new(socket, Told::of(shared))))
+            }
+            other => other,
+        }
+    }
+
     /// Whether nothing has come since the last response, not even the end: whoever is silent may be asked again.
     ///
     /// Costs no system call unless the reactor has seen something.
@@ -71,6 +87,7 @@ impl OriginIo {
         match self {
             OriginIo::Plain(socket) => socket,
             OriginIo::Tls(stream) => stream.get_ref().0,
+            OriginIo::FastCgi(stream) => stream.inner(),
         }
     }
 
@@ -87,7 +104,7 @@ impl OriginIo {
     /// The protocol that was agreed on in the handshake.
     pub fn alpn(&self) -> Option<&[u8]> {
         match self {
-            OriginIo::Plain(_) => None,
+            OriginIo::Plain(_) | OriginIo::FastCgi(_) => None,
             OriginIo::Tls(stream) => stream.get_ref().1.alpn_protocol(),
         }
     }
@@ -115,6 +132,7 @@ impl AsyncRead for OriginIo {
         match self.get_mut() {
             OriginIo::Plain(s) => Pin::new(s).poll_read(cx, buf),
             OriginIo::Tls(s) => Pin::new(s.as_mut()).poll_read(cx, buf),
+            OriginIo::FastCgi(s) => Pin::new(s.as_mut()).poll_read(cx, buf),
         }
     }
 }
@@ -150,4 +168,4 @@ macro_rules! writes {
 }
 
 writes!(Socket, Tcp, Unix);
-writes!(OriginIo, Plain, Tls);
+writes!(OriginIo, Plain, Tls, FastCgi);

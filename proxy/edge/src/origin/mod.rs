@@ -4,6 +4,7 @@ mod answer;
 mod attempt;
 mod connect;
 mod exchange;
+pub mod fastcgi;
 mod io;
 mod request;
 mod response;

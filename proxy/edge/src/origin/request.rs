@@ -59,6 +59,9 @@ pub fn build(
     length: Option<u64>,
     out: &mut Vec<u8>,
 ) -> Built {
+    if let Some(plan) = &proxy.fastcgi {
+        return super::fastcgi::build(cx, proxy, plan, conditional, length, out);
+    }
     cx.tx.proxy_host = proxy.proxy_host.clone();
     cx.tx.proxy_port = proxy.proxy_port;
     out.clear();

@@ -1,6 +1,6 @@
 //! Proxied routes: what is asked of an origin, and with which header fields.
 
-use super::PoolPlan;
+use super::{FastCgiPlan, PoolPlan};
 use crate::template::{Template, UserVariables};
 use seawall_conf::model;
 use seawall_diag::Diagnostics;
@@ -37,6 +37,8 @@ pub struct ProxyPlan {
     pub proxy_host: Arc<str>,
     /// `$proxy_port`
     pub proxy_port: u16,
+    /// The origin is an application.
+    pub fastcgi: Option<Arc<FastCgiPlan>>,
 }
 
 /// Which interim responses go on to the client.
@@ -109,7 +111,12 @@ pub fn compile(
         },
         model::ProxyUri::Template(t) => UriPlan::Template(Template::compile(t, user, errors)),
     };
+    let fastcgi = proxy
+        .fastcgi
+        .as_ref()
+        .map(|f| Arc::new(FastCgiPlan::compile(f, user, errors)));
     ProxyPlan {
+        fastcgi,
         proxy_host: Arc::from(proxy.proxy_host.as_str()),
         proxy_port: proxy.proxy_port,
         host: proxy

@@ -216,21 +216,51 @@ mod tests {
     #[test]
     fn statuses_fields_and_framing_are_translated() {
         for (cgi, http) in [
-            ("Content-Type: text/html\r\n\r\nbody", "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n"),
-            ("Status: 404 Not Found\nX: y\n\n", "HTTP/1.1 404 Not Found\r\nX: y\r\nTransfer-Encoding: chunked\r\n\r\n"),
-            ("Location: /a\n\n", "HTTP/1.1 302 Found\r\nLocation: /a\r\nTransfer-Encoding: chunked\r\n\r\n"),
-            ("Status: 301\nLocation: http://x/\n\n", "HTTP/1.1 301 Moved Permanently\r\nLocation: http://x/\r\nTransfer-Encoding: chunked\r\n\r\n"),
-            ("Content-Length: 5\nContent-Length: 5\n\n", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"),
-            ("Content-Length: 0\n\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
-            ("Status: 204 No Content\n\n", "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"),
-            ("Transfer-Encoding: chunked\nConnection: keep-alive\nUpgrade: x\nA:1\n\n", "HTTP/1.1 200 OK\r\nA: 1\r\nTransfer-Encoding: chunked\r\n\r\n"),
-            ("\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
+            (
+                "Content-Type: text/html\r\n\r\nbody",
+                "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n",
+            ),
+            (
+                "Status: 404 Not Found\nX: y\n\n",
+                "HTTP/1.1 404 Not Found\r\nX: y\r\nTransfer-Encoding: chunked\r\n\r\n",
+            ),
+            (
+                "Location: /a\n\n",
+                "HTTP/1.1 302 Found\r\nLocation: /a\r\nTransfer-Encoding: chunked\r\n\r\n",
+            ),
+            (
+                "Status: 301\nLocation: http://x/\n\n",
+                "HTTP/1.1 301 Moved Permanently\r\nLocation: http://x/\r\nTransfer-Encoding: chunked\r\n\r\n",
+            ),
+            (
+                "Content-Length: 5\nContent-Length: 5\n\n",
+                "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
+            ),
+            (
+                "Content-Length: 0\n\n",
+                "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+            ),
+            (
+                "Status: 204 No Content\n\n",
+                "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n",
+            ),
+            (
+                "Transfer-Encoding: chunked\nConnection: keep-alive\nUpgrade: x\nA:1\n\n",
+                "HTTP/1.1 200 OK\r\nA: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            ),
+            (
+                "\n",
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            ),
         ] {
             let (text, head) = translate(cgi, &KEEP).unwrap().unwrap();
             assert_eq!(text, http, "{cgi:?}");
             assert!(cgi[..head.len].ends_with('\n'));
         }
-        let once = CgiRequest { keep: false, ..KEEP };
+        let once = CgiRequest {
+            keep: false,
+            ..KEEP
+        };
         let (text, _) = translate("A: b\n\n", &once).unwrap().unwrap();
         assert!(text.contains("Connection: close\r\n"));
         let head = CgiRequest { head: true, ..KEEP };
@@ -265,9 +295,17 @@ mod tests {
         ] {
             assert_eq!(translate(cgi, &KEEP).unwrap_err(), error, "{cgi:?}");
         }
-        let asked = CgiRequest { conditional: true, range: true, ..KEEP };
+        let asked = CgiRequest {
+            conditional: true,
+            range: true,
+            ..KEEP
+        };
         assert!(translate("Status: 304\n\n", &asked).unwrap().is_some());
-        assert!(translate("Status: 206\nContent-Range: bytes 0-0/1\n\n", &asked).unwrap().is_some());
+        assert!(
+            translate("Status: 206\nContent-Range: bytes 0-0/1\n\n", &asked)
+                .unwrap()
+                .is_some()
+        );
     }
 
     #[test]

@@ -359,7 +359,10 @@ mod tests {
         let all = answer();
         let whole = read(&all, all.len()).unwrap();
         assert!(whole.0.starts_with(b"Status: 200\n\nhelloxxx"));
-        assert_eq!((whole.0.len(), whole.1.as_slice(), whole.2), (18 + 65_535, &b"warning\n"[..], Some(7)));
+        assert_eq!(
+            (whole.0.len(), whole.1.as_slice(), whole.2),
+            (18 + 65_535, &b"warning\n"[..], Some(7))
+        );
         for piece in [1, 2, 3, 7, 8, 9, 31, 1000, 65_536] {
             assert_eq!(read(&all, piece).unwrap(), whole, "{piece}");
         }
@@ -374,8 +377,14 @@ mod tests {
             (vec![1, STDIN, 0, 1, 0, 0, 0, 0], RecordError::Kind),
             (vec![1, 11, 0, 1, 0, 8, 0, 0], RecordError::Kind),
             (record(END_REQUEST, b"short", 0), RecordError::End),
-            (record(END_REQUEST, &[0, 0, 0, 0, 9, 0, 0, 0], 0), RecordError::End),
-            ([record(END_REQUEST, &OVER, 0), vec![1]].concat(), RecordError::AfterEnd),
+            (
+                record(END_REQUEST, &[0, 0, 0, 0, 9, 0, 0, 0], 0),
+                RecordError::End,
+            ),
+            (
+                [record(END_REQUEST, &OVER, 0), vec![1]].concat(),
+                RecordError::AfterEnd,
+            ),
             (b"HTTP/1.1 200 OK\r\n".to_vec(), RecordError::Version),
         ] {
             assert_eq!(read(&bytes, 3), Err(error), "{bytes:?}");
@@ -389,7 +398,13 @@ mod tests {
             let over = record(END_REQUEST, &OVER, 0);
             let (taken, event) = decoder.decode(&over).unwrap();
             assert_eq!(taken, over.len());
-            assert!(matches!(event, Some(Event::End { app: 7, protocol: Protocol::Complete })));
+            assert!(matches!(
+                event,
+                Some(Event::End {
+                    app: 7,
+                    protocol: Protocol::Complete
+                })
+            ));
             decoder.restart();
         }
     }
