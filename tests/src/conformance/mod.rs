@@ -7,6 +7,7 @@
 //! The same cases run against any server ([`http1::run`] takes an address), so that ours stands in a table with others.
 
 pub mod http1;
+pub mod http2;
 mod recorder;
 
 pub use recorder::{Recorded, Recorder};

@@ -26,6 +26,10 @@ pub enum Said {
     Pong,
 }
 
+/// Nothing came in time.
+#[derive(Debug)]
+struct Silence;
+
 /// A connection of HTTP/2.
 pub struct Connection {
     stream: Box<dyn Stream>,
@@ -89,6 +93,11 @@ impl Connection {
     /// # Panics
     /// When nothing comes.
     pub fn next(&mut self) -> Option<Frame> {
+        self.try_next().expect("the server says nothing")
+    }
+
+    /// The next frame, or the connection's end; an error when nothing comes.
+    fn try_next(&mut self) -> Result<Option<Frame>, Silence> {
         loop {
             if let Some((head, rest)) = self.buffer.split_at_checked(9) {
                 let length =
@@ -101,12 +110,12 @@ impl Connection {
                         payload: rest[..length].to_vec(),
                     };
                     self.buffer.drain(..9 + length);
-                    return Some(frame);
+                    return Ok(Some(frame));
                 }
             }
             let mut more = [0; 16 * 1024];
             match self.stream.read(&mut more) {
-                Ok(0) => return None,
+                Ok(0) => return Ok(None),
                 Ok(n) => self.buffer.extend_from_slice(&more[..n]),
                 Err(e)
                     if matches!(
@@ -114,24 +123,32 @@ impl Connection {
                         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
                     ) =>
                 {
-                    panic!("the server says nothing")
+                    return Err(Silence);
                 }
-                Err(_) => return None,
+                Err(_) => return Ok(None),
             }
         }
     }
 
     /// What the server says next that matters; SETTINGS, windows and DATA are passed over.
+    ///
+    /// # Panics
+    /// When nothing comes.
     pub fn said(&mut self) -> Said {
+        self.try_said().expect("the server says nothing")
+    }
+
+    /// As [`said`](Self::said); `None` when nothing comes.
+    pub fn try_said(&mut self) -> Option<Said> {
         loop {
-            let Some(frame) = self.next() else {
-                return Said::Closed;
+            let Some(frame) = self.try_next().ok()? else {
+                return Some(Said::Closed);
             };
             match frame.kind {
-                HEADERS => return Said::Status(hpack::status(&frame.payload).unwrap_or(0)),
-                RST_STREAM => return Said::Reset(frame.number(0)),
-                GOAWAY => return Said::GoAway(frame.number(4)),
-                PING if frame.flags & ACK != 0 => return Said::Pong,
+                HEADERS => return Some(Said::Status(hpack::status(&frame.payload).unwrap_or(0))),
+                RST_STREAM => return Some(Said::Reset(frame.number(0))),
+                GOAWAY => return Some(Said::GoAway(frame.number(4))),
+                PING if frame.flags & ACK != 0 => return Some(Said::Pong),
                 PING => {
                     let pong = frame::frame(PING, ACK, 0, &frame.payload);
                     self.send(pong);
@@ -140,6 +157,21 @@ impl Connection {
                     self.send(frame::frame(SETTINGS, ACK, 0, b""));
                 }
                 _ => {}
+            }
+        }
+    }
+
+    /// Reads until the server has ended a stream.
+    ///
+    /// # Panics
+    /// When the connection ends before it.
+    pub fn until_ended(&mut self, stream: u32) {
+        loop {
+            let frame = self.next().expect("another frame");
+            let ends =
+                matches!(frame.kind, frame::DATA | HEADERS) && frame.flags & frame::END_STREAM != 0;
+            if frame.stream == stream && ends {
+                return;
             }
         }
     }

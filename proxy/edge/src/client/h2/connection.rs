@@ -5,7 +5,7 @@ use super::{
     deferred::Deferred,
     hub::Hub,
     task,
-    watch::{Flood, Watch},
+    watch::{Flood, Stop, Watch},
 };
 use crate::{
     io::{Io, ReadBuffer},
@@ -198,8 +198,8 @@ impl Connection {
                         End::Quiet
                     });
                 }
-                Poll::Pending => match self.wire.flood().filter(|_| !self.calmed) {
-                    Some(flood) => self.calm(flood),
+                Poll::Pending => match self.wire.stop().filter(|_| !self.calmed) {
+                    Some(stop) => self.calm(stop),
                     None => break,
                 },
             }
@@ -218,7 +218,7 @@ impl Connection {
     ) {
         let metrics = &self.local.shared.metrics.http2;
         let info = self.hub.info();
-        if self.wire.flood().is_some() || !self.hub.begin() {
+        if self.wire.stop().is_some() || !self.hub.begin() {
             metrics.refused.inc();
             log_error!(
                 self.local.shared,
@@ -234,11 +234,19 @@ impl Connection {
         spawn_local(watched(&self.local, info.serial, serving));
     }
 
-    /// Ends the connection over a limit that was passed.
-    fn calm(&mut self, flood: Flood) {
+    /// Ends the connection over what was read.
+    fn calm(&mut self, stop: Stop) {
         self.calmed = true;
-        self.note_flood(flood);
-        self.h2.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+        match stop {
+            Stop::Flood(flood) => {
+                self.note_flood(flood);
+                self.h2.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+            }
+            Stop::NoSettings => {
+                self.note_error(&"the first frame is not SETTINGS");
+                self.h2.abrupt_shutdown(Reason::PROTOCOL_ERROR);
+            }
+        }
     }
 
     fn note_flood(&self, flood: Flood) {
@@ -263,6 +271,11 @@ impl Connection {
             self.note_flood(Flood::Codec);
             return End::Refused;
         }
+        self.note_error(e);
+        End::Refused
+    }
+
+    fn note_error(&self, e: &dyn std::fmt::Display) {
         let info = self.hub.info();
         self.local.shared.metrics.http2.errors.inc();
         log_error!(
@@ -272,7 +285,6 @@ impl Connection {
             "HTTP/2 connection error: {e}, client: {}",
             info.peer_text
         );
-        End::Refused
     }
 
     fn phase(&self) -> Phase {

@@ -1,6 +1,6 @@
 //! The socket as h2 sees it: reads are watched, writes are collected until the connection's task drains them.
 
-use super::watch::{Flood, Watch};
+use super::watch::{Stop, Watch};
 use crate::io::{Io, ReadBuffer};
 use std::{
     cell::RefCell,
@@ -71,9 +71,9 @@ impl Deferred {
         self.0.borrow().watch.in_head()
     }
 
-    /// The limit that was passed.
-    pub(super) fn flood(&self) -> Option<Flood> {
-        self.0.borrow().watch.flood()
+    /// Why no more is read.
+    pub(super) fn stop(&self) -> Option<Stop> {
+        self.0.borrow().watch.stop()
     }
 
     /// Gives memory back that an idle connection does not need.
@@ -128,7 +128,7 @@ impl Socket {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.watch.flood().is_some() {
+        if self.watch.stop().is_some() {
             return Poll::Pending;
         }
         let before = buf.filled().len();
@@ -143,7 +143,7 @@ impl Socket {
         let new = buf.filled().get(before..).unwrap_or_default();
         if let Err(n) = self.watch.read(new, &crate::clock::now_ms) {
             buf.set_filled(before + n);
-            // The task that polls h2 looks at the flood when h2 has nothing more to do.
+            // The task that polls h2 looks at the reason when h2 has nothing more to do.
             if n == 0 {
                 return Poll::Pending;
             }

@@ -71,6 +71,15 @@ impl Flood {
     }
 }
 
+/// Why no more frames are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// A limit was passed.
+    Flood(Flood),
+    /// The first frame is not SETTINGS (RFC 9113 §3.4).
+    NoSettings,
+}
+
 /// So many at once, a tenth of it back a second, and one a KiB moved where the bucket is `fed`. Looks at the clock only
 /// when it is empty.
 struct Bucket {
@@ -128,7 +137,8 @@ pub struct Watch {
     continuations: usize,
     continuations_max: usize,
     moved: u64,
-    flood: Option<Flood>,
+    begun: bool,
+    stop: Option<Stop>,
     resets: Bucket,
     settings: Bucket,
     pings: Bucket,
@@ -148,7 +158,8 @@ impl Watch {
             continuations: 0,
             continuations_max: CONTINUATIONS.max(head_bytes / FRAME_BYTES + 1),
             moved: 0,
-            flood: None,
+            begun: false,
+            stop: None,
             resets: Bucket::new(limits.resets, false, now_ms),
             settings: Bucket::new(limits.settings, false, now_ms),
             pings: Bucket::new(limits.pings, true, now_ms),
@@ -180,8 +191,8 @@ impl Watch {
             self.have += n;
             if self.have == self.head.len() {
                 self.have = 0;
-                if let Err(flood) = self.frame(now_ms) {
-                    self.flood = Some(flood);
+                if let Err(stop) = self.frame(now_ms) {
+                    self.stop = Some(stop);
                     // What came of this frame's head with earlier bytes has gone on already and can do no harm alone.
                     return Err(if started == 0 { at } else { 0 });
                 }
@@ -204,15 +215,19 @@ impl Watch {
         self.in_head
     }
 
-    /// The limit that was passed.
-    pub fn flood(&self) -> Option<Flood> {
-        self.flood
+    /// Why no more is read.
+    pub fn stop(&self) -> Option<Stop> {
+        self.stop
     }
 
-    fn frame(&mut self, now_ms: &dyn Fn() -> u64) -> Result<(), Flood> {
+    fn frame(&mut self, now_ms: &dyn Fn() -> u64) -> Result<(), Stop> {
         let [a, b, c, kind, flags, ..] = self.head;
         let length = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
         self.payload = length;
+        let is_settings = kind == kind::SETTINGS && flags & FLAG_END == 0;
+        if !std::mem::replace(&mut self.begun, true) && !is_settings {
+            return Err(Stop::NoSettings);
+        }
         let moved = self.moved >> 10;
         let (bucket, flood) = match kind {
             kind::DATA if flags & FLAG_END != 0 => return Ok(()),
@@ -234,7 +249,7 @@ impl Watch {
                 self.ends_head = flags & FLAG_END_HEADERS != 0;
                 let many = self.continuations > self.continuations_max;
                 return if many {
-                    Err(Flood::Continuations)
+                    Err(Stop::Flood(Flood::Continuations))
                 } else {
                     Ok(())
                 };
@@ -247,7 +262,7 @@ impl Watch {
         if bucket.take(now_ms, moved) {
             Ok(())
         } else {
-            Err(flood)
+            Err(Stop::Flood(flood))
         }
     }
 }
@@ -259,6 +274,7 @@ mod tests {
     fn watch() -> Watch {
         let mut watch = Watch::new(&Http2Limits::default(), 64 * 1024, 0);
         watch.read(crate::client::h2::PREFACE, &|| 0).unwrap();
+        watch.read(&frame(4, 0, b""), &|| 0).unwrap();
         watch
     }
 
@@ -304,7 +320,7 @@ mod tests {
     fn each_flood_ends_at_its_limit_in_any_pieces() {
         let limits = Http2Limits::default();
         assert_eq!(passes(3, 0, &[0; 4], 5000), limits.resets as usize);
-        assert_eq!(passes(4, 0, b"", 5000), limits.settings as usize);
+        assert_eq!(passes(4, 0, b"", 5000), limits.settings as usize - 1);
         assert_eq!(passes(6, 0, &[0; 8], 5000), limits.pings as usize);
         assert_eq!(passes(0, 0, b"", 5000), limits.empty_data as usize);
         assert_eq!(passes(0, 8, &[9; 10], 5000), limits.empty_data as usize);
@@ -313,6 +329,14 @@ mod tests {
         assert_eq!(passes(77, 0, b"?", 5000), limits.idle_frames as usize);
         assert_eq!(passes(9, 0, b"", 5000), 5);
         assert_eq!(passes(0, 0, b"data", 5000), 5000);
+    }
+
+    #[test]
+    fn settings_come_first() {
+        let mut watch = Watch::new(&Http2Limits::default(), 64 * 1024, 0);
+        watch.read(crate::client::h2::PREFACE, &|| 0).unwrap();
+        assert_eq!(watch.read(&frame(6, 0, &[0; 8]), &|| 0), Err(0));
+        assert_eq!(watch.stop(), Some(Stop::NoSettings));
     }
 
     #[test]
