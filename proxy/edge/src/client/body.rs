@@ -9,6 +9,7 @@ pub struct BodyState {
     decoder: BodyDecoder,
     expect: bool,
     present: bool,
+    framing: Framing,
     /// The end of a stream's body was read.
     ended: bool,
 }
@@ -24,6 +25,7 @@ impl Default for BodyState {
             decoder: BodyDecoder::new(Framing::None),
             expect: false,
             present: false,
+            framing: Framing::None,
             ended: false,
         }
     }
@@ -34,6 +36,7 @@ impl BodyState {
     pub fn begin(&mut self, framing: Framing, expect: bool) {
         self.present = super::h1::has_body(framing);
         self.expect = expect && self.present;
+        self.framing = framing;
         self.ended = false;
         if self.present {
             self.decoder = BodyDecoder::new(framing);
@@ -136,10 +139,35 @@ impl Client {
             }
             Err(ClientError::Closed) => {
                 self.body.ended = true;
-                Ok(None)
+                self.read_trailers().await.map(|()| None)
             }
             Err(e) => Err(e),
         }
+    }
+
+    /// Takes the trailers of a stream, under the rules and limits for those of a chunked body, in whose form they go on.
+    async fn read_trailers(&mut self) -> Result<(), ClientError> {
+        let crate::io::Io::Stream(stream) = &self.io else {
+            return Ok(());
+        };
+        let mut last = b"0\r\n".to_vec();
+        let read = self.timer.guard(std::future::poll_fn(|cx| {
+            stream.poll_trailers(cx, &mut last)
+        }));
+        read.await.map_err(|_| ClientError::Timeout)??;
+        if self.body.framing != Framing::Chunked || last.len() == 3 {
+            return Ok(());
+        }
+        last.extend_from_slice(b"\r\n");
+        let mut at = 0;
+        while let Some(rest) = last.get(at..).filter(|rest| !rest.is_empty()) {
+            let decoded = self.body.decoder.decode(rest).map_err(ClientError::Body)?;
+            if decoded.consumed == 0 {
+                break;
+            }
+            at += decoded.consumed;
+        }
+        Ok(())
     }
 
     /// Reads what is left of the body. False if the connection cannot go on.

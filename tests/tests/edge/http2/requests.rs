@@ -37,7 +37,7 @@ fn a_request_by_prior_knowledge_reaches_the_origin_as_http1() {
     );
     assert_eq!(asked.field("host"), Some("a.test"));
     assert_eq!(asked.field("cookie"), Some("a=1; b=2"));
-    assert_eq!(asked.field("te"), None);
+    assert_eq!(asked.field("te"), Some("trailers"));
     assert_eq!(asked.field("transfer-encoding"), None);
     edge.counts("seawall_http2_connections_total", 1);
 }
@@ -294,4 +294,119 @@ fn a_stop_says_goaway_and_finishes_what_runs() {
         gate.open();
         assert_eq!(read(slow.await.unwrap()).await.unwrap().text(), "slow");
     });
+}
+
+#[test]
+fn trailers_go_both_ways() {
+    let origin = Origin::start();
+    let edge = in_front_of(&origin);
+    origin.answer(
+        "/call",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-Status: 0\r\nContent-Length: 9\r\n\r\n",
+    );
+    let answer = connected(edge.address("http"), async |requests| {
+        let request = Request::post("http://a.test/call")
+            .header("te", "trailers")
+            .body(())
+            .unwrap();
+        let mut trailers = http::HeaderMap::new();
+        trailers.insert("x-sum", "abc".parse().unwrap());
+        trailers.insert("host", "b.test".parse().unwrap());
+        send(&requests, request, b"body", Some(trailers))
+            .await
+            .unwrap()
+    });
+    let trailers = answer.trailers.unwrap();
+    assert_eq!(answer.body, b"hi");
+    assert_eq!(
+        (trailers.len(), &trailers["x-status"]),
+        (1, &"0".parse().unwrap())
+    );
+    let asked = origin.last();
+    assert_eq!(asked.body, b"body");
+    assert_eq!(asked.trailers, ["x-sum: abc"]);
+}
+
+#[test]
+fn a_response_that_is_all_trailers_ends_the_stream() {
+    let origin = Origin::start();
+    let edge = in_front_of(&origin);
+    origin.answer(
+        "/call",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-Status: 5\r\n\r\n",
+    );
+    let answer = connected(edge.address("http"), async |requests| {
+        let request = Request::get("http://a.test/call").header("te", "trailers");
+        ask(&requests, request.body(()).unwrap()).await.unwrap()
+    });
+    assert!(answer.body.is_empty());
+    assert_eq!(answer.trailers.unwrap()["x-status"], "5");
+}
+
+#[test]
+fn early_hints_come_before_the_response() {
+    let origin = Origin::start();
+    let edge = in_front_of(&origin);
+    origin.answer(
+        "/",
+        "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    );
+    connected(edge.address("http"), async |requests| {
+        let mut ready = requests.clone().ready().await.unwrap();
+        let (mut response, _) = ready.send_request(get("http://a.test/"), true).unwrap();
+        let hints = std::future::poll_fn(|cx| response.poll_informational(cx)).await;
+        let hints = hints.unwrap().unwrap();
+        assert_eq!(
+            (hints.status().as_u16(), &hints.headers()["link"]),
+            (103, &"</a.css>".parse().unwrap())
+        );
+        assert_eq!(read(response.await.unwrap()).await.unwrap().text(), "ok");
+    });
+}
+
+#[test]
+fn a_websocket_over_extended_connect_reaches_an_origin_of_http1() {
+    let origin = Origin::start();
+    let edge = in_front_of(&origin);
+    origin.script("/ws", |_, exchange| {
+        exchange.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: x\r\n\r\n");
+        loop {
+            let byte = exchange.receive(1);
+            if byte.is_empty() || !exchange.send(byte) {
+                return seawall_tests::Then::Close;
+            }
+        }
+    });
+    connected(edge.address("http"), async |requests| {
+        // The setting that allows it has come when something was answered.
+        ask(&requests, get("http://a.test/")).await.unwrap();
+        assert!(requests.is_extended_connect_protocol_enabled());
+        let request = Request::connect("http://a.test/ws")
+            .extension(h2::ext::Protocol::from_static("websocket"))
+            .header("sec-websocket-version", "13")
+            .body(())
+            .unwrap();
+        let mut ready = requests.clone().ready().await.unwrap();
+        let (response, mut to) = ready.send_request(request, false).unwrap();
+        let (head, mut from) = response.await.unwrap().into_parts();
+        assert_eq!(head.status, 200);
+        assert!(!head.headers.contains_key("upgrade"));
+        to.send_data(Bytes::from_static(b"hello"), false).unwrap();
+        let mut echoed = Vec::new();
+        while echoed.len() < 5 {
+            let bytes = from.data().await.unwrap().unwrap();
+            from.flow_control().release_capacity(bytes.len()).unwrap();
+            echoed.extend_from_slice(&bytes);
+        }
+        assert_eq!(echoed, b"hello");
+        to.send_data(Bytes::new(), true).unwrap();
+        while let Some(end) = from.data().await {
+            assert!(end.unwrap().is_empty(), "only the end goes through");
+        }
+    });
+    let asked = origin.last();
+    assert_eq!(asked.method, "GET");
+    assert_eq!(asked.field("upgrade"), Some("websocket"));
+    assert_eq!(asked.field("sec-websocket-key").map(str::len), Some(24));
+    edge.counts("seawall_tunnels", 0);
 }

@@ -139,6 +139,7 @@ async fn shake_hands(
     let mut builder = server::Builder::new();
     builder
         .max_concurrent_streams(limits.streams)
+        .enable_connect_protocol()
         .initial_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_send_buffer_size(STREAM_BUFFER_BYTES)

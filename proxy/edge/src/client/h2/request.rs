@@ -4,6 +4,7 @@
 //! connection. Here is what else could be read in two ways: `:authority` beside `host`, a path that is none, values with
 //! white space around them, cookies in crumbs.
 
+use base64::Engine;
 use http::{HeaderMap, Method, header, request::Parts};
 use seawall_http::Refusal;
 
@@ -22,12 +23,21 @@ impl From<Refusal> for Fault {
     }
 }
 
-/// Writes the head into `out`, which must be empty.
-pub(super) fn compose(parts: &Parts, out: &mut Vec<u8>) -> Result<(), Fault> {
+/// Writes the head into `out`, which must be empty. `key` makes a key for a WebSocket.
+pub(super) fn compose(
+    parts: &Parts,
+    key: impl FnOnce() -> u128,
+    out: &mut Vec<u8>,
+) -> Result<(), Fault> {
     let host = host(parts)?;
-    out.extend_from_slice(parts.method.as_str().as_bytes());
+    let protocol = parts.extensions.get::<h2::ext::Protocol>();
+    let method = match protocol {
+        Some(_) => "GET",
+        None => parts.method.as_str(),
+    };
+    out.extend_from_slice(method.as_bytes());
     out.push(b' ');
-    if parts.method == Method::CONNECT {
+    if parts.method == Method::CONNECT && protocol.is_none() {
         out.extend_from_slice(host);
     } else {
         out.extend_from_slice(target(parts)?);
@@ -35,8 +45,15 @@ pub(super) fn compose(parts: &Parts, out: &mut Vec<u8>) -> Result<(), Fault> {
     out.extend_from_slice(b" HTTP/1.1\r\nhost: ");
     out.extend_from_slice(host);
     out.extend_from_slice(b"\r\n");
+    if let Some(protocol) = protocol {
+        upgrade(protocol.as_str().as_bytes(), key, out)?;
+    }
     for (name, value) in &parts.headers {
-        if name == header::COOKIE || name == header::HOST {
+        // A key of the client's own means nothing here (RFC 8441 §5).
+        if name == header::COOKIE
+            || name == header::HOST
+            || (protocol.is_some() && name == header::SEC_WEBSOCKET_KEY)
+        {
             continue;
         }
         line(name.as_str().as_bytes(), value.as_bytes(), out)?;
@@ -46,8 +63,23 @@ pub(super) fn compose(parts: &Parts, out: &mut Vec<u8>) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The scheme as the client wrote it, where h2 keeps it.
-pub(super) fn target(parts: &Parts) -> Result<&[u8], Fault> {
+/// What an extended CONNECT is in HTTP/1: an upgrade (RFC 8441 §5). A stream needs no key, an origin of HTTP/1 does.
+fn upgrade(protocol: &[u8], key: impl FnOnce() -> u128, out: &mut Vec<u8>) -> Result<(), Fault> {
+    let is_token = |b: &u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b);
+    if protocol.is_empty() || !protocol.iter().all(is_token) {
+        return Err(Fault::Malformed(":protocol is no token"));
+    }
+    line(b"connection", b"Upgrade", out)?;
+    line(b"upgrade", protocol, out)?;
+    if protocol.eq_ignore_ascii_case(b"websocket") {
+        let key = base64::engine::general_purpose::STANDARD.encode(key().to_le_bytes());
+        line(b"sec-websocket-key", key.as_bytes(), out)?;
+    }
+    Ok(())
+}
+
+/// Path and query, or `*`.
+fn target(parts: &Parts) -> Result<&[u8], Fault> {
     if let Some(scheme) = parts.uri.scheme_str()
         && !matches!(scheme, "http" | "https")
     {
@@ -120,7 +152,7 @@ mod tests {
     fn composed(request: http::request::Builder) -> Result<String, Fault> {
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let mut out = Vec::new();
-        compose(&parts, &mut out).map(|()| String::from_utf8(out).unwrap())
+        compose(&parts, || 7, &mut out).map(|()| String::from_utf8(out).unwrap())
     }
 
     fn get(uri: &str) -> http::request::Builder {
@@ -133,6 +165,22 @@ mod tests {
             composed(get("https://a.test/x?y=1").header("accept", "*/*")).unwrap(),
             "GET /x?y=1 HTTP/1.1\r\nhost: a.test\r\naccept: */*\r\n\r\n"
         );
+    }
+
+    #[test]
+    fn an_extended_connect_is_an_upgrade() {
+        let request = Request::connect("https://a.test/chat")
+            .extension(h2::ext::Protocol::from_static("websocket"))
+            .header("sec-websocket-key", "mine")
+            .header("sec-websocket-version", "13");
+        assert_eq!(
+            composed(request).unwrap(),
+            "GET /chat HTTP/1.1\r\nhost: a.test\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
+             sec-websocket-key: BwAAAAAAAAAAAAAAAAAAAA==\r\nsec-websocket-version: 13\r\n\r\n"
+        );
+        let odd = Request::connect("https://a.test/")
+            .extension(h2::ext::Protocol::from_static("a\r\nb: c"));
+        assert!(matches!(composed(odd), Err(Fault::Malformed(_))));
     }
 
     #[test]

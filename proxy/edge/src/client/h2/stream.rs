@@ -92,6 +92,23 @@ impl Stream {
         }
     }
 
+    /// The trailers behind the request's body, which was read to its end: field lines, appended to `lines`.
+    pub(in crate::client) fn poll_trailers(
+        &self,
+        cx: &mut Context<'_>,
+        lines: &mut Vec<u8>,
+    ) -> Poll<io::Result<()>> {
+        let mut inner = self.inner.borrow_mut();
+        let Some(inner) = inner.as_mut() else {
+            return Poll::Ready(Err(gone()));
+        };
+        let trailers = ready!(inner.body.poll_trailers(cx)).map_err(|e| broken(&e))?;
+        for (name, value) in trailers.iter().flatten() {
+            seawall_http::encode::field(lines, name.as_str().as_bytes(), value.as_bytes());
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// Sends an interim response (RFC 9110 §15.2): a status and its field lines.
     pub fn interim(&self, status: u16, lines: &[u8]) -> io::Result<()> {
         let mut inner = self.inner.borrow_mut();

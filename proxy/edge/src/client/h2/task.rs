@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     client::{Client, ClientError, h1::note_failure},
-    local::Pinned,
+    local::{Local, Pinned},
     log_error, pipeline,
     step::Step,
     tx::Tx,
@@ -35,7 +35,7 @@ pub(super) async fn serve(
     tx.step = Step::Head;
     let (parts, body) = request.into_parts();
     let whole = body.is_end_stream();
-    let composed = compose(&mut tx, &parts, whole, &plan);
+    let composed = compose(local, &mut tx, &parts, whole, &plan);
     drop(parts);
     stream.open(respond, body);
     match composed {
@@ -81,6 +81,7 @@ impl Drop for Place<'_> {
 
 /// Makes the request's head, as if it had been read from an HTTP/1 connection.
 fn compose(
+    local: &Local,
     tx: &mut Tx,
     parts: &http::request::Parts,
     whole: bool,
@@ -90,7 +91,7 @@ fn compose(
     tx.now_ms = tx.started_ms;
     let mut text = std::mem::take(&mut tx.out);
     text.clear();
-    let composed = request::compose(parts, &mut text);
+    let composed = request::compose(parts, || local.random_id(), &mut text);
     tx.rb.clear();
     tx.rb.extend(&text);
     tx.out = text;
@@ -105,8 +106,10 @@ fn compose(
     }
     head.version = Version::Http2;
     head.keep_alive = true;
-    head.upgrade = false;
+    // Only an extended CONNECT can have asked for one; what it sends is the tunnel's and no body.
+    let tunnels = head.upgrade;
     head.framing = match (head.framing, whole) {
+        _ if tunnels => Framing::None,
         (Framing::Length(n), _) => Framing::Length(n),
         (_, true) => Framing::None,
         // Its end is the stream's: towards an origin of HTTP/1 it is chunked.

@@ -341,20 +341,17 @@ mod tests {
 
     #[test]
     fn buckets_fill_with_time_and_with_bytes() {
-        let mut watch = watch();
-        let ping = frame(6, 0, &[0; 8]);
-        for _ in 0..200 {
-            watch.read(&ping, &|| 0).unwrap();
-        }
-        watch.wrote(3 * 1024);
-        for _ in 0..3 {
-            watch.read(&ping, &|| 0).unwrap();
-        }
-        assert!(watch.read(&ping, &|| 0).is_err());
-        for _ in 0..20 {
-            watch.read(&ping, &|| 1000).unwrap();
-        }
-        assert!(watch.read(&ping, &|| 1000).is_err());
+        let takes = |bucket: &mut Bucket, now: u64, kib: u64| {
+            (0..1000).take_while(|_| bucket.take(&|| now, kib)).count()
+        };
+        let mut fed = Bucket::new(200, true, 0);
+        assert_eq!(takes(&mut fed, 0, 0), 200);
+        assert_eq!(takes(&mut fed, 0, 3), 3);
+        assert_eq!(takes(&mut fed, 1000, 3), 20);
+        assert_eq!(takes(&mut fed, 1_000_000, 3), 200);
+        let mut starved = Bucket::new(200, false, 0);
+        assert_eq!(takes(&mut starved, 0, 1000), 200);
+        assert_eq!(takes(&mut starved, 500, 9000), 10);
     }
 
     #[test]
