@@ -17,6 +17,14 @@ pub use pool::*;
 mod http2;
 
 pub use http2::Http2Limits;
+mod access;
+mod computed;
+mod exposure;
+
+pub use access::*;
+pub use computed::*;
+pub use exposure::*;
+
 use ipnet::IpNet;
 use seawall_diag::{SourceMap, Span};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -54,6 +62,10 @@ pub struct Config {
     pub sites: Vec<Site>,
     /// Limits on what clients send.
     pub limits: Limits,
+    /// Where a trusted proxy names the client, for every site.
+    pub identity_header: IdentityHeader,
+    /// Variables computed from others.
+    pub computed: Vec<Computed>,
 }
 
 /// The syntax a configuration was written in.
@@ -435,6 +447,8 @@ pub struct Route {
     pub at: Span,
     /// Which paths.
     pub matcher: Matcher,
+    /// What must hold besides, all of it; none for most routes.
+    pub when: Vec<Test>,
     /// Runs when the route is chosen.
     pub program: Vec<Op>,
     /// What answers.
@@ -470,6 +484,18 @@ pub struct RoutePolicy {
     pub keepalive_requests: u64,
     /// Compression of responses, if any.
     pub compress: Option<Compress>,
+    /// Who may pass.
+    pub access: Access,
+    /// Cross-origin requests.
+    pub cors: Option<Cors>,
+    /// Fields set where a response has none of that name.
+    pub security: SecurityHeaders,
+    /// Strict-Transport-Security, over TLS only.
+    pub hsts: Option<Hsts>,
+    /// Where a trusted proxy names the client, on this route (nginx: `real_ip_header`).
+    pub identity: Option<std::sync::Arc<ClientIdentity>>,
+    /// `Via` of responses.
+    pub via_response: Option<String>,
 }
 
 /// A response header field to add (ngx_http_headers_module). One whose value is empty is not added.
@@ -529,6 +555,12 @@ impl Default for RoutePolicy {
             types: std::sync::Arc::default(),
             keepalive_requests: u64::MAX,
             compress: None,
+            access: Access::default(),
+            cors: None,
+            security: SecurityHeaders::Off,
+            hsts: None,
+            identity: None,
+            via_response: None,
         }
     }
 }
@@ -610,8 +642,10 @@ pub struct Proxy {
     pub uri: ProxyUri,
     /// Request header fields to set; an empty value removes (nginx: `proxy_set_header`).
     pub set_headers: Vec<(String, Template)>,
-    /// Whether X-Forwarded-For, -Proto and -Host and X-Request-Id are added (YAML: yes, nginx: no).
-    pub forwarded: bool,
+    /// Request header fields to add beside the client's own.
+    pub add_headers: Vec<(String, Template)>,
+    /// What the origin is told of the client and of the way here.
+    pub forwarding: Forwarding,
     /// `1.0` or `1.1`.
     pub http11: bool,
     /// What is passed on besides.

@@ -74,8 +74,8 @@ fn without_what_is_not_built_the_sample_loads() {
     assert_eq!(config.sites.len(), 6);
     assert_eq!(
         config.sites[0].routes.len(),
-        9,
-        "two redirects and seven routes"
+        10,
+        "two redirects and eight routes"
     );
     assert_eq!(config.listeners.len(), 5);
 }
@@ -90,7 +90,6 @@ fn mended(line: &str) -> Option<String> {
         l if l.starts_with("timeouts: {") => "  timeouts: { connect: 3s, first_byte: 60s, between_bytes: 60s }".into(),
         l if l.starts_with("- { path: /ws") => "      - { path: /ws, to: shop-web }".into(),
         l if l.starts_with("to: { shop-web") => "        to: shop-web".into(),
-        l if l.starts_with("- { path: /account") => "      - { path: /account, to: shop-web, cache: off }".into(),
         l if l.starts_with("- { host: vault") => "  - { host: vault.lan, listen: lan, tls: { certificate: lan.pem, key: lan.key }, to: vault }".into(),
         l if l.starts_with("- { host: files") => "  - { host: files.test, root: /srv/www }".into(),
         _ => return None,

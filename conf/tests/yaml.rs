@@ -33,7 +33,7 @@ fn a_bare_port_listens_on_both_families_and_an_address_makes_a_pool() {
     );
     let fallback = site.fallback.as_ref().expect("a fallback");
     assert!(
-        matches!(&fallback.content, Content::Proxy(p) if p.pool == 0 && p.forwarded && p.host.is_none())
+        matches!(&fallback.content, Content::Proxy(p) if p.pool == 0 && p.forwarding.x && p.host.is_none())
     );
     assert_eq!(fallback.policy.body_limit, Some(10 << 20));
 }

@@ -5,7 +5,7 @@ set -euo pipefail
 
 # command -> Debian package
 declare -A build=([cc]=gcc [make]=make [cmake]=cmake [curl]=curl)
-declare -A test=([nginx]=nginx-light [dig]=dnsutils [haproxy]=haproxy [caddy]=caddy [slowhttptest]=slowhttptest [curl]=curl [openssl]=openssl)
+declare -A test=([nginx]=nginx-light [dig]=dnsutils [haproxy]=haproxy [caddy]=caddy [slowhttptest]=slowhttptest [curl]=curl [openssl]=openssl [htpasswd]=apache2-utils [argon2]=argon2)
 declare -A bench=([h2load]=nghttp2-client [openssl]=openssl [nginx]=nginx-light [wrk]=wrk [python3]=python3 [taskset]=util-linux)
 # what bodies are decoded with
 test+=([gzip]=gzip [brotli]=brotli [zstd]=zstd)

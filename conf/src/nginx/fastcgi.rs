@@ -6,8 +6,8 @@ use super::tree::Directive;
 use super::upstream::Upstreams;
 use crate::address::{self, Origin, OriginError};
 use crate::model::{
-    Address, Content, FastCgi, FastCgiParam, Part, PassOn, Pattern, Protocol, Proxy, ProxyUri,
-    Template, Timeouts,
+    Address, Content, FastCgi, FastCgiParam, Forwarding, Part, PassOn, Pattern, Protocol, Proxy,
+    ProxyUri, Template, Timeouts,
 };
 use std::time::Duration;
 
@@ -159,7 +159,8 @@ pub(crate) fn content(
         proxy_port: port,
         uri: ProxyUri::AsReceived,
         set_headers: Vec::new(),
-        forwarded: false,
+        add_headers: Vec::new(),
+        forwarding: Forwarding::none(),
         http11: true,
         pass_on: PassOn::nothing(),
         keepalive: own.keep,

@@ -100,6 +100,7 @@ impl Builder<'_, '_> {
             Some(Box::new(Route {
                 at: condition.at(),
                 matcher: matcher.clone(),
+                when: Vec::new(),
                 program: Vec::new(),
                 content,
                 policy,
@@ -108,6 +109,7 @@ impl Builder<'_, '_> {
         Route {
             at,
             matcher,
+            when: Vec::new(),
             program,
             policy: policy(scope, &content),
             content,

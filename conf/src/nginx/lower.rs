@@ -11,7 +11,9 @@ use super::server;
 use super::tree::{Directive, Item, directives};
 use super::upstream::Upstreams;
 use crate::load::LoadOptions;
-use crate::model::{Config, ErrorLog, Limits, Listener, Log, LogLevel, Process, Syntax};
+use crate::model::{
+    Config, ErrorLog, IdentityHeader, Limits, Listener, Log, LogLevel, Process, Syntax,
+};
 use seawall_diag::SourceMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -83,6 +85,8 @@ pub(crate) fn lower(
         pools: Vec::new(),
         sites: Vec::new(),
         limits: limits.clone(),
+        identity_header: IdentityHeader::XForwardedFor,
+        computed: Vec::new(),
     };
     if let Some(http) = http {
         read_limits(reader, http, &mut limits);

@@ -5,7 +5,9 @@ use super::scope::Scope;
 use super::tree::Directive;
 use super::upstream::Upstreams;
 use crate::address::{self, Origin, OriginError};
-use crate::model::{Address, Content, Matcher, Part, PassOn, Proxy, ProxyUri, Template};
+use crate::model::{
+    Address, Content, Forwarding, Matcher, Part, PassOn, Proxy, ProxyUri, Template,
+};
 
 /// A proxied content; `matcher` is the location's, or none within `if`.
 pub(crate) fn content(
@@ -63,7 +65,8 @@ pub(crate) fn content(
         proxy_port,
         uri,
         set_headers,
-        forwarded: false,
+        add_headers: Vec::new(),
+        forwarding: Forwarding::none(),
         http11: scope.http11,
         pass_on: PassOn::nothing(),
         keepalive: scope.http11 && keeps,

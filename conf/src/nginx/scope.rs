@@ -255,6 +255,7 @@ impl Scope {
             types: Arc::clone(&self.types),
             keepalive_requests: self.keepalive_requests,
             compress: self.gzip.policy(),
+            ..RoutePolicy::default()
         }
     }
 }

@@ -30,6 +30,7 @@ pub(crate) fn site(
     let fallback = Route {
         at: d.at(),
         matcher: everything,
+        when: Vec::new(),
         program: Vec::new(),
         content: files(&scope),
         policy: scope.policy(),

@@ -1,6 +1,7 @@
 //! The whole document: the order in which its rooms are read, and what concerns the processes.
 
 use super::dns;
+use super::exposure;
 use super::http2;
 use super::include::load_tree;
 use super::layer::{Layer, read_defaults};
@@ -12,7 +13,7 @@ use super::rooms;
 use super::sites;
 use super::tree::Node;
 use crate::load::LoadOptions;
-use crate::model::{Config, Limits, Process, Syntax};
+use crate::model::{Config, IdentityHeader, Limits, Process, Syntax};
 use ipnet::IpNet;
 use seawall_diag::{Diagnostic, Diagnostics, FileId, SourceMap};
 use std::path::PathBuf;
@@ -131,7 +132,7 @@ fn read_document(
     };
     let mut defaults = Layer::logging((0..log.access.len()).collect());
     if let Some(node) = document.get("defaults") {
-        defaults = read_defaults(reader, node, &names).over(&defaults);
+        defaults = read_defaults(reader, node, &names, &mut pools).over(&defaults);
     }
     let sites = document.get("sites").map_or_else(Vec::new, |n| {
         sites::read(reader, n, &defaults, &listeners, &names, &mut pools)
@@ -145,9 +146,9 @@ fn read_document(
     let metrics = document
         .get("metrics")
         .and_then(|n| listen::metrics(reader, n));
-    let trusted_proxies = document
+    let identity = document
         .get("trusted_proxies")
-        .map_or_else(Vec::new, |n| networks(reader, n));
+        .map(|n| exposure::trusted_proxies(reader, n));
     if !sites.is_empty() && listeners.all.is_empty() && document.get("listen").is_none() {
         let d = Diagnostic::error(
             "missing-field",
@@ -164,7 +165,11 @@ fn read_document(
         listeners: listeners.all,
         admin,
         metrics,
-        trusted_proxies,
+        trusted_proxies: identity
+            .as_ref()
+            .map_or_else(Vec::new, |i| i.trusted.clone()),
+        identity_header: identity.map_or(IdentityHeader::XForwardedFor, |i| i.header),
+        computed: Vec::new(),
         log,
         dns,
         caches,
@@ -275,7 +280,7 @@ fn read_limits(reader: &mut Reader<'_>, node: &Node) -> Limits {
 }
 
 /// Networks; a single address is a network of one.
-fn networks(reader: &mut Reader<'_>, node: &Node) -> Vec<IpNet> {
+pub(super) fn networks(reader: &mut Reader<'_>, node: &Node) -> Vec<IpNet> {
     let mut networks = Vec::new();
     for node in reader.list(node) {
         let Some(text) = reader.string(node) else {

@@ -3,12 +3,15 @@
 //! A [`Layer`] holds what one level says and nothing else; layers are put over each other (maps merge by key, lists
 //! replace, `off` removes) and the result becomes a [`RoutePolicy`].
 
+use super::access::AccessLayer;
 use super::compress::{self, CompressLayer};
+use super::exposure::ExposureLayer;
+use super::pools::Pools;
 use super::read::{Fields, Reader, Shape};
 use super::rooms::Names;
 use super::tree::{Node, Value};
 use crate::media;
-use crate::model::{CachePolicy, CacheProfile, RoutePolicy, Template, Timeouts};
+use crate::model::{AddHeader, CachePolicy, CacheProfile, RoutePolicy, Template, Timeouts};
 use seawall_diag::Span;
 use std::time::Duration;
 
@@ -21,8 +24,16 @@ const DEFAULTS: Shape = Shape {
         "cache",
         "waf",
         "compress",
+        "allow",
+        "deny",
+        "auth",
+        "satisfy",
+        "cors",
+        "hsts",
+        "security_headers",
+        "forwarded",
     ],
-    not_yet: &["errors", "rate_limit", "auth", "hsts", "mirror"],
+    not_yet: &["errors", "rate_limit", "mirror"],
 };
 const TIMEOUTS: Shape = Shape {
     what: "`timeouts`",
@@ -43,8 +54,8 @@ const HEADERS: Shape = Shape {
 };
 const HEADER_CHANGES: Shape = Shape {
     what: "header changes",
-    fields: &["set", "remove"],
-    not_yet: &["add"],
+    fields: &["set", "add", "remove"],
+    not_yet: &[],
 };
 const CACHE: Shape = Shape {
     what: "`cache`",
@@ -89,6 +100,8 @@ pub(crate) struct Layer {
     timeouts: TimeoutLayer,
     response: HeaderLayer,
     pub(crate) request: HeaderLayer,
+    access: AccessLayer,
+    pub(crate) exposure: ExposureLayer,
 }
 
 #[derive(Clone, Default)]
@@ -105,6 +118,8 @@ struct TimeoutLayer {
 #[derive(Clone, Default)]
 pub(crate) struct HeaderLayer {
     pub(crate) set: Vec<(String, Option<Template>)>,
+    /// Values by name; empty where an outer level's are taken back.
+    pub(crate) add: Vec<(String, Vec<Template>)>,
     pub(crate) remove: Option<Vec<String>>,
 }
 
@@ -157,6 +172,8 @@ impl Layer {
             },
             response: self.response.over(&outer.response),
             request: self.request.over(&outer.request),
+            access: self.access.over(&outer.access),
+            exposure: self.exposure.over(&outer.exposure),
         }
     }
 
@@ -164,7 +181,7 @@ impl Layer {
     pub(crate) fn policy(&self, reader: &mut Reader<'_>, names: &Names<'_>) -> RoutePolicy {
         let built_in = Timeouts::default();
         let t = &self.timeouts;
-        RoutePolicy {
+        let mut policy = RoutePolicy {
             cache: self
                 .cache
                 .as_ref()
@@ -175,6 +192,7 @@ impl Layer {
             body_limit: self.body_limit.unwrap_or(RoutePolicy::default().body_limit),
             response_set: self.response.settings(),
             response_remove: self.response.remove.clone().unwrap_or_default(),
+            response_add: self.response.additions(),
             timeouts: Timeouts {
                 connect: t.connect.unwrap_or(built_in.connect),
                 first_byte: t.first_byte.unwrap_or(built_in.first_byte),
@@ -185,8 +203,11 @@ impl Layer {
             },
             types: media::table(media::WEB),
             compress: self.compress.as_ref().and_then(CompressLayer::policy),
+            access: self.access.policy(),
             ..RoutePolicy::default()
-        }
+        };
+        self.exposure.apply(&mut policy);
+        policy
     }
 }
 
@@ -197,10 +218,33 @@ impl HeaderLayer {
                 self.set.push((name.clone(), value.clone()));
             }
         }
+        for (name, values) in &outer.add {
+            if !self.add.iter().any(|(n, _)| n.eq_ignore_ascii_case(name)) {
+                self.add.push((name.clone(), values.clone()));
+            }
+        }
         HeaderLayer {
             remove: self.remove.or_else(|| outer.remove.clone()),
             ..self
         }
+    }
+
+    /// What is added once everything is merged.
+    pub(crate) fn added(&self) -> Vec<(String, Template)> {
+        self.add
+            .iter()
+            .flat_map(|(n, values)| values.iter().map(|v| (n.clone(), v.clone())))
+            .collect()
+    }
+
+    /// The same for a response, whatever its status.
+    fn additions(&self) -> Vec<AddHeader> {
+        let add = |(name, value)| AddHeader {
+            name,
+            value,
+            always: true,
+        };
+        self.added().into_iter().map(add).collect()
     }
 
     /// What is set once everything is merged.
@@ -256,15 +300,31 @@ impl CacheLayer {
 }
 
 /// Reads `defaults`.
-pub(crate) fn read_defaults(reader: &mut Reader<'_>, node: &Node, names: &Names<'_>) -> Layer {
+pub(crate) fn read_defaults(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    names: &Names<'_>,
+    pools: &mut Pools,
+) -> Layer {
     reader
         .open(node, &DEFAULTS)
-        .map_or_else(Layer::default, |fields| read_layer(reader, &fields, names))
+        .map_or_else(Layer::default, |fields| {
+            read_layer(reader, &fields, names, pools)
+        })
 }
 
 /// Reads what may stand on a route, on a site and in `defaults`.
-pub(crate) fn read_layer(reader: &mut Reader<'_>, fields: &Fields<'_>, names: &Names<'_>) -> Layer {
-    let mut layer = Layer::default();
+pub(crate) fn read_layer(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    names: &Names<'_>,
+    pools: &mut Pools,
+) -> Layer {
+    let mut layer = Layer {
+        access: AccessLayer::read(reader, fields, pools),
+        exposure: ExposureLayer::read(reader, fields),
+        ..Layer::default()
+    };
     if let Some(node) = fields.get("body_limit") {
         layer.body_limit = if node.is_off() {
             Some(None)
@@ -377,18 +437,24 @@ fn headers(reader: &mut Reader<'_>, node: &Node) -> HeaderLayer {
             if node.is_off() {
                 layer.set.push((key.name.clone(), None));
             } else if let Some(value) = reader.template(node) {
-                if node
-                    .scalar()
-                    .is_some_and(|t| t.bytes().any(|b| b.is_ascii_control() && b != b'\t'))
-                {
-                    reader.invalid(
-                        node.at,
-                        "a header's value has no line break or control character",
-                        "write one line",
-                    );
-                }
+                one_line(reader, node);
                 layer.set.push((key.name.clone(), Some(value)));
             }
+        }
+    }
+    if let Some(node) = fields.get("add") {
+        for (key, node) in reader.entries(node, "`add`") {
+            if !is_field_name(reader, key.at, &key.name) {
+                continue;
+            }
+            let mut values = Vec::new();
+            if !node.is_off() {
+                for node in reader.list(node) {
+                    one_line(reader, node);
+                    values.extend(reader.template(node));
+                }
+            }
+            layer.add.push((key.name.clone(), values));
         }
     }
     if let Some(node) = fields.get("remove") {
@@ -408,8 +474,21 @@ fn headers(reader: &mut Reader<'_>, node: &Node) -> HeaderLayer {
     layer
 }
 
+fn one_line(reader: &mut Reader<'_>, node: &Node) {
+    if node
+        .scalar()
+        .is_some_and(|t| t.bytes().any(|b| b.is_ascii_control() && b != b'\t'))
+    {
+        reader.invalid(
+            node.at,
+            "a header's value has no line break or control character",
+            "write one line",
+        );
+    }
+}
+
 /// Whether a name is a token (RFC 9110 §5.6.2) that may be changed.
-fn is_field_name(reader: &mut Reader<'_>, at: Span, name: &str) -> bool {
+pub(super) fn is_field_name(reader: &mut Reader<'_>, at: Span, name: &str) -> bool {
     let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     if name.is_empty() || !name.bytes().all(token) {
         reader.invalid(

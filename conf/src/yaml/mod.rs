@@ -4,9 +4,11 @@
 //! configuration is read by the file named after it. Rooms that are named by others (listeners, caches, rule sets,
 //! pools) are read before those that name them, so that one pass resolves every reference.
 
+mod access;
 mod compress;
 mod dns;
 mod document;
+mod exposure;
 mod fastcgi;
 mod http2;
 mod include;
@@ -21,6 +23,7 @@ mod sites;
 mod tls;
 mod tree;
 mod unreachable;
+mod when;
 
 pub(crate) use document::load;
 pub use include::FILES_MAX;

@@ -6,6 +6,7 @@ use super::pools::Pools;
 use super::read::{Fields, Reader, Shape};
 use super::rooms::Names;
 use super::tree::{Node, Value};
+use super::when;
 use crate::address;
 use crate::model::{
     Content, Matcher, Op, Part, PassOn, Pattern, Proxy, ProxyUri, RewriteFlag, Route, Template,
@@ -31,17 +32,24 @@ const ROUTE: Shape = Shape {
         "headers",
         "compress",
         "fastcgi",
+        "when",
+        "methods",
+        "allow",
+        "deny",
+        "auth",
+        "satisfy",
+        "cors",
+        "hsts",
+        "security_headers",
+        "forwarded",
     ],
     not_yet: &[
         "try",
-        "when",
-        "auth",
         "rate_limit",
         "mirror",
         "split_by",
         "rollout",
         "errors",
-        "methods",
         "do",
         "limit",
     ],
@@ -93,7 +101,8 @@ pub(crate) fn read(
 ) -> Option<Route> {
     let fields = reader.open(node, &ROUTE)?;
     let (at, matcher) = matcher(reader, &fields);
-    let layer = read_layer(reader, &fields, context.names).over(site);
+    let layer = read_layer(reader, &fields, context.names, context.pools).over(site);
+    let when = when::read(reader, &fields);
     let matcher = matcher?;
     let answer = if names_content(&fields) {
         content(reader, &fields, &layer, context, &matcher)?
@@ -120,14 +129,11 @@ pub(crate) fn read(
             .push(d.help("write `to`, `respond`, `redirect` or `root`"));
         return None;
     };
-    if fields.get("when").is_some() {
-        // Reported as not built; without its condition it would hide the routes after it.
-        return None;
-    }
     let policy = layer.policy(reader, context.names);
     Some(Route {
         at,
         matcher,
+        when: when?,
         program: answer.program,
         content: answer.content,
         policy,
@@ -282,7 +288,8 @@ fn proxy(
         proxy_port: context.pools.port(pool),
         uri: rewrite.unwrap_or(ProxyUri::AsReceived),
         set_headers,
-        forwarded: true,
+        add_headers: layer.request.added(),
+        forwarding: layer.exposure.forwarding(),
         http11: true,
         pass_on: PassOn::everything(),
         keepalive: true,

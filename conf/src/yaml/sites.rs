@@ -34,12 +34,18 @@ const SITE: Shape = Shape {
         "fastcgi",
         "timeouts",
         "body_limit",
+        "allow",
+        "deny",
+        "auth",
+        "satisfy",
+        "cors",
+        "hsts",
+        "security_headers",
+        "forwarded",
     ],
     not_yet: &[
-        "hsts",
         "try",
         "errors",
-        "auth",
         "rate_limit",
         "mirror",
         "split_by",
@@ -87,7 +93,7 @@ fn site(
         }
     };
     let reach = tls::reach(reader, fields, &hosts, listeners, at);
-    let layer = read_layer(reader, fields, names).over(defaults);
+    let layer = read_layer(reader, fields, names, pools).over(defaults);
     let mut context = Context {
         names,
         pools,
@@ -100,6 +106,7 @@ fn site(
             Route {
                 at,
                 matcher: everything,
+                when: Vec::new(),
                 program: answer.program,
                 content: answer.content,
                 policy,
@@ -212,6 +219,7 @@ fn redirects(
         all.push(Route {
             at: key.at,
             matcher,
+            when: Vec::new(),
             program: Vec::new(),
             content,
             policy,

@@ -13,7 +13,7 @@ pub(crate) fn report(reader: &mut Reader<'_>, routes: &[Route]) {
         let before = routes.get(..i).unwrap_or_default();
         if let Some(first) = before
             .iter()
-            .find(|earlier| covers(&earlier.matcher, &route.matcher))
+            .find(|e| asks_no_more(e, route) && covers(&e.matcher, &route.matcher))
         {
             let d = Diagnostic::warning(
                 "unreachable",
@@ -25,6 +25,11 @@ pub(crate) fn report(reader: &mut Reader<'_>, routes: &[Route]) {
                 .push(d.related(first.at, "this one takes all its paths"));
         }
     }
+}
+
+/// Whether an earlier route asks nothing beside its path, or nothing that the later one does not ask, too.
+fn asks_no_more(earlier: &Route, later: &Route) -> bool {
+    earlier.when.iter().all(|test| later.when.contains(test))
 }
 
 /// Whether every path of `inner` is one of `outer`. A regular expression is only covered by everything, or by itself.

@@ -1,6 +1,7 @@
 //! The edge as the daemon handles it: start, reload, drain, purge, status.
 
 use crate::{
+    access::Passwords,
     caching::PurgeError,
     filter::Encoders,
     health,
@@ -139,6 +140,8 @@ impl Edge {
             serial: AtomicU64::new(0),
             encoders: Encoders::default(),
             resolver,
+            passwords: Passwords::new()
+                .ok_or_else(|| LoadError::System("the system gives no random numbers".into()))?,
             tls,
             tls_http2,
         });

@@ -52,6 +52,10 @@ pub fn start(shared: &Arc<Shared>, plan: &Plan, runtime: &tokio::runtime::Handle
             }
         }
     }
+    for set in &plan.key_sets {
+        let task = crate::access::jwks::refresh_forever(shared.clone(), set.clone());
+        tasks.spawn_on(task, runtime);
+    }
     tasks
 }
 

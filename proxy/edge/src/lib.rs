@@ -9,6 +9,7 @@
 //! beside the code and end to end by the crate `seawall-tests`.
 #![forbid(unsafe_code)]
 
+pub mod access;
 mod caching;
 mod client;
 mod clock;

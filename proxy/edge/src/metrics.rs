@@ -53,6 +53,11 @@ pub struct Metrics {
     durations: HistogramVec,
     cache: IntCounterVec,
     waf: IntCounterVec,
+    access: IntCounterVec,
+    /// Key sets that could not be fetched.
+    pub key_fetch_failures: IntCounter,
+    /// Requests that had been here too often (508).
+    pub loops: IntCounter,
     origin: IntCounterVec,
 }
 
@@ -79,9 +84,45 @@ pub struct SiteMetrics {
     pub waf_denied: IntCounter,
     /// WAF: requests that would have been refused (`mode: detect`).
     pub waf_detected: IntCounter,
+    access: [IntCounter; ACCESS_RESULTS.len()],
     /// Cache results, in the order of [`CACHE_RESULTS`].
     pub cache: [IntCounter; CACHE_RESULTS.len()],
 }
+
+/// What became of a request at the access step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessResult {
+    /// Its address is not allowed.
+    Denied,
+    /// It was asked for credentials.
+    Unauthorized,
+    /// It was refused by the service that was asked, or answered by it.
+    Refused,
+    /// It could not be decided.
+    Unavailable,
+    /// It was let pass by credentials.
+    Authorized,
+    /// Its password was wrong.
+    BadPassword,
+    /// Its token was no good one.
+    BadToken,
+    /// It was a preflight and answered.
+    Preflight,
+}
+
+/// The labels of [`AccessResult`], in its order.
+pub const ACCESS_RESULTS: [&str; 8] = [
+    "denied",
+    "unauthorized",
+    "refused",
+    "unavailable",
+    "authorized",
+    "bad_password",
+    "bad_token",
+    "preflight",
+];
+
+const _: () = assert!(ACCESS_RESULTS.len() == AccessResult::Preflight as usize + 1);
 
 /// What became of a request at the cache.
 pub const CACHE_RESULTS: [&str; 7] = [
@@ -231,6 +272,19 @@ impl Metrics {
                 "Requests over the WAF's threshold",
                 &["site", "action"],
             )?,
+            access: family(
+                "seawall_access_total",
+                "Decisions of the access step, by site and result",
+                &["site", "result"],
+            )?,
+            key_fetch_failures: counter(
+                "seawall_key_fetch_failures_total",
+                "Key sets that could not be fetched",
+            )?,
+            loops: counter(
+                "seawall_loops_total",
+                "Requests that had passed here too often, answered with 508",
+            )?,
             origin: family(
                 "seawall_origin_events_total",
                 "What happened towards origins",
@@ -262,6 +316,7 @@ impl Metrics {
             duration: self.durations.with_label_values(&[name]),
             waf_denied: self.waf.with_label_values(&[name, "denied"]),
             waf_detected: self.waf.with_label_values(&[name, "detected"]),
+            access: ACCESS_RESULTS.map(|r| self.access.with_label_values(&[name, r])),
             cache: CACHE_RESULTS.map(|r| self.cache.with_label_values(&[name, r])),
         }
     }
@@ -294,6 +349,13 @@ impl Metrics {
 }
 
 impl SiteMetrics {
+    /// Counts a decision of the access step.
+    pub fn access(&self, result: AccessResult) {
+        if let Some(counter) = self.access.get(result as usize) {
+            counter.inc();
+        }
+    }
+
     /// Counts an answer.
     pub fn answered(&self, status: u16, seconds: f64) {
         let class = usize::from(status / 100).clamp(1, 5) - 1;

@@ -1,12 +1,12 @@
 //! The steps of a request, run in order. What answers is a value; an internal redirect is a value too.
 
 use crate::{
-    caching,
+    access, caching,
     client::{Client, ClientError, Reply},
     content::{self, Outcome},
     local::{Local, Pinned},
     log_error,
-    origin::FetchError,
+    origin::{self, FetchError},
     plan::{
         ContentPlan, RoutePlan, SitePlan,
         program::{Target, Verdict},
@@ -93,6 +93,9 @@ pub async fn run(
                 }
             }
         }
+    }
+    if let Some(identity) = &site.identity {
+        access::identity::apply(tx, identity);
     }
     let mut cx = Cx {
         local,
@@ -237,7 +240,7 @@ fn find_route<'p>(cx: &mut Cx<'p>) -> Found<'p> {
         cx.tx.step = Step::Route;
         let tx = &mut *cx.tx;
         let mut captures = std::mem::take(&mut tx.captures);
-        let at = site.router.find(tx.uri(), &mut captures);
+        let at = site.router.find_for(tx, &mut captures);
         for (group, slot) in at.map_or(&[][..], |at| site.router.groups(at)) {
             if let Some(held) = tx.user.get_mut(*slot) {
                 *held = Some(captures.get(*group).to_vec());
@@ -276,6 +279,21 @@ fn find_route<'p>(cx: &mut Cx<'p>) -> Found<'p> {
         value: None,
     };
     Err((cycle, None))
+}
+
+/// Runs the program of a route for a subrequest: the route of a true `if`, or the status it came to.
+pub fn run_program<'p>(
+    cx: &mut Cx<'_>,
+    route: &'p RoutePlan,
+) -> Result<Option<&'p Arc<RoutePlan>>, u16> {
+    if route.program.is_empty() {
+        return Ok(None);
+    }
+    match route.program.run(&mut Rewriting { cx }) {
+        Verdict::Return { status, .. } => Err(status),
+        Verdict::Last => Err(500),
+        Verdict::Continue { route, .. } => Ok(route),
+    }
 }
 
 struct Rewriting<'a, 'b> {
@@ -342,6 +360,20 @@ async fn answer(cx: &mut Cx<'_>, route: &Arc<RoutePlan>) -> Result<Outcome, Clie
             .await
             .map(|()| Outcome::Done);
     }
+    if let Some(identity) = &route.identity {
+        access::identity::apply(cx.tx, identity);
+    }
+    if let Some(guard) = &route.guard {
+        cx.tx.step = Step::Access;
+        if let Some(outcome) = access::guard(cx, route, guard).await? {
+            return Ok(outcome);
+        }
+    }
+    if let ContentPlan::Proxy(proxy) = &route.content
+        && origin::is_loop(cx.tx, &proxy.forwarding)
+    {
+        return loop_found(cx, route).await;
+    }
     let mut spool = None;
     if let Some(waf) = &route.waf {
         cx.tx.step = Step::WafRequest;
@@ -389,6 +421,21 @@ async fn answer(cx: &mut Cx<'_>, route: &Arc<RoutePlan>) -> Result<Outcome, Clie
             Box::pin(content::files(cx, route, root, index)).await
         }
     }
+}
+
+async fn loop_found(cx: &mut Cx<'_>, route: &RoutePlan) -> Result<Outcome, ClientError> {
+    cx.local.shared.metrics.loops.inc();
+    log_error!(
+        cx.local.shared,
+        Error,
+        cx.client.info.serial,
+        "the request has passed here too often, client: {}, server: {}",
+        cx.client.info.peer_text,
+        cx.site.name
+    );
+    cx.reply(Some(route), Reply::error(508))
+        .await
+        .map(|()| Outcome::Done)
 }
 
 /// The route that a request in `cx` would take, for purges: the programs run, nothing is answered.

@@ -32,6 +32,8 @@ pub struct Shared {
     pub encoders: Encoders,
     /// Certificates by name, swapped with the plan.
     pub resolver: Arc<seawall_tls::Resolver>,
+    /// Where passwords are verified.
+    pub passwords: crate::access::Passwords,
     /// TLS settings of every listener.
     pub tls: Arc<rustls::ServerConfig>,
     /// The same for listeners that speak HTTP/2.

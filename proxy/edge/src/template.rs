@@ -394,7 +394,7 @@ fn value(variable: &Variable, scope: &Scope<'_>, out: &mut Vec<u8>) {
             }
         }
         Arg(name) => out.extend_from_slice(argument(tx.args(), name)),
-        Cookie(name) => out.extend_from_slice(cookie(tx, name)),
+        Cookie(name) => out.extend_from_slice(cookie(tx, name).unwrap_or_default()),
         Capture(group) => out.extend_from_slice(tx.captures.get(*group)),
         User(slot) => {
             if let Some(Some(value)) = tx.user.get(*slot) {
@@ -485,7 +485,8 @@ fn argument<'a>(args: &'a [u8], name: &[u8]) -> &'a [u8] {
         .unwrap_or_default()
 }
 
-fn cookie<'a>(tx: &'a Tx, name: &[u8]) -> &'a [u8] {
+/// The value of a cookie, if there is one of that name.
+pub fn cookie<'a>(tx: &'a Tx, name: &[u8]) -> Option<&'a [u8]> {
     for header in tx.fields().all(Name::Cookie) {
         for pair in header.split(|b| *b == b';') {
             let pair = pair.trim_ascii_start();
@@ -493,11 +494,11 @@ fn cookie<'a>(tx: &'a Tx, name: &[u8]) -> &'a [u8] {
                 && key.eq_ignore_ascii_case(name)
                 && value.first() == Some(&b'=')
             {
-                return value.get(1..).unwrap_or_default();
+                return value.get(1..);
             }
         }
     }
-    b""
+    None
 }
 
 /// The first value of a field in a block of header lines.

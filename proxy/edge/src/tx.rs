@@ -156,6 +156,8 @@ pub struct Tx {
     pub script: Option<Box<Script>>,
     /// For tests of rule sets: a response header and the rules that matched.
     pub waf_report: Option<(String, String)>,
+    /// What the request has proved of who sends it.
+    pub granted: Option<Box<crate::access::Granted>>,
 }
 
 /// A script, and what of the path stands behind it.
@@ -244,6 +246,7 @@ impl Default for Tx {
             fastcgi: None,
             script: None,
             waf_report: None,
+            granted: None,
         }
     }
 }
@@ -281,6 +284,7 @@ impl Tx {
         self.fastcgi = None;
         self.script = None;
         self.waf_report = None;
+        self.granted = None;
         self.origin.rb.clear();
         for buffer in [
             &mut self.out,
@@ -418,6 +422,13 @@ impl Tx {
             self.has_id = true;
         }
         &self.id
+    }
+
+    /// Keeps what a check has proved, beside what others have.
+    pub fn grant(&mut self, granted: crate::access::Granted) {
+        let all = self.granted.get_or_insert_default();
+        all.request.extend(granted.request);
+        all.response_lines.extend(granted.response_lines);
     }
 
     /// Header lines of the response as sent.

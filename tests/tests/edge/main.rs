@@ -1,18 +1,25 @@
 //! What the built daemon does, topic by topic.
 
+mod access;
 mod admin;
+mod auth_basic;
+mod auth_forward;
+mod auth_jwt;
 mod balancing;
 mod bodies;
 mod cache;
 mod compression;
+mod cors;
 mod dns;
 mod fastcgi;
+mod forwarding;
 mod heads;
 mod hostile_origins;
 mod http2;
 mod interim;
 mod keeper;
 mod limits;
+mod matching;
 mod nginx_conf;
 mod proxying;
 mod reload;

@@ -77,7 +77,7 @@ pub async fn send(
         return send_304(cx, route, cache, hit, told).await;
     }
     // With policies on the response the head is taken apart again; without, it is copied as it stands.
-    let plain = route.leaves_responses() && cx.tx.waf_report.is_none();
+    let plain = route.leaves_responses() && cx.tx.waf_report.is_none() && cx.tx.granted.is_none();
     if plain {
         cx.tx.out.clear();
         cx.tx.out.extend_from_slice(object.head());

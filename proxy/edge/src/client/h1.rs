@@ -10,7 +10,7 @@ use crate::{
     tx::{ConnInfo, Tx},
 };
 use seawall_http::{Framing, Refusal, parse_request};
-use std::{future::poll_fn, io, net::IpAddr, rc::Rc, task::Poll, time::Duration};
+use std::{future::poll_fn, io, rc::Rc, task::Poll, time::Duration};
 
 /// A connection could not go on; nothing more can be said to the client.
 #[derive(Debug, thiserror::Error)]
@@ -335,9 +335,9 @@ impl Client {
         tx.host.make_ascii_lowercase();
         if let Some(peer) = self.info.peer {
             tx.client = Some(peer.ip());
-            if plan.trusts(peer.ip()) {
-                trusted_client(tx, plan);
-            }
+        }
+        if let Some(identity) = &plan.identity {
+            crate::access::identity::apply(tx, identity);
         }
     }
 
@@ -464,33 +464,6 @@ impl Client {
             Length::Known(body.len() as u64),
         );
         self.last(tx, &body).await
-    }
-}
-
-/// The client behind trusted proxies: the last address of X-Forwarded-For that is not trusted itself.
-fn trusted_client(tx: &mut Tx, plan: &crate::plan::Plan) {
-    let mut found = None;
-    {
-        let values: smallvec::SmallVec<[&[u8]; 8]> = tx
-            .fields()
-            .list(seawall_http::Name::XForwardedFor)
-            .collect();
-        for value in values.iter().rev() {
-            let Some(ip) = std::str::from_utf8(value)
-                .ok()
-                .and_then(|t| t.trim().parse::<IpAddr>().ok())
-            else {
-                break;
-            };
-            found = Some(ip);
-            if !plan.trusts(ip) {
-                break;
-            }
-        }
-    }
-    if let Some(ip) = found {
-        tx.client = Some(ip);
-        tx.client_text = ip.to_string();
     }
 }
 

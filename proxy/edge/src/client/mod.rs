@@ -11,4 +11,4 @@ pub use body::BodyState;
 pub use duplex::Duplex;
 pub use h1::{Client, ClientError, serve};
 pub use h2::{Http2Counters, Stream, serve as serve_http2};
-pub use respond::{Length, Reply, remove_lines};
+pub use respond::{Length, Reply, has_line, remove_lines};

@@ -38,6 +38,8 @@ pub struct Reply<'a> {
     pub content_type: &'a [u8],
     /// One more sentence for the page.
     pub note: &'a str,
+    /// More header lines, whole.
+    pub lines: &'a [u8],
 }
 
 impl<'a> Reply<'a> {
@@ -49,6 +51,7 @@ impl<'a> Reply<'a> {
             location: None,
             content_type: b"",
             note: "",
+            lines: b"",
         }
     }
 
@@ -74,6 +77,7 @@ pub(super) fn compose<'a>(
     if let Some(location) = reply.location {
         encode::field(&mut tx.lines, b"Location", &in_one_line(location));
     }
+    tx.lines.extend_from_slice(reply.lines);
     match reply.body {
         Some(body) => {
             if !reply.content_type.is_empty() {
@@ -159,6 +163,9 @@ impl Client {
         }
         if let Some((name, ids)) = tx.waf_report.take() {
             encode::field(&mut tx.out, name.as_bytes(), ids.as_bytes());
+        }
+        if let Some(granted) = &tx.granted {
+            tx.out.extend_from_slice(&granted.response_lines);
         }
         self.frame(tx, site, status, length);
     }
@@ -251,6 +258,9 @@ impl Client {
             add(header, false, &mut lines);
         }
         tx.scratch = value;
+        if let Some(exposure) = &route.exposure {
+            exposure.apply(tx, self.info.tls, &mut lines);
+        }
         tx.lines = lines;
     }
 
@@ -417,7 +427,7 @@ fn end_chunk(out: &mut Vec<u8>, chunked: bool, had_data: bool, last: bool, trail
     }
 }
 
-fn has_line(lines: &[u8], name: &[u8]) -> bool {
+pub fn has_line(lines: &[u8], name: &[u8]) -> bool {
     let mut at = 0;
     while let Some(line) = lines.get(at..).filter(|l| !l.is_empty()) {
         if let Some((key, rest)) = line.split_at_checked(name.len())

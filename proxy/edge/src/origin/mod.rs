@@ -5,6 +5,7 @@ mod attempt;
 mod connect;
 mod exchange;
 pub mod fastcgi;
+mod forwarding;
 mod io;
 mod request;
 mod response;
@@ -38,6 +39,7 @@ const ONE_HOP: u128 = mask(&[
 pub use answer::Answer;
 pub use connect::Origins;
 pub use exchange::{FetchError, OutBody, fetch};
+pub use forwarding::is_loop;
 pub use request::{Built, Conditional, asked, build, push_target};
 pub use response::{pass_lines, push_trailer_names, push_upgrade};
 pub use tunnel::tunnel;

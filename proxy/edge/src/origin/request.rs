@@ -1,8 +1,9 @@
 //! The request as an origin gets it.
 
+use super::forwarding;
 use crate::{
     pipeline::Cx,
-    plan::{InterimPlan, ProxyPlan, UriPlan},
+    plan::{HeaderSet, InterimPlan, ProxyPlan, UriPlan},
     template::Scope,
     tx::{Asked, Interims, Tx},
 };
@@ -11,15 +12,6 @@ use seawall_http::{Framing, Name, encode, uri};
 /// What is not passed on: the hop's own, and what is made anew.
 const DROPPED: u128 =
     super::ONE_HOP | super::mask(&[Name::Expect, Name::Host, Name::Http2Settings]);
-
-/// What a client without a trusted proxy may not claim.
-const FORWARDING: u128 = super::mask(&[
-    Name::Forwarded,
-    Name::XForwardedFor,
-    Name::XForwardedHost,
-    Name::XForwardedProto,
-    Name::XRequestId,
-]);
 
 /// Conditions and ranges of the client: not part of a request that fills a cache.
 const CONDITIONS: u128 = super::mask(&[
@@ -84,10 +76,9 @@ pub fn build(
     if !push_host(cx, proxy, out) {
         return Built::Ambiguous;
     }
-    let mut dropped = DROPPED | proxy.set_known;
-    if proxy.forwarded {
-        dropped |= FORWARDING;
-    }
+    let trusted = cx.client.info.peer.is_some_and(|p| cx.plan.trusts(p.ip()));
+    let mut dropped = DROPPED | proxy.set_known | proxy.withheld.known;
+    dropped |= forwarding::dropped(&proxy.forwarding, trusted);
     if matches!(conditional, Conditional::Validators(..)) {
         dropped |= CONDITIONS;
     }
@@ -100,12 +91,13 @@ pub fn build(
             encode::field(out, b"If-Modified-Since", modified);
         }
     }
-    if proxy.forwarded {
-        push_forwarded(cx, out);
-    }
+    forwarding::push(cx, &proxy.forwarding, trusted, out);
     let scope = cx.scope();
-    if !push_set(proxy, &scope, out) {
+    if !push_set(&proxy.set_headers, &scope, out) || !push_set(&proxy.add_headers, &scope, out) {
         return Built::Ambiguous;
+    }
+    for (name, value) in cx.tx.granted.iter().flat_map(|g| &g.request) {
+        encode::field(out, name, value);
     }
     match (length, cx.tx.head.framing) {
         (Some(n), _) => encode::content_length(out, n),
@@ -261,6 +253,12 @@ fn push_fields(tx: &Tx, proxy: &ProxyPlan, dropped: u128, out: &mut Vec<u8>) {
         {
             continue;
         }
+        if id == Name::Other
+            && ((!proxy.withheld.others.is_empty() && proxy.withheld.has_other(name))
+                || (proxy.forwarding.guarded && forwarding::is_claim_in_disguise(name)))
+        {
+            continue;
+        }
         if let Some(fields) = listed
             && fields
                 .list(Name::Connection)
@@ -272,37 +270,9 @@ fn push_fields(tx: &Tx, proxy: &ProxyPlan, dropped: u128, out: &mut Vec<u8>) {
     }
 }
 
-fn push_forwarded(cx: &Cx<'_>, out: &mut Vec<u8>) {
-    let (tx, info) = (&*cx.tx, &cx.client.info);
-    let trusted = info.peer.is_some_and(|p| cx.plan.trusts(p.ip()));
-    out.extend_from_slice(b"X-Forwarded-For: ");
-    if trusted {
-        for value in tx.fields().all(Name::XForwardedFor) {
-            out.extend_from_slice(value);
-            out.extend_from_slice(b", ");
-        }
-    }
-    out.extend_from_slice(info.peer_text.as_bytes());
-    out.extend_from_slice(b"\r\n");
-    let said = |name: Name| tx.fields().get(name).filter(|_| trusted);
-    let scheme: &[u8] = if info.tls { b"https" } else { b"http" };
-    encode::field(
-        out,
-        b"X-Forwarded-Proto",
-        said(Name::XForwardedProto).unwrap_or(scheme),
-    );
-    let host = said(Name::XForwardedHost).unwrap_or_else(|| tx.head.host.of(tx.rb.bytes()));
-    if !host.is_empty() {
-        encode::field(out, b"X-Forwarded-Host", host);
-    }
-    if tx.has_id {
-        encode::field(out, b"X-Request-Id", &tx.id);
-    }
-}
-
 /// Fields of the configuration; false if one would end its line.
-fn push_set(proxy: &ProxyPlan, scope: &Scope<'_>, out: &mut Vec<u8>) -> bool {
-    for header in &proxy.set_headers {
+fn push_set(headers: &[HeaderSet], scope: &Scope<'_>, out: &mut Vec<u8>) -> bool {
+    for header in headers {
         let start = out.len();
         out.extend_from_slice(&header.name);
         out.extend_from_slice(b": ");

@@ -1,11 +1,18 @@
 //! From [`Config`] to [`Plan`].
 
 use super::{
-    AccessLog, CachePlan, CacheUse, CompressPlan, ContentPlan, FixedPlan, HeaderSet, ListenerPlan,
-    Plan, PoolPlan, RoutePlan, SitePlan, Types, WafPlan, certificates, hosts::HostMap, pattern,
-    pool::PoolContext, program::Program, router::Router,
+    AccessLog, CachePlan, CacheUse, CompressPlan, ContentPlan, ExposurePlan, FixedPlan, HeaderSet,
+    ListenerPlan, Plan, PoolPlan, RoutePlan, SitePlan, Types, WafPlan,
+    access::{self, Credentials, GuardContext, Withheld},
+    certificates,
+    hosts::HostMap,
+    pattern,
+    pool::PoolContext,
+    program::Program,
+    router::Router,
 };
 use crate::{
+    access::cors::CorsPlan,
     log::{AccessLogs, LogFile},
     metrics::Metrics,
     template::{Template, UserVariables},
@@ -40,6 +47,9 @@ struct Compiler<'a> {
     caches: Vec<Arc<CachePlan>>,
     wafs: Vec<Option<Arc<WafPlan>>>,
     logs: Vec<Option<(Arc<LogFile>, Arc<Template>)>>,
+    previous: Option<&'a Plan>,
+    credentials: Credentials,
+    withheld: Withheld,
 }
 
 impl Plan {
@@ -52,6 +62,9 @@ impl Plan {
         let mut config = config;
         let mut errors = Diagnostics::default();
         let wafs = super::waf::compile(&mut config, env, &mut errors);
+        let mut sources = std::mem::take(&mut config.sources);
+        let credentials = Credentials::read(&config, &mut sources, env, &mut errors);
+        config.sources = sources;
         let (certificate_map, certificates) =
             certificates::compile(&config, previous, env, &mut errors);
         let mut compiler = Compiler {
@@ -67,6 +80,9 @@ impl Plan {
                 .collect(),
             wafs,
             logs: Vec::new(),
+            previous,
+            credentials,
+            withheld: access::proved_fields(&config),
         };
         compiler.compile_logs();
         compiler.compile_pools(previous);
@@ -81,6 +97,7 @@ impl Plan {
             pools,
             caches,
             user,
+            credentials,
             ..
         } = compiler;
         let mut files = config.files.clone();
@@ -92,6 +109,7 @@ impl Plan {
         config.sources = sources;
         files.extend(dns.iter().flat_map(|d| d.files.iter().cloned()));
         files.extend(other_files(&config));
+        files.extend(credentials.files.iter().cloned());
         if errors.has_errors() {
             return Err((config.sources, errors));
         }
@@ -114,6 +132,13 @@ impl Plan {
             connections_max: config.limits.connections,
             http2: config.limits.http2,
             trusted: config.trusted_proxies.clone(),
+            identity: (!config.trusted_proxies.is_empty()).then(|| model::ClientIdentity {
+                trusted: config.trusted_proxies.clone(),
+                trusts_unix: false,
+                header: config.identity_header.clone(),
+                recursive: true,
+            }),
+            key_sets: credentials.fetched(),
             user_slots: user.len(),
             certificates,
             dns: parking_lot::Mutex::new(dns),
@@ -145,6 +170,28 @@ fn other_files(config: &Config) -> Vec<std::path::PathBuf> {
     files
 }
 
+/// Every route of a configuration, those of `if` and of no location, too.
+pub(super) fn each_route(config: &Config, each: &mut dyn FnMut(&model::Route)) {
+    fn within(ops: &[Op], each: &mut dyn FnMut(&model::Route)) {
+        for op in ops {
+            if let Op::If { then, route, .. } = op {
+                within(then, each);
+                if let Some(route) = route {
+                    each(route);
+                    within(&route.program, each);
+                }
+            }
+        }
+    }
+    for site in &config.sites {
+        within(&site.program, each);
+        for route in site.routes.iter().chain(site.fallback.as_deref()) {
+            each(route);
+            within(&route.program, each);
+        }
+    }
+}
+
 /// Collects every name that `set` and named groups define, so that templates anywhere may use them.
 fn user_variables(config: &Config) -> UserVariables {
     let mut user = UserVariables::default();
@@ -162,6 +209,15 @@ fn user_variables(config: &Config) -> UserVariables {
             define_ops(&route.program, &mut user);
         }
     }
+    each_route(config, &mut |route| {
+        access::each_auth(&route.policy.access, &mut |auth| {
+            if let model::Auth::Forward(forward) = auth {
+                for (name, _) in &forward.set {
+                    user.define(name);
+                }
+            }
+        });
+    });
     user
 }
 
@@ -283,7 +339,8 @@ impl Compiler<'_> {
             site.routes.iter().map(|r| &r.matcher),
             &self.user,
             &mut self.errors,
-        );
+        )
+        .asking(site.routes.iter().map(|r| &r.when), &mut self.errors);
         let routes: Vec<Arc<RoutePlan>> = site
             .routes
             .iter()
@@ -305,6 +362,10 @@ impl Compiler<'_> {
             routes,
             fallback,
             access: self.access(logs),
+            identity: site
+                .fallback
+                .as_ref()
+                .and_then(|f| f.policy.identity.clone()),
             metrics: self.env.metrics.site(&name),
             yaml: self.config.syntax == Syntax::Yaml,
             name,
@@ -337,6 +398,7 @@ impl Compiler<'_> {
     fn program(&mut self, ops: &[Op]) -> Program {
         let mut errors = std::mem::take(&mut self.errors);
         let user = std::mem::take(&mut self.user);
+        let mut credentials = std::mem::take(&mut self.credentials);
         let mut route = |r: &model::Route, errors: &mut Diagnostics| {
             // The route of an `if` is compiled with everything but its own program, which stands in the `if`.
             let inner = Compiler {
@@ -348,10 +410,16 @@ impl Compiler<'_> {
                 caches: self.caches.clone(),
                 wafs: self.wafs.clone(),
                 logs: self.logs.clone(),
+                previous: self.previous,
+                credentials: std::mem::take(&mut credentials),
+                withheld: self.withheld.clone(),
             };
-            Some(Arc::new(inner.if_route(r, &user, errors)))
+            let (plan, back) = inner.if_route(r, &user, errors);
+            credentials = back;
+            Some(Arc::new(plan))
         };
         let program = Program::compile(ops, &user, &mut errors, &mut route);
+        self.credentials = credentials;
         self.user = user;
         self.errors = errors;
         program
@@ -362,10 +430,10 @@ impl Compiler<'_> {
         route: &model::Route,
         user: &UserVariables,
         errors: &mut Diagnostics,
-    ) -> RoutePlan {
+    ) -> (RoutePlan, Credentials) {
         let plan = self.route_with(route, Program::default(), user);
         errors.extend(self.errors);
-        plan
+        (plan, self.credentials)
     }
 
     fn route(&mut self, route: &model::Route) -> RoutePlan {
@@ -383,7 +451,8 @@ impl Compiler<'_> {
         user: &UserVariables,
     ) -> RoutePlan {
         let policy = &route.policy;
-        let content = self.content(&route.content, user);
+        let mut content = self.content(&route.content, user);
+        access::withhold(&mut content, &policy.access, &self.withheld);
         let errors = &mut self.errors;
         let response_set: Vec<HeaderSet> = policy
             .response_set
@@ -404,12 +473,21 @@ impl Compiler<'_> {
             .cache
             .as_ref()
             .and_then(|c| CacheUse::compile(c, &self.caches, user, errors));
+        let cors = policy.cors.as_ref().map(|c| Arc::new(CorsPlan::compile(c)));
+        let mut guard = GuardContext {
+            credentials: &mut self.credentials,
+            pools: &self.pools,
+            previous: self.previous,
+            withheld: &self.withheld,
+            user,
+        };
+        let guard = access::compile(&policy.access, cors.clone(), &mut guard, errors);
         let waf = policy.waf.and_then(|w| self.wafs.get(w).cloned().flatten());
         let access = self.access(&policy.access_log);
         let wants_id = access.iter().any(|l| l.format.wants_id())
             || response_set.iter().any(|h| h.value.wants_id())
             || response_add.iter().any(|(h, _)| h.value.wants_id())
-            || matches!(&content, ContentPlan::Proxy(p) if p.forwarded || p.set_headers.iter().any(|h| h.value.wants_id()));
+            || matches!(&content, ContentPlan::Proxy(p) if p.forwarding.x || p.set_headers.iter().any(|h| h.value.wants_id()));
         RoutePlan {
             program,
             content,
@@ -430,6 +508,9 @@ impl Compiler<'_> {
                 .compress
                 .as_ref()
                 .map(|c| CompressPlan::compile(c, self.config.limits.encoders, &mut self.errors)),
+            guard,
+            exposure: ExposurePlan::compile(policy, cors),
+            identity: policy.identity.clone(),
             wants_id,
             types: Types {
                 by_extension: policy

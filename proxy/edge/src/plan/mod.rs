@@ -4,11 +4,13 @@
 //! carried over from the previous plan: pools with their health, caches with their objects, log files. A request pins
 //! one plan and finishes on it.
 
+pub mod access;
 mod cache;
 mod certificates;
 mod compile;
 mod compress;
 mod dns;
+mod exposure;
 mod fastcgi;
 pub mod hosts;
 pub mod pattern;
@@ -17,12 +19,14 @@ pub mod program;
 mod proxy;
 pub mod router;
 mod waf;
+pub mod when;
 
 pub use cache::{CachePlan, CacheUse, KeyPlan};
 pub use certificates::CertificateState;
 pub use compile::Environment;
 pub use compress::{CompressPlan, NginxPlan};
 pub use dns::{DnsPlan, PoolHealth};
+pub use exposure::ExposurePlan;
 pub use fastcgi::{FastCgiPlan, FindPlan};
 pub use pool::{OriginPeer, PeerAddress, PeerSlot, PoolPlan};
 pub use proxy::{HeaderSet, InterimPlan, ProxyPlan, UriPlan};
@@ -63,6 +67,10 @@ pub struct Plan {
     pub http2: model::Http2Limits,
     /// Whose forwarding headers count.
     pub trusted: Vec<IpNet>,
+    /// The same with the field that names the client; `None` where nobody is trusted.
+    pub identity: Option<model::ClientIdentity>,
+    /// Key sets that are fetched in the background.
+    pub key_sets: Vec<Arc<crate::access::jwks::KeySet>>,
     /// Slots for `set` variables.
     pub user_slots: usize,
     /// What the certificates are, for the API.
@@ -105,6 +113,8 @@ pub struct SitePlan {
     pub fallback: Option<Arc<RoutePlan>>,
     /// Access logs for requests that find no route.
     pub access: Vec<AccessLog>,
+    /// Where a trusted proxy names the client (nginx: `real_ip_header` in `server`).
+    pub identity: Option<Arc<model::ClientIdentity>>,
     /// Its counters.
     pub metrics: SiteMetrics,
     /// Whether forwarding headers, request ids and our own error pages are the YAML ones.
@@ -141,6 +151,12 @@ pub struct RoutePlan {
     pub types: Types,
     /// Compression of responses.
     pub compress: Option<Box<CompressPlan>>,
+    /// Who may pass.
+    pub guard: Option<Box<access::GuardPlan>>,
+    /// Response fields of the route's policy.
+    pub exposure: Option<Box<ExposurePlan>>,
+    /// Where a trusted proxy names the client, on this route.
+    pub identity: Option<Arc<model::ClientIdentity>>,
 }
 
 /// Content types by extension.
@@ -204,6 +220,7 @@ impl RoutePlan {
             && self.response_add.is_empty()
             && self.response_remove.is_empty()
             && self.compress.is_none()
+            && self.exposure.is_none()
     }
 }
 

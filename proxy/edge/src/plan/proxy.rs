@@ -1,6 +1,6 @@
 //! Proxied routes: what is asked of an origin, and with which header fields.
 
-use super::{FastCgiPlan, PoolPlan};
+use super::{FastCgiPlan, PoolPlan, access::Withheld};
 use crate::template::{Template, UserVariables};
 use seawall_conf::model;
 use seawall_diag::Diagnostics;
@@ -19,8 +19,12 @@ pub struct ProxyPlan {
     pub set_headers: Vec<HeaderSet>,
     /// Known names among them, as bits: the client's own are not passed on.
     pub set_known: u128,
-    /// Whether forwarding fields are added.
-    pub forwarded: bool,
+    /// Request fields to add.
+    pub add_headers: Vec<HeaderSet>,
+    /// What the origin is told of the way here.
+    pub forwarding: model::Forwarding,
+    /// What a client may not claim.
+    pub withheld: Withheld,
     /// HTTP/1.1 to the origin.
     pub http11: bool,
     /// Whether connections are kept.
@@ -126,7 +130,13 @@ pub fn compile(
         uri,
         set_known: set_headers.iter().fold(0, |bits, h| bits | h.id.bit()),
         set_headers,
-        forwarded: proxy.forwarded,
+        add_headers: proxy
+            .add_headers
+            .iter()
+            .map(|(name, value)| HeaderSet::compile((name, value), user, errors))
+            .collect(),
+        forwarding: proxy.forwarding.clone(),
+        withheld: Withheld::default(),
         http11: proxy.http11,
         pass_upgrade: proxy.pass_on.upgrade && proxy.http11,
         pass_request_trailers: proxy.pass_on.request_trailers && proxy.http11,

@@ -1,9 +1,12 @@
 //! From a path to a route: from the top (YAML) or exact, longest prefix, expressions in order (nginx).
 
-use super::{pattern, program::named_groups};
-use crate::{template::UserVariables, tx::Captures};
+use super::{pattern, program::named_groups, when::When};
+use crate::{
+    template::UserVariables,
+    tx::{Captures, Tx},
+};
 use regex::bytes::Regex;
-use seawall_conf::model::{Matcher, Routing};
+use seawall_conf::model::{Matcher, Routing, Test};
 use seawall_diag::Diagnostics;
 
 /// The routes of one site.
@@ -15,6 +18,8 @@ pub struct Router {
     /// nginx: indexes of prefixes, longest first.
     prefixes: Vec<usize>,
     names: Vec<(String, usize)>,
+    /// What routes ask beside the path, by index; empty where none asks.
+    when: Vec<When>,
 }
 
 enum Match {
@@ -73,7 +78,37 @@ impl Router {
             groups,
             prefixes,
             names,
+            when: Vec::new(),
         }
+    }
+
+    /// The same with what the routes ask beside their paths.
+    pub fn asking<'a>(
+        mut self,
+        tests: impl Iterator<Item = &'a Vec<Test>>,
+        errors: &mut Diagnostics,
+    ) -> Self {
+        let when: Vec<When> = tests.map(|t| When::compile(t, errors)).collect();
+        if when.iter().any(|w| !w.is_empty()) {
+            self.when = when;
+        }
+        self
+    }
+
+    /// The route of a request: the first whose path and whose conditions fit.
+    pub fn find_for(&self, tx: &Tx, captures: &mut Captures) -> Option<usize> {
+        if self.when.is_empty() {
+            return self.find(tx.uri(), captures);
+        }
+        let found = self.matchers.iter().zip(&self.when).position(|(m, when)| {
+            // What an expression captured whose route asks for more belongs to nobody.
+            captures.clear();
+            m.takes(tx.uri(), captures) && when.holds(tx)
+        });
+        if found.is_none() {
+            captures.clear();
+        }
+        found
     }
 
     /// The route of a decoded, normalised path. Captures of a matching expression are kept.

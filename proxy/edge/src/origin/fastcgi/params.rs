@@ -1,7 +1,10 @@
 //! What an application is told of a request: the parameters of the configuration, and the request's fields as `HTTP_*`.
 
 use super::{
-    super::request::{Built, Conditional},
+    super::{
+        forwarding::CLAIMS,
+        request::{Built, Conditional},
+    },
     job::Job,
 };
 use crate::{
@@ -18,15 +21,6 @@ use seawall_http::{
 /// proxy to programs that look for one in their environment (CVE-2016-5385).
 const DROPPED: u128 =
     super::super::ONE_HOP | super::super::mask(&[Name::Expect, Name::Http2Settings]);
-
-/// What a client without a trusted proxy may not claim.
-const CLAIMS: u128 = super::super::mask(&[
-    Name::Forwarded,
-    Name::XForwardedFor,
-    Name::XForwardedHost,
-    Name::XForwardedProto,
-    Name::XRequestId,
-]);
 
 const CONDITIONS: u128 = super::super::mask(&[
     Name::IfMatch,
@@ -131,12 +125,12 @@ fn push_fields(
     pairs: &mut Vec<u8>,
 ) {
     let tx: &Tx = cx.tx;
-    let mut dropped = DROPPED;
+    let mut dropped = DROPPED | proxy.withheld.known;
     if fills {
         dropped |= CONDITIONS;
     }
     let trusted = cx.client.info.peer.is_some_and(|p| cx.plan.trusts(p.ip()));
-    if proxy.forwarded {
+    if proxy.forwarding.guarded {
         dropped |= Name::ContentType.bit();
         dropped |= if trusted {
             Name::XRequestId.bit()
@@ -151,6 +145,7 @@ fn push_fields(
         if dropped & id.bit() != 0 && id != Name::Other
             || written.contains(&b'_')
             || written.eq_ignore_ascii_case(b"proxy")
+            || proxy.withheld.has_other(written)
         {
             continue;
         }
@@ -181,8 +176,28 @@ fn push_fields(
             fastcgi::param(pairs, &name, &value);
         }
     }
-    if proxy.forwarded && tx.has_id {
+    push_granted(tx, pairs);
+    if proxy.forwarding.x && tx.has_id {
         fastcgi::param(pairs, b"HTTP_X_REQUEST_ID", &tx.id);
+    }
+}
+
+/// What was proved of the client; values of one name are one list.
+fn push_granted(tx: &Tx, pairs: &mut Vec<u8>) {
+    let Some(granted) = &tx.granted else { return };
+    let (mut name, all) = (Vec::new(), &granted.request);
+    for (at, (written, value)) in all.iter().enumerate() {
+        let same = |(other, _): &&(Box<[u8]>, Vec<u8>)| other.eq_ignore_ascii_case(written);
+        if all.iter().take(at).any(|f| same(&f)) {
+            continue;
+        }
+        let mut value = value.clone();
+        for (_, more) in all.iter().skip(at + 1).filter(same) {
+            value.extend_from_slice(b", ");
+            value.extend_from_slice(more);
+        }
+        environment_name(written, &mut name);
+        fastcgi::param(pairs, &name, &value);
     }
 }
 

@@ -1,0 +1,145 @@
+//! Who may pass: networks, passwords, a service that is asked, tokens.
+//!
+//! The step stands before the WAF and before the cache, so that nothing stored is told to somebody who may not ask for
+//! it. What a check proves (a user's name, claims) goes to the origin as fields; the client's own fields of those names
+//! never do, on any route of the configuration.
+//!
+//! Passwords are hashed by threads of their own behind a bounded queue ([`passwords`]); the rest is done where the
+//! request is. Whatever cannot be decided is refused: 503 where somebody else failed, 403 or 401 where the client did.
+//!
+//! Limits: [`passwords::QUEUE`], [`passwords::KNOWN_MAX`], [`basic::CREDENTIALS_BYTES_MAX`], [`jwt::TOKEN_BYTES_MAX`],
+//! [`jwt::VERIFIED_MAX`], [`jwks::KEYS_MAX`], [`jwks::DOCUMENT_BYTES_MAX`].
+
+pub mod basic;
+mod challenge;
+pub mod cors;
+pub mod forward;
+mod granted;
+pub mod htpasswd;
+pub mod identity;
+pub mod jwks;
+pub mod jwt;
+mod md5crypt;
+pub mod passwords;
+mod rules;
+
+pub use granted::Granted;
+pub use passwords::Passwords;
+pub use rules::Rules;
+
+use crate::{
+    client::{ClientError, Reply},
+    content::Outcome,
+    log_error,
+    metrics::AccessResult,
+    pipeline::Cx,
+    plan::{
+        RoutePlan,
+        access::{AuthPlan, GuardPlan},
+    },
+};
+use challenge::Challenge;
+
+/// What one check came to.
+pub(crate) enum Proof {
+    /// It holds.
+    Passed,
+    /// It does not; this is how to prove it.
+    Refused(Challenge),
+    /// The client was answered already.
+    Answered,
+}
+
+/// Lets a request pass, or answers it.
+pub async fn guard(
+    cx: &mut Cx<'_>,
+    route: &RoutePlan,
+    plan: &GuardPlan,
+) -> Result<Option<Outcome>, ClientError> {
+    let (rules, auth, any) = plan.holding_for(cx.tx);
+    let allowed = rules.judge(cx.tx.client);
+    if allowed == Some(false) && (!any || auth.is_empty()) {
+        return forbidden(cx, route).await.map(Some);
+    }
+    // A preflight carries no credentials and asks nothing of the origin (the Fetch standard, §3.2.2).
+    if let Some(cors) = &plan.cors
+        && cors.is_preflight(cx.tx)
+    {
+        cx.site.metrics.access(AccessResult::Preflight);
+        return cors::answer_preflight(cx, route, cors).await.map(Some);
+    }
+    if auth.is_empty() || (any && allowed == Some(true)) {
+        return Ok(None);
+    }
+    Box::pin(authenticate(cx, route, auth, any, allowed)).await
+}
+
+async fn forbidden(cx: &mut Cx<'_>, route: &RoutePlan) -> Result<Outcome, ClientError> {
+    cx.site.metrics.access(AccessResult::Denied);
+    // nginx's words, for the filters that watch for them.
+    log_error!(
+        cx.local.shared,
+        Error,
+        cx.client.info.serial,
+        "access forbidden by rule, {}",
+        request_of(cx)
+    );
+    cx.reply(Some(route), Reply::error(403))
+        .await
+        .map(|()| Outcome::Done)
+}
+
+/// Asks for proofs in order: all of them, or one where `any`.
+async fn authenticate(
+    cx: &mut Cx<'_>,
+    route: &RoutePlan,
+    auth: &[AuthPlan],
+    any: bool,
+    allowed: Option<bool>,
+) -> Result<Option<Outcome>, ClientError> {
+    let mut challenges: Vec<Challenge> = Vec::new();
+    for way in auth {
+        let proof = match way {
+            AuthPlan::Basic(basic) => basic::check(cx, basic).await,
+            AuthPlan::Forward(forward) => {
+                // Only the last way may answer in its own words: before it there is another chance.
+                forward::check(cx, route, forward, !any || auth.len() == 1).await?
+            }
+            AuthPlan::Jwt(jwt) => jwt::check(cx, jwt),
+        };
+        match proof {
+            Proof::Answered => return Ok(Some(Outcome::Done)),
+            Proof::Passed if any => {
+                cx.site.metrics.access(AccessResult::Authorized);
+                return Ok(None);
+            }
+            Proof::Passed => {}
+            Proof::Refused(challenge) => {
+                challenges.push(challenge);
+                if !any {
+                    break;
+                }
+            }
+        }
+    }
+    if challenges.is_empty() {
+        cx.site.metrics.access(AccessResult::Authorized);
+        return Ok(None);
+    }
+    // What was proved on the way does not count any more.
+    cx.tx.granted = None;
+    let reply = challenge::refuse(cx, route, &challenges, any && allowed == Some(false)).await;
+    reply.map(|()| Some(Outcome::Done))
+}
+
+/// A request as nginx describes it at the end of a line of the error log.
+pub(crate) fn request_of(cx: &Cx<'_>) -> String {
+    format!(
+        "client: {}, server: {}, request: \"{} {}\", host: \"{}\"",
+        cx.tx.client_text(&cx.client.info),
+        cx.site.name,
+        cx.tx.method_text().escape_ascii(),
+        cx.tx.request_uri().escape_ascii(),
+        cx.tx.host.escape_ascii()
+    )
+}
