@@ -15,6 +15,8 @@ pub struct FastCgi {
     pub keep: bool,
     /// How scripts are found (YAML, with `root`); `None`: whatever is asked for is passed on.
     pub find: Option<FindScripts>,
+    /// The request's fields are not passed as `HTTP_*` (nginx: `fastcgi_pass_request_headers off`).
+    pub no_fields: bool,
     /// Response fields that clients do not get (nginx: `fastcgi_hide_header`).
     pub hide: Vec<String>,
 }

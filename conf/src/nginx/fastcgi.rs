@@ -18,6 +18,7 @@ pub(crate) struct FastCgiScope {
     index: String,
     split: Option<Pattern>,
     keep: bool,
+    no_fields: bool,
     hide: Vec<String>,
     connect: Option<Duration>,
     read: Option<Duration>,
@@ -55,6 +56,14 @@ impl FastCgiScope {
                 }
                 self.hide.push(d.arg(0).to_owned());
             }
+            "fastcgi_pass_request_headers" => self.no_fields = !read::is_on(d),
+            "fastcgi_pass_request_body" if !read::is_on(d) => {
+                reader.not_yet(d.at(), "a request without its body")
+            }
+            "fastcgi_ignore_client_abort" if read::is_on(d) => {
+                reader.not_yet(d.at(), "going on without the client")
+            }
+            "fastcgi_ignore_headers" => ignore_headers(reader, d),
             "fastcgi_connect_timeout" => self.connect = reader.duration(d).or(self.connect),
             "fastcgi_read_timeout" => self.read = reader.duration(d).or(self.read),
             "fastcgi_send_timeout" => self.send = reader.duration(d).or(self.send),
@@ -151,6 +160,7 @@ pub(crate) fn content(
             keep: own.keep,
             find: None,
             hide: own.hide.clone(),
+            no_fields: own.no_fields,
         })),
         at: word.at,
         pool,
@@ -165,6 +175,27 @@ pub(crate) fn content(
         pass_on: PassOn::nothing(),
         keepalive: own.keep,
     }))
+}
+
+/// Of what these say nothing is heeded here, with two exceptions that would have to be.
+fn ignore_headers(reader: &mut Reader<'_>, d: &Directive) {
+    const UNHEEDED: &[&str] = &[
+        "X-Accel-Expires",
+        "X-Accel-Limit-Rate",
+        "X-Accel-Buffering",
+        "X-Accel-Charset",
+        "Expires",
+        "Cache-Control",
+        "Set-Cookie",
+        "Vary",
+    ];
+    for word in &d.args {
+        if word.text.eq_ignore_ascii_case("X-Accel-Redirect") {
+            reader.not_yet(word.at, "to ignore X-Accel-Redirect");
+        } else if !UNHEEDED.iter().any(|n| n.eq_ignore_ascii_case(&word.text)) {
+            reader.error(word.at, format!("invalid value \"{}\"", word.text));
+        }
+    }
 }
 
 /// `$document_root` and `$realpath_root` are the location's root.

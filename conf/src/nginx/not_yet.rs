@@ -14,10 +14,10 @@ pub const NOT_YET: &[&str] = &[
     "fastcgi_cache_background_update", "fastcgi_cache_bypass", "fastcgi_cache_key", "fastcgi_cache_lock",
     "fastcgi_cache_methods", "fastcgi_cache_min_uses", "fastcgi_cache_path", "fastcgi_cache_revalidate",
     "fastcgi_cache_use_stale", "fastcgi_cache_valid", "fastcgi_catch_stderr",
-    "fastcgi_force_ranges", "fastcgi_ignore_client_abort", "fastcgi_ignore_headers",
+    "fastcgi_force_ranges",
     "fastcgi_intercept_errors",
     "fastcgi_next_upstream", "fastcgi_no_cache", "fastcgi_pass_header",
-    "fastcgi_pass_request_body", "fastcgi_pass_request_headers",
+
     "fastcgi_store",
     "fastcgi_store_access", "flv", "geo", "geoip_city", "geoip_country",
     "geoip_proxy", "grpc_buffer_size", "grpc_connect_timeout", "grpc_hide_header", "grpc_intercept_errors",

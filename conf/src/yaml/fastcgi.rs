@@ -142,6 +142,7 @@ pub(crate) fn read(
         find: root
             .filter(|_| must_exist != Some(false))
             .map(|root| FindScripts { root, fallback }),
+        no_fields: false,
         hide: Vec::new(),
     })
 }

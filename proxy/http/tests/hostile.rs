@@ -3,7 +3,7 @@
 #[path = "hostile/bodies.rs"]
 mod bodies;
 
-use bodies::{chunked_body, proxy_protocol, request_head, response_head};
+use bodies::{chunked_body, fastcgi, proxy_protocol, request_head, response_head};
 
 /// SplitMix64: a seed is a corpus.
 struct Random(u64);
@@ -51,6 +51,13 @@ const PROXY_HEADERS: &[&str] = &[
     "PROXY UNKNOWN 1 2\r\n",
     "\r\n\r\n\0\r\nQUIT\n!\x11\0\x10abcdefghijkl\x02\0\x01a\x16\x03\x01",
     "\r\n\r\n\0\r\nQUIT\n \0\0\x00",
+];
+
+const FASTCGI: &[&str] = &[
+    "\x01\x06\0\x01\0\x0f\x01\0Status: 404\n\nabx\x01\x03\0\x01\0\x08\0\0\0\0\0\0\0\0\0\0",
+    "\x01\x07\0\x01\0\x04\x04\0note....\x01\x06\0\x01\0\0\0\0",
+    "Status: 200 OK\nContent-Length: 3\n\nabc",
+    "Location: /x\r\nSet-Cookie: a=b\r\nContent-Type: text/html\r\n\r\n",
 ];
 
 /// What mutations put in: the bytes that framing is made of.
@@ -140,4 +147,11 @@ fn mutated_chunked_bodies_break_no_promise() {
 fn mutated_proxy_headers_break_no_promise() {
     let mut random = Random(5);
     (0..20_000).for_each(|_| proxy_protocol(&mutated(&mut random, PROXY_HEADERS)));
+}
+
+#[test]
+fn mutated_records_and_cgi_heads_break_no_promise() {
+    let mut random = Random(6);
+    (0..20_000).for_each(|_| fastcgi(&mutated(&mut random, FASTCGI)));
+    (0..1000).for_each(|_| fastcgi(&random.bytes(200)));
 }

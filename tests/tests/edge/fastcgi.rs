@@ -566,3 +566,47 @@ fn an_application_without_scripts_is_told_the_whole_path() {
     assert!(!sent.contains("SCRIPT_FILENAME"));
     assert!(edge.logged("FastCGI sent in stderr").contains("note"));
 }
+
+#[test]
+fn over_http2_an_upload_of_unknown_length_arrives_and_the_answer_is_compressed() {
+    let site = Site::start(1, ", compress: [br]");
+    let body: Vec<u8> = (0..200_000u32).map(|n| b'a' + (n * 7 % 26) as u8).collect();
+    let file = site.edge.write("upload", &body);
+    // From a pipe: curl cannot know its length.
+    let output = std::process::Command::new("curl")
+        .args(["-sS", "--http2-prior-knowledge", "--compressed", "-D"])
+        .arg(site.edge.path("head"))
+        .args([
+            "-H",
+            "Host: a.test",
+            "-H",
+            "Content-Type: text/plain",
+            "-X",
+            "POST",
+            "-T",
+            "-",
+        ])
+        .arg(format!("http://{}/dump.php", site.edge.address("http")))
+        .stdin(std::fs::File::open(file).expect("the upload"))
+        .output()
+        .expect("curl");
+    let seen: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"));
+    assert!(seen["input"] == String::from_utf8(body).unwrap());
+    assert_eq!(seen["server"]["CONTENT_LENGTH"], "200000");
+    assert_eq!(seen["server"]["SERVER_PROTOCOL"], "HTTP/2.0");
+    let head = std::fs::read_to_string(site.edge.path("head")).expect("the head");
+    assert!(head.contains("content-encoding: br"), "{head}");
+}
+
+#[test]
+fn an_application_that_is_down_is_passed_over() {
+    let edge = Edge::yaml(
+        "pools: { php: { protocol: fastcgi, servers: [\"unix:@dir@/none.sock\", \"unix:@dir@/php.sock\"] } }
+sites: [{ host: a.test, root: @dir@/www, to: php }]",
+    );
+    let site = Site::with(edge, 1);
+    for _ in 0..6 {
+        assert_eq!(site.get("/").text(), "front page");
+    }
+}

@@ -14,6 +14,8 @@ pub struct FastCgiPlan {
     pub keep: bool,
     /// How scripts are found; `None`: whatever is asked for is passed on (nginx).
     pub find: Option<FindPlan>,
+    /// The request's fields are not passed.
+    pub no_fields: bool,
     /// Response fields that clients do not get, in lower case.
     pub hide: Vec<Box<[u8]>>,
     index: Box<[u8]>,
@@ -61,6 +63,7 @@ impl FastCgiPlan {
         Self {
             params,
             keep: from.keep,
+            no_fields: from.no_fields,
             find,
             hide: from
                 .hide

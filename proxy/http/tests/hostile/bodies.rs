@@ -160,3 +160,64 @@ pub fn proxy_protocol(input: &[u8]) {
     }
     assert!(header.values().map(|(_, v)| v.len() + 3).sum::<usize>() <= header.values.len());
 }
+
+/// What an application may have sent: the same events and the same fault however it is cut, and nothing past the input.
+pub fn fastcgi(input: &[u8]) {
+    let whole = fastcgi_events(input, input.len().max(1));
+    for piece in [1, 7, cut_of(input).max(1)] {
+        assert_eq!(fastcgi_events(input, piece), whole);
+    }
+    let request = seawall_http::fastcgi::CgiRequest::default();
+    let mut http = Vec::new();
+    if let Ok(Some(head)) = seawall_http::fastcgi::http_head(input, &request, &mut http) {
+        assert!(head.len <= input.len());
+        let mut parsed = seawall_http::ResponseHead::new();
+        let to = seawall_http::ResponseTo {
+            method: seawall_http::Method::Get,
+            upgrade_asked: false,
+        };
+        let limits = seawall_http::HeadLimits {
+            head_bytes: usize::MAX,
+            fields: usize::MAX,
+            ..seawall_http::HeadLimits::default()
+        };
+        // What is translated is a head of HTTP, whole and with nothing behind it.
+        assert_eq!(
+            seawall_http::parse_response(&http, &to, &limits, &mut parsed),
+            Ok(true)
+        );
+        assert_eq!(parsed.len, http.len());
+    }
+}
+
+type FastCgiEvents = (
+    Vec<u8>,
+    Vec<u8>,
+    Result<bool, seawall_http::fastcgi::RecordError>,
+);
+
+fn fastcgi_events(input: &[u8], piece: usize) -> FastCgiEvents {
+    use seawall_http::fastcgi::{Decoder, Event};
+    let mut decoder = Decoder::default();
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    for chunk in input.chunks(piece) {
+        let mut rest = chunk;
+        loop {
+            let (taken, event) = match decoder.decode(rest) {
+                Ok(found) => found,
+                Err(e) => return (stdout, stderr, Err(e)),
+            };
+            match &event {
+                Some(Event::Stdout(range)) => stdout.extend_from_slice(&rest[range.clone()]),
+                Some(Event::Stderr(range)) => stderr.extend_from_slice(&rest[range.clone()]),
+                Some(Event::End { .. }) | None => {}
+            }
+            rest = &rest[taken..];
+            if taken == 0 && event.is_none() {
+                break;
+            }
+        }
+        assert!(rest.is_empty());
+    }
+    (stdout, stderr, Ok(decoder.is_over()))
+}

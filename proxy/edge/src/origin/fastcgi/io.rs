@@ -395,3 +395,192 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for FastCgiIo<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::Stderr;
+    use seawall_http::fastcgi::CgiRequest;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    fn told() -> Told {
+        Told {
+            errors: Arc::new(Stderr),
+            bad_responses: IntCounter::new("bad", "bad").unwrap(),
+        }
+    }
+
+    /// A job whose records are these bytes, with a body of this length.
+    fn job(records: &[u8], body: u64, keep: bool) -> Vec<u8> {
+        let mut out = Vec::new();
+        let request = CgiRequest {
+            keep,
+            ..CgiRequest::default()
+        };
+        Job {
+            request,
+            records: records.len(),
+            body,
+            serial: 1,
+        }
+        .write(&mut out);
+        out.extend_from_slice(records);
+        out
+    }
+
+    fn record(kind: u8, content: &[u8]) -> Vec<u8> {
+        let [high, low] = (content.len() as u16).to_be_bytes();
+        [&[1, kind, 0, 1, high, low, 0, 0][..], content].concat()
+    }
+
+    /// Sends a job and its body over a pipe of `room` bytes, and reads what the application is sent.
+    async fn sent(room: usize, body: &[u8]) -> Vec<u8> {
+        let (near, mut far) = duplex(room);
+        let reader = tokio::spawn(async move {
+            let mut all = Vec::new();
+            far.read_to_end(&mut all).await.unwrap();
+            all
+        });
+        let mut io = FastCgiIo::new(near, told());
+        io.write_all(&job(b"records!", body.len() as u64, false))
+            .await
+            .unwrap();
+        for piece in body.chunks(40_000) {
+            io.write_all(piece).await.unwrap();
+        }
+        io.flush().await.unwrap();
+        assert!(
+            io.write_all(b"more").await.is_err(),
+            "past the length that was said"
+        );
+        drop(io);
+        reader.await.unwrap()
+    }
+
+    async fn answered(
+        room: usize,
+        answer: Vec<u8>,
+    ) -> (io::Result<Vec<u8>>, FastCgiIo<DuplexStream>) {
+        let (near, mut far) = duplex(room);
+        tokio::spawn(async move {
+            let _ = far.write_all(&answer).await;
+            // The connection stays open: what ends the answer is its last record.
+            let mut rest = Vec::new();
+            let _ = far.read_to_end(&mut rest).await;
+        });
+        let mut io = FastCgiIo::new(near, told());
+        io.write_all(&job(b"r", 0, true)).await.unwrap();
+        let mut all = Vec::new();
+        let mut piece = [0; 100];
+        loop {
+            match io.read(&mut piece).await {
+                Ok(n) => all.extend_from_slice(&piece[..n]),
+                Err(e) => return (Err(e), io),
+            }
+            if io.decoder.is_over() && io.ready_at == io.ready.len() {
+                return (Ok(all), io);
+            }
+        }
+    }
+
+    fn run<T>(test: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap()
+            .block_on(test)
+    }
+
+    #[test]
+    fn a_body_is_wrapped_whatever_the_pipe_takes_at_once() {
+        for room in [1, 7, 1000, 1 << 20] {
+            let body: Vec<u8> = (0..100_000u32).map(|n| n as u8).collect();
+            let got = run(sent(room, &body));
+            let mut rest = got.strip_prefix(b"records!").unwrap();
+            let mut unwrapped = Vec::new();
+            loop {
+                let length = usize::from(u16::from_be_bytes([rest[4], rest[5]]));
+                let padding = usize::from(rest[6]);
+                assert_eq!((rest[0], rest[1]), (1, 5));
+                if length == 0 {
+                    break;
+                }
+                unwrapped.extend_from_slice(&rest[8..8 + length]);
+                rest = &rest[8 + length + padding..];
+            }
+            assert_eq!(rest.len(), 8, "the empty record is the last");
+            assert!(unwrapped == body, "{room}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_http_whatever_the_pipe_gives_at_once() {
+        let over = record(3, &[0; 8]);
+        let chunked = [
+            record(6, b"A: b\n"),
+            record(6, b"\nhel"),
+            record(7, b"note"),
+            record(6, b"lo"),
+            over.clone(),
+        ]
+        .concat();
+        let sized = [
+            record(6, b"Content-Length: 5\n\nhello and more"),
+            over.clone(),
+        ]
+        .concat();
+        for room in [1, 5, 4096] {
+            let (all, io) = run(answered(room, chunked.clone()));
+            let text = String::from_utf8(all.unwrap()).unwrap();
+            let (head, body) = text.split_once("\r\n\r\n").unwrap();
+            assert_eq!(
+                head,
+                "HTTP/1.1 200 OK\r\nA: b\r\nTransfer-Encoding: chunked"
+            );
+            let data: String = body.split("\r\n").skip(1).step_by(2).collect();
+            assert_eq!(data, "hello", "{body:?}");
+            assert!(body.ends_with("0\r\n\r\n") && io.input.is_empty());
+            let (all, _) = run(answered(room, sized.clone()));
+            assert_eq!(
+                all.unwrap(),
+                b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+            );
+        }
+    }
+
+    #[test]
+    fn a_kept_connection_is_silent_and_takes_the_next_request() {
+        run(async {
+            let over = [record(6, b"A: b\n\nx"), record(3, &[0; 8])].concat();
+            let (near, mut far) = duplex(4096);
+            let mut io = FastCgiIo::new(near, told());
+            for _ in 0..3 {
+                io.write_all(&job(b"r", 0, true)).await.unwrap();
+                assert_eq!(far.read_u8().await.unwrap(), b'r');
+                far.write_all(&over).await.unwrap();
+                let mut all = Vec::new();
+                while !all.ends_with(b"0\r\n\r\n") {
+                    all.push(io.read_u8().await.unwrap());
+                }
+                let mut byte = [0];
+                let mut idle = ReadBuf::new(&mut byte);
+                let mut cx = Context::from_waker(std::task::Waker::noop());
+                assert!(Pin::new(&mut io).poll_read(&mut cx, &mut idle).is_pending());
+            }
+        });
+    }
+
+    #[test]
+    fn faults_are_errors_and_counted() {
+        for bytes in [
+            b"HTTP/1.1 200 OK\r\n".to_vec(),
+            record(3, &[0; 8]),
+            [record(6, b"no colon\n\n"), record(3, &[0; 8])].concat(),
+            [record(6, b"Content-Length: 9\n\nshort"), record(3, &[0; 8])].concat(),
+            vec![1, 9, 0, 1, 0, 0, 0, 0],
+        ] {
+            let (all, io) = run(answered(4096, bytes));
+            assert_eq!(all.unwrap_err().kind(), io::ErrorKind::InvalidData);
+            assert_eq!(io.told.bad_responses.get(), 1);
+        }
+    }
+}

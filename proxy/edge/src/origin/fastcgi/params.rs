@@ -52,7 +52,9 @@ pub fn build(
     };
     let mut pairs = Vec::with_capacity(2048);
     push_params(cx, plan, fills, present.then_some(body), &mut pairs);
-    push_fields(cx, proxy, plan, fills, &mut pairs);
+    if !plan.no_fields {
+        push_fields(cx, proxy, plan, fills, &mut pairs);
+    }
     if let Conditional::Validators(etag, modified) = conditional {
         if let Some(etag) = etag {
             fastcgi::param(&mut pairs, b"HTTP_IF_NONE_MATCH", etag);
