@@ -360,7 +360,7 @@ fn a_worker_that_is_killed_is_a_502_and_the_next_one_answers() {
 fn connections_are_kept_where_that_is_asked_for_and_answers_are_cached() {
     let edge = Edge::yaml(
         "caches: { default: { memory: 16MiB } }
-pools: { php: { protocol: fastcgi, servers: [\"unix:@dir@/php.sock\"] } }
+pools: { php: { protocol: fastcgi, servers: [\"unix:@dir@/php.sock\"], retry: { budget: 100% } } }
 sites:
   - host: a.test
     root: @dir@/www
@@ -602,7 +602,7 @@ fn over_http2_an_upload_of_unknown_length_arrives_and_the_answer_is_compressed()
 #[test]
 fn an_application_that_is_down_is_passed_over() {
     let edge = Edge::yaml(
-        "pools: { php: { protocol: fastcgi, servers: [\"unix:@dir@/none.sock\", \"unix:@dir@/php.sock\"] } }
+        "pools: { php: { protocol: fastcgi, servers: [\"unix:@dir@/none.sock\", \"unix:@dir@/php.sock\"], retry: { budget: 100% } } }
 sites: [{ host: a.test, root: @dir@/www, to: php }]",
     );
     let site = Site::with(edge, 1);
