@@ -13,6 +13,9 @@ use crate::{
 };
 use std::{cell::Cell, sync::atomic::Ordering::Relaxed};
 
+/// How often a draw is repeated that fell on a server in slow start.
+const REDRAWS: usize = 8;
+
 /// One pick under way.
 pub(crate) struct Search<'a> {
     pool: &'a Pool,
@@ -124,14 +127,22 @@ impl<'a> Search<'a> {
     }
 
     /// The server at a random place, or the next after it that will do and is not `other`. Servers in slow start pass
-    /// by chance, unless nobody else is there.
+    /// by chance, unless nobody else is there; others are drawn in their place, so that it does not all fall to the next.
     fn draw(&self, group: &Rotation, random: u32, other: Option<usize>) -> Option<usize> {
         let place = group.place(random);
         let usable = |index: &usize| Some(*index) != other && self.usable(*index).is_some();
         if self.is_ramping() {
             let passes = |index: &usize| usable(index) && self.passes(*index);
-            if let Some(index) = group.from(place).find(passes) {
-                return Some(index);
+            let draws =
+                std::iter::successors(Some(random), |&drawn| Some(mix(drawn.into()) as u32));
+            let mut drawn = draws
+                .take(REDRAWS)
+                .filter_map(|drawn| group.from(group.place(drawn)).next());
+            let passing = drawn
+                .find(passes)
+                .or_else(|| group.from(place).find(passes));
+            if passing.is_some() {
+                return passing;
             }
         }
         group.from(place).find(usable)
@@ -180,17 +191,20 @@ impl<'a> Search<'a> {
     /// used in weighted round robin.
     fn least_loaded(&self, group: &Rotation) -> Option<usize> {
         let turn = self.pool.cursor.fetch_add(1, Relaxed);
-        let candidate = |index: usize| {
-            let server = self.usable(index)?;
-            (!self.is_ramping() || self.passes(index)).then_some((index, server))
-        };
-        let mut best = group.from(turn).next().and_then(candidate);
-        for index in group.members_from(turn) {
-            let Some((_, server)) = candidate(index) else {
+        let of_turn = group.from(turn).next();
+        let mut best: Option<(usize, &Server)> = None;
+        for index in of_turn.into_iter().chain(group.members_from(turn)) {
+            let Some(server) = self.pool.server(index) else {
                 continue;
             };
-            if best.is_none_or(|(_, best)| self.is_less_loaded(server, best)) {
-                best = Some((index, server));
+            // The load is compared first: it is one word, and most servers are past the question then.
+            let is_better = best.is_none_or(|(_, best)| self.is_less_loaded(server, best));
+            if !is_better || self.usable(index).is_none() || !self.passes(index) {
+                continue;
+            }
+            best = Some((index, server));
+            if server.in_flight() == 0 {
+                break;
             }
         }
         match best {
@@ -225,8 +239,11 @@ impl<'a> Search<'a> {
         self.now_ms < self.view.ramps_until_ms
     }
 
-    /// Whether chance lets a server through that is in slow start.
+    /// Whether chance lets a server through: one in slow start not always.
     fn passes(&self, index: usize) -> bool {
+        if !self.is_ramping() {
+            return true;
+        }
         let Some(server) = self.pool.server(index) else {
             return false;
         };

@@ -42,7 +42,7 @@ pub const BUDGET_RETRIES_PER_S_MIN: u32 = 3;
 pub const BUDGET_HEDGES_PER_S_MIN: u32 = 1;
 
 /// Requests that may wait for a server, whatever was configured.
-pub const QUEUE_SIZE_MAX: u32 = 65_536;
+pub const QUEUE_SIZE_MAX: u32 = 16_384;
 
 /// Checks of one server are at least so far apart, whatever was configured.
 pub const CHECK_INTERVAL_MIN: Duration = Duration::from_millis(100);
@@ -80,5 +80,9 @@ pub const TABLE_ENTRIES_MIN: usize = 1024;
 /// And at most so many: 2^26 entries are 1.5 GiB.
 pub const TABLE_ENTRIES_MAX: usize = 1 << 26;
 
-/// The highest burst of a limiter.
+/// The highest burst of a limiter, where its interval is no longer than some seconds; see [`LIMIT_AHEAD_NS_MAX`].
 pub const LIMIT_BURST_MAX: u32 = 1_000_000_000;
+
+/// How far ahead a limiter counts, in nanoseconds: 146 years. A longer interval, or a burst that reaches further, is cut
+/// down to it.
+pub const LIMIT_AHEAD_NS_MAX: u64 = u64::MAX / 4;

@@ -41,7 +41,7 @@ impl Lineage {
     /// Something a [`View`] shows has changed. It may have made room.
     pub(crate) fn changed(&self) {
         self.version.fetch_add(1, Release);
-        self.queue.signal();
+        self.queue.signal_all();
     }
 }
 
@@ -58,10 +58,9 @@ pub struct Pool {
     hedge: Option<Arc<Hedge>>,
     /// Whether requests may wait.
     pub(crate) has_queue: bool,
+    /// How many came before it.
+    pub(crate) generation: u64,
     view: ArcSwap<View>,
-    /// Whether there was none before. The cap on ejections is exact within one generation: an older one counts its own
-    /// servers, and a reload may shrink the pool.
-    is_first: bool,
 }
 
 impl Pool {
@@ -102,13 +101,13 @@ impl Pool {
                 .unwrap_or_default(),
             cursor: AtomicUsize::new(previous.map_or(0, |previous| previous.cursor.load(Relaxed))),
             view: ArcSwap::from_pointee(View::new(version, options.algorithm, &servers, None)),
-            is_first: previous.is_none(),
+            generation: previous.map_or(0, |previous| previous.generation + 1),
             options,
             servers,
             lineage,
         };
         // It may have more room than the one before.
-        pool.lineage.queue.signal();
+        pool.lineage.queue.signal_all();
         Arc::new(pool)
     }
 
@@ -232,6 +231,9 @@ impl Pool {
     }
 
     /// What must hold at any time when no request is being handled; for tests and debug builds.
+    ///
+    /// Caps (on ejections, on `max_conns`) are exact within one generation: an older one knows its own, and a reload may
+    /// lower them below what is.
     pub fn check_invariants(&self) -> Result<(), String> {
         let view = self.view();
         let mut primaries: Vec<usize> =
@@ -252,16 +254,15 @@ impl Pool {
             .filter(|server| server.health.is_ejected())
             .count();
         let ejected_max = self.ejected_max();
-        if self.is_first && ejected > ejected_max {
+        if self.generation == 0 && ejected > ejected_max {
             return Err(format!(
                 "{ejected} servers are ejected, {ejected_max} may be"
             ));
         }
-        // A reload may have lowered it below what was in flight.
         let is_over = |server: &&Arc<Server>| {
             server.max_conns() != 0 && server.in_flight() > server.max_conns()
         };
-        if self.is_first
+        if self.generation == 0
             && let Some(server) = self.servers.iter().find(is_over)
         {
             return Err(format!("{} has more than its max_conns", server.address()));

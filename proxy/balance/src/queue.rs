@@ -1,14 +1,19 @@
 //! Waiting for a server below its `max_conns`, first come first served.
 //!
-//! A request that finds the pool full takes a [`Ticket`] and polls it. Whatever makes room (a lease that drops, a
-//! server that comes back) signals the first in the queue that is not signalled yet. A ticket may pick when it is the
-//! first of the signalled: so nobody overtakes, and a signal is never lost. Where it picks in vain (the room was at a
-//! server of another generation of the pool), the signal goes on to the next behind it. A new ticket is
-//! born signalled: room that came up before it was there was signalled to nobody.
+//! A request that finds the pool full takes a [`Ticket`] and polls it. A lease that drops signals the first in the
+//! queue that is not signalled yet; a change of state (a server comes back, a reload allows more) signals them all. A
+//! ticket may look for a server when it is the first of the signalled: so nobody overtakes. Where it looks in vain (the
+//! room was at a server of another generation of the pool), the signal goes on to the next behind it.
 //!
-//! Why nothing is lost between a pick in vain and the wait: the queue's length is raised before the pick looks at the
+//! A new ticket is signalled where there may be room that nobody was told of: when it is the first, when the one before
+//! it waits for another generation, and when there were more signals than waiting (they are counted until somebody
+//! looks in vain).
+//!
+//! Why nothing is lost between a look in vain and the wait: the queue's length is raised before the look at the
 //! servers, and a lease that drops lowers the server's count before it looks at the length, both in one order that all
-//! threads agree on. One of the two sees the other.
+//! threads agree on. One of the two sees the other. A signal during the look is kept, and the ticket looks again.
+//!
+//! Only time makes room without a signal (an ejection that runs out): whoever looks next finds it.
 
 use crate::{
     limits::QUEUE_SIZE_MAX,
@@ -37,13 +42,18 @@ struct Waiting {
     next_id: u64,
     /// In the order of their ids.
     entries: VecDeque<Entry>,
-    /// How many of them are ready.
+    /// How many of them are signalled.
+    signalled: usize,
+    /// How many are signalled or looking.
     ready: usize,
+    /// Signals when all were signalled already.
+    spare: usize,
 }
 
 #[derive(Debug)]
 struct Entry {
     id: u64,
+    generation: u64,
     /// Room was made for it that it has not looked at yet.
     signalled: bool,
     /// It is looking now. It may be signalled again meanwhile, and then looks again.
@@ -63,27 +73,42 @@ impl Queue {
         self.len.load(SeqCst)
     }
 
-    /// There is room, perhaps: signals one more.
+    /// There is room for one more.
     pub(crate) fn signal(&self) {
         if self.len() > 0 {
             self.change(|waiting| waiting.signal_from(0));
         }
     }
 
-    fn enter(&self, size: u32) -> Option<u64> {
+    /// There may be room for many.
+    pub(crate) fn signal_all(&self) {
+        if self.len() > 0 {
+            self.change(Waiting::signal_all);
+        }
+    }
+
+    fn enter(&self, size: u32, generation: u64) -> Option<u64> {
         let mut waiting = self.waiting.lock();
         if waiting.entries.len() >= size.min(QUEUE_SIZE_MAX) as usize {
             return None;
+        }
+        let before = waiting.entries.back();
+        let is_new = before.is_none_or(|before| before.generation != generation);
+        let signalled = is_new || waiting.spare > 0;
+        if !is_new {
+            waiting.spare = waiting.spare.saturating_sub(1);
         }
         let id = waiting.next_id;
         waiting.next_id += 1;
         waiting.entries.push_back(Entry {
             id,
-            signalled: true,
+            generation,
+            signalled: false,
             looking: false,
             waker: None,
         });
-        waiting.ready += 1;
+        let place = waiting.entries.len() - 1;
+        waiting.set(place, |entry| entry.signalled = signalled);
         self.len.store(waiting.entries.len(), SeqCst);
         Some(id)
     }
@@ -108,21 +133,44 @@ impl Waiting {
             .ok()
     }
 
-    /// Changes one entry, and the count of those that are ready with it.
+    /// Changes one entry, and the counts with it.
     fn set(&mut self, place: usize, set: impl FnOnce(&mut Entry)) {
         if let Some(entry) = self.entries.get_mut(place) {
             self.ready -= usize::from(entry.is_ready());
+            self.signalled -= usize::from(entry.signalled);
             set(entry);
             self.ready += usize::from(entry.is_ready());
+            self.signalled += usize::from(entry.signalled);
         }
     }
 
-    /// Signals the first from this place on that is not signalled.
-    fn signal_from(&mut self, place: usize) {
+    /// Signals the first from this place on that is not signalled; says if there was one.
+    fn signal_behind(&mut self, place: usize) -> bool {
+        if self.signalled == self.entries.len() {
+            return false;
+        }
         let mut entries = self.entries.iter().skip(place);
-        if let Some(behind) = entries.position(|entry| !entry.signalled) {
+        let behind = entries.position(|entry| !entry.signalled);
+        if let Some(behind) = behind {
             self.set(place + behind, |entry| entry.signalled = true);
         }
+        behind.is_some()
+    }
+
+    fn signal_from(&mut self, place: usize) {
+        if !self.signal_behind(place) {
+            self.spare = self.spare.saturating_add(1);
+        }
+    }
+
+    fn signal_all(&mut self) {
+        for entry in &mut self.entries {
+            entry.signalled = true;
+        }
+        self.signalled = self.entries.len();
+        self.ready = self.entries.len();
+        // How much room there is nobody knows.
+        self.spare = usize::MAX;
     }
 
     fn whose_turn(&mut self) -> Option<&mut Entry> {
@@ -154,18 +202,28 @@ impl Waiting {
         let Some(place) = self.place(id) else { return };
         self.set(place, |entry| entry.looking = false);
         if !self.entries.get(place).is_some_and(Entry::is_ready) {
-            self.signal_from(place + 1);
+            // There is no room for this generation. Any that came up since would have been signalled to it.
+            self.spare = 0;
+            self.signal_behind(place + 1);
         }
     }
 
     /// This one leaves. A signal it has not used is the next one's.
     fn remove(&mut self, id: u64, used: bool) {
         let Some(place) = self.place(id) else { return };
-        let Some(entry) = self.entries.remove(place) else {
-            return;
-        };
-        self.ready -= usize::from(entry.is_ready());
-        if entry.signalled || (entry.looking && !used) {
+        let unused = self
+            .entries
+            .get(place)
+            .is_some_and(|entry| entry.signalled || (entry.looking && !used));
+        self.set(place, |entry| {
+            entry.signalled = false;
+            entry.looking = false;
+        });
+        self.entries.remove(place);
+        if self.entries.is_empty() {
+            // Newcomers look for themselves.
+            self.spare = 0;
+        } else if unused {
             self.signal_from(0);
         }
     }
@@ -183,7 +241,7 @@ impl Pool {
     /// A place in the queue, for a request that was told [`Picked::Full`]; `None` when as many wait as may.
     pub fn wait(&self) -> Option<Ticket> {
         let queue = Arc::clone(&self.lineage.queue);
-        let id = queue.enter(self.options.queue.size)?;
+        let id = queue.enter(self.options.queue.size, self.generation)?;
         Some(Ticket {
             queue,
             id,

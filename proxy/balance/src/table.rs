@@ -16,10 +16,13 @@ use parking_lot::Mutex;
 const WAYS: usize = 16;
 const SHARDS_MAX: usize = 256;
 
+/// The sets behind one lock.
+type Shard<V> = Mutex<Box<[Set<V>]>>;
+
 /// The table. A value's default stands for an empty place.
 #[derive(Debug)]
 pub(crate) struct Table<V> {
-    shards: Box<[Mutex<Box<[Set<V>]>>]>,
+    shards: Box<[Shard<V>]>,
     sets_each: usize,
 }
 
@@ -111,8 +114,7 @@ impl<V: Copy + Default> Table<V> {
                 .filter(|&(&key, value)| key != 0 && rank(value) != 0)
                 .count()
         };
-        let in_shard =
-            |shard: &Mutex<Box<[Set<V>]>>| shard.lock().iter().map(in_set).sum::<usize>();
+        let in_shard = |shard: &Shard<V>| shard.lock().iter().map(in_set).sum::<usize>();
         self.shards.iter().map(in_shard).sum()
     }
 

@@ -5,7 +5,10 @@
 //! `burst + 1` tokens that fills at the rate, without ticks.
 
 use super::rate::{Decision, Delay, Found, State, Verdict};
-use crate::{limits::LIMIT_BURST_MAX, moment::nanos};
+use crate::{
+    limits::{LIMIT_AHEAD_NS_MAX, LIMIT_BURST_MAX},
+    moment::nanos,
+};
 use std::time::{Duration, Instant};
 
 /// So many requests in so much time, with a burst.
@@ -22,9 +25,13 @@ impl Gcra {
     /// [`LIMIT_BURST_MAX`]). An interval is rounded up to whole nanoseconds: never more than the rate.
     pub fn new(rate: u32, per: Duration, burst: u32, delay: Delay) -> Self {
         let interval = per.as_nanos().div_ceil(u128::from(rate.max(1))).max(1);
+        let interval_ns = u64::try_from(interval).map_or(LIMIT_AHEAD_NS_MAX, |interval_ns| {
+            interval_ns.min(LIMIT_AHEAD_NS_MAX)
+        });
+        let reach = u32::try_from(LIMIT_AHEAD_NS_MAX / interval_ns).unwrap_or(u32::MAX);
         Self {
-            interval_ns: u64::try_from(interval).unwrap_or(u64::MAX),
-            burst: burst.min(LIMIT_BURST_MAX),
+            interval_ns,
+            burst: burst.min(LIMIT_BURST_MAX).min(reach),
             delay,
         }
     }
@@ -77,13 +84,14 @@ impl Gcra {
     /// `taken_ns`: what is taken of the whole; `excess_ns`: what to call the excess.
     fn decision(&self, verdict: Verdict, taken_ns: u64, excess_ns: u64) -> Decision {
         let left_ns = self.times(self.limit()).saturating_sub(taken_ns);
-        let excess_milli = u128::from(excess_ns) * 1000 / u128::from(self.interval_ns);
+        // For the log: a division of 128 bits would cost more than all the rest.
+        let excess_milli = excess_ns as f64 * 1000.0 / self.interval_ns as f64;
         Decision {
             verdict,
             limit: self.limit(),
             remaining: u32::try_from(left_ns / self.interval_ns).unwrap_or(u32::MAX),
             reset: Duration::from_nanos(taken_ns),
-            excess_milli: u64::try_from(excess_milli).unwrap_or(u64::MAX),
+            excess_milli: excess_milli as u64,
         }
     }
 
