@@ -16,6 +16,7 @@ pub mod clock;
 mod error;
 pub mod files;
 pub mod listen;
+mod peek;
 pub mod peer;
 pub mod privileges;
 pub mod process;
@@ -23,3 +24,4 @@ pub mod signals;
 pub mod udp;
 
 pub use error::Error;
+pub use peek::peek;
