@@ -17,6 +17,10 @@ const JSON: &str = "{\"time\":\"$time_iso8601\",\"request_id\":\"$request_id\",\
      \"upstream\":\"$upstream_addr\",\"upstream_time\":\"$upstream_response_time\",\
      \"cache\":\"$upstream_cache_status\",\"referer\":\"$http_referer\",\"user_agent\":\"$http_user_agent\"}";
 
+/// A stream's line: the example of ngx_stream_log_module.
+pub(crate) const STREAM: &str = "$remote_addr [$time_local] $protocol $status $bytes_sent $bytes_received \
+     $session_time \"$upstream_addr\"";
+
 /// The names.
 pub(crate) const NAMES: &[&str] = &["combined", "vcombined", "json"];
 
@@ -25,6 +29,7 @@ pub(crate) fn named(name: &str) -> Option<(&'static str, LogEscape)> {
     match name {
         "combined" => Some((COMBINED, LogEscape::Default)),
         "vcombined" => Some((VCOMBINED, LogEscape::Default)),
+        "stream" => Some((STREAM, LogEscape::Default)),
         "json" => Some((JSON, LogEscape::Json)),
         _ => None,
     }

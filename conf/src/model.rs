@@ -24,6 +24,9 @@ mod exposure;
 pub use access::*;
 pub use computed::*;
 pub use exposure::*;
+mod stream;
+
+pub use stream::{ProxyProtocol, ProxyVersion, Stream, StreamTimeouts, StreamTo};
 
 use ipnet::IpNet;
 use seawall_diag::{SourceMap, Span};
@@ -60,6 +63,8 @@ pub struct Config {
     pub pools: Vec<Pool>,
     /// Virtual hosts in the order written.
     pub sites: Vec<Site>,
+    /// What is carried as it is.
+    pub streams: Vec<Stream>,
     /// Limits on what clients send.
     pub limits: Limits,
     /// Where a trusted proxy names the client, for every site.
@@ -146,6 +151,8 @@ pub struct Listener {
     pub tls: bool,
     /// Whether HTTP/2 is spoken: by ALPN over TLS, else by prior knowledge (default on; from nginx.conf off).
     pub http2: bool,
+    /// A header before each connection says who it is from.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// A named listener serves only sites that ask for it.
     pub name: Option<String>,
     /// The site (index into [`Config::sites`]) for unknown names: nginx's `default_server`. `None`: 421.
@@ -383,6 +390,8 @@ pub enum HostName {
 pub enum SiteTls {
     /// None: the site is plain.
     Off,
+    /// None here: connections for its names go on undecrypted to the pool of its fallback, chosen by SNI.
+    Passthrough,
     /// Issued by the internal CA.
     Internal,
     /// Files, watched. Several pairs where a site has an RSA and an ECDSA certificate.

@@ -98,6 +98,7 @@ fn add(
                 address,
                 tls: false,
                 http2: false,
+                proxy_protocol: None,
                 name: None,
                 default_site: None,
             });

@@ -84,6 +84,7 @@ pub(crate) fn lower(
         wafs: Vec::new(),
         pools: Vec::new(),
         sites: Vec::new(),
+        streams: Vec::new(),
         limits: limits.clone(),
         identity_header: IdentityHeader::XForwardedFor,
         computed: Vec::new(),

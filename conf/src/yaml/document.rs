@@ -11,6 +11,7 @@ use super::pools::{self, Pools};
 use super::read::{Reader, Shape};
 use super::rooms;
 use super::sites;
+use super::streams;
 use super::tree::Node;
 use crate::load::LoadOptions;
 use crate::model::{Config, IdentityHeader, Limits, Process, Syntax};
@@ -45,9 +46,10 @@ const DOCUMENT: Shape = Shape {
         "pools",
         "defaults",
         "sites",
+        "streams",
         "limits",
     ],
-    not_yet: &["acme", "streams"],
+    not_yet: &["acme"],
 };
 
 const PROCESS: Shape = Shape {
@@ -137,6 +139,9 @@ fn read_document(
     let sites = document.get("sites").map_or_else(Vec::new, |n| {
         sites::read(reader, n, &defaults, &listeners, &names, &mut pools)
     });
+    let streams = document.get("streams").map_or_else(Vec::new, |n| {
+        streams::read(reader, n, &listeners.all, &mut pools)
+    });
     let dns = document
         .get("dns")
         .and_then(|n| dns::read(reader, n, &pools));
@@ -176,6 +181,7 @@ fn read_document(
         wafs,
         pools: pools.all,
         sites,
+        streams,
         limits,
     })
 }
@@ -280,7 +286,7 @@ fn read_limits(reader: &mut Reader<'_>, node: &Node) -> Limits {
 }
 
 /// Networks; a single address is a network of one.
-pub(super) fn networks(reader: &mut Reader<'_>, node: &Node) -> Vec<IpNet> {
+pub(crate) fn networks(reader: &mut Reader<'_>, node: &Node) -> Vec<IpNet> {
     let mut networks = Vec::new();
     for node in reader.list(node) {
         let Some(text) = reader.string(node) else {

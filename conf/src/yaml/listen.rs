@@ -9,8 +9,8 @@ use std::net::SocketAddr;
 
 const LISTEN: Shape = Shape {
     what: "a listener",
-    fields: &["http", "https", "name", "http2"],
-    not_yet: &["proxy_protocol", "http3", "backlog"],
+    fields: &["http", "https", "name", "http2", "proxy_protocol"],
+    not_yet: &["http3", "backlog"],
 };
 
 const ADMIN: Shape = Shape {
@@ -85,6 +85,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node) -> Listeners {
             .get("http2")
             .and_then(|n| reader.boolean(n))
             .unwrap_or(true);
+        let before = listeners.all.len();
         let (http, https) = (fields.get("http"), fields.get("https"));
         if http.is_none() && https.is_none() {
             reader.missing(fields.at, "a listener", "http` or `https");
@@ -94,6 +95,11 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node) -> Listeners {
         }
         if let Some(node) = https {
             add(reader, &mut listeners, node, true, http2, name);
+        }
+        let wanted = fields.get("proxy_protocol").filter(|n| !n.is_off());
+        if let Some(proxy) = wanted.and_then(|n| super::streams::proxy_protocol(reader, n)) {
+            let new = listeners.all.iter_mut().skip(before);
+            new.for_each(|l| l.proxy_protocol = Some(proxy.clone()));
         }
     }
     listeners
@@ -120,6 +126,7 @@ fn add(
                 address,
                 tls,
                 http2,
+                proxy_protocol: None,
                 name: name.clone(),
                 default_site: None,
             });
@@ -127,7 +134,7 @@ fn add(
     }
 }
 
-fn addresses(reader: &mut Reader<'_>, node: &Node) -> Vec<Address> {
+pub(crate) fn addresses(reader: &mut Reader<'_>, node: &Node) -> Vec<Address> {
     let Some(text) = reader.string(node) else {
         return Vec::new();
     };

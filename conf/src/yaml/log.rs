@@ -67,8 +67,21 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node) -> Log {
     log
 }
 
+/// Reads a stream's `log`: paths or mappings as of `access`, with variables of streams and the format `stream`.
+pub(crate) fn of_stream(reader: &mut Reader<'_>, node: &Node) -> Vec<AccessLog> {
+    let mut all = Vec::new();
+    for node in reader.list(node) {
+        all.extend(file(reader, node, log_format::STREAM));
+    }
+    all
+}
+
 fn access(reader: &mut Reader<'_>, node: &Node) -> Option<AccessLog> {
-    let format = reader.template_text(log_format::COMBINED, node.at)?;
+    file(reader, node, log_format::COMBINED)
+}
+
+fn file(reader: &mut Reader<'_>, node: &Node, format: &str) -> Option<AccessLog> {
+    let format = reader.template_text(format, node.at)?;
     let mut log = AccessLog {
         at: node.at,
         path: PathBuf::new(),

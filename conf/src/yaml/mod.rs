@@ -20,6 +20,7 @@ mod read;
 mod rooms;
 mod routes;
 mod sites;
+mod streams;
 mod tls;
 mod tree;
 mod unreachable;

@@ -9,7 +9,7 @@ use super::routes::{self, Context};
 use super::tls;
 use super::tree::{Key, Node};
 use super::unreachable;
-use crate::model::{Content, HostName, Matcher, Route, Routing, Site};
+use crate::model::{Content, HostName, Matcher, Route, Routing, Site, SiteTls};
 use seawall_diag::{Diagnostic, Span};
 use std::collections::HashMap;
 
@@ -128,6 +128,9 @@ fn site(
             .push(d.help("write `to`, `respond`, `redirect`, `root` or `routes`"));
     }
     unreachable::report(reader, &all);
+    if let SiteTls::Passthrough = reach.tls {
+        tls::carried(reader, fields, at, fallback.as_ref(), context.pools);
+    }
     Site {
         at,
         names: hosts,
@@ -150,14 +153,18 @@ fn hosts(reader: &mut Reader<'_>, node: &Node) -> Vec<HostName> {
             "write host: shop.test, or \"*\" for every name",
         );
     }
-    nodes.iter().filter_map(|n| host(reader, n)).collect()
+    let mut names = Vec::new();
+    for node in nodes {
+        if let Some(text) = reader.string(node) {
+            names.extend(host(reader, text, node.at));
+        }
+    }
+    names
 }
 
-fn host(reader: &mut Reader<'_>, node: &Node) -> Option<HostName> {
-    let text = reader
-        .string(node)?
-        .trim_end_matches('.')
-        .to_ascii_lowercase();
+/// A name as sites and streams have it: whole, `*.name` for all below it, or `*`.
+pub(crate) fn host(reader: &mut Reader<'_>, text: &str, at: Span) -> Option<HostName> {
+    let text = text.trim_end_matches('.').to_ascii_lowercase();
     if text == "*" {
         return Some(HostName::Any);
     }
@@ -191,7 +198,7 @@ fn host(reader: &mut Reader<'_>, node: &Node) -> Option<HostName> {
     } else {
         "write shop.test, \"*.shop.test\" for all names below it, or \"*\" for every name"
     };
-    reader.invalid(node.at, format!("`{text}` is no host name"), help);
+    reader.invalid(at, format!("`{text}` is no host name"), help);
     None
 }
 

@@ -1,9 +1,10 @@
 //! How a site is reached: its listeners, its certificate, and whether plain HTTP leads to HTTPS.
 
 use super::listen::Listeners;
+use super::pools::Pools;
 use super::read::{Fields, Reader, Shape};
 use super::tree::{Node, Value};
-use crate::model::{CertificateFiles, HostName, SiteTls};
+use crate::model::{CertificateFiles, Content, HostName, Route, SiteTls};
 use seawall_diag::{Diagnostic, Span};
 use std::path::PathBuf;
 
@@ -37,6 +38,7 @@ pub(crate) struct Reach {
 enum Wanted {
     Unset,
     Internal,
+    Passthrough,
     Off,
     Files(Vec<CertificateFiles>),
     /// An error is reported.
@@ -68,6 +70,7 @@ pub(crate) fn reach(
             SiteTls::Internal
         }
         Wanted::Internal => SiteTls::Internal,
+        Wanted::Passthrough => SiteTls::Passthrough,
         Wanted::Files(pairs) => SiteTls::Files(pairs),
     };
     let is_off = matches!(tls, SiteTls::Off);
@@ -82,11 +85,13 @@ pub(crate) fn reach(
             .found
             .push(d.help("write `listen: [{ https: 443 }]` at the top"));
     }
-    let kept: Vec<usize> = if is_off && any_tls {
+    let is_carried = matches!(tls, SiteTls::Passthrough);
+    let kept: Vec<usize> = if (is_off || is_carried) && any_tls {
+        // What is carried undecrypted is on TLS listeners alone, what is plain on the others.
         asked
             .iter()
             .copied()
-            .filter(|i| listeners.all.get(*i).is_some_and(|l| !l.tls))
+            .filter(|i| listeners.all.get(*i).is_some_and(|l| l.tls == is_carried))
             .collect()
     } else {
         asked
@@ -104,7 +109,7 @@ pub(crate) fn reach(
     Reach {
         tls: if any_tls { tls } else { SiteTls::Off },
         listeners: kept,
-        redirect_to_https: any_tls && !is_off,
+        redirect_to_https: any_tls && !is_off && !is_carried,
     }
 }
 
@@ -129,10 +134,11 @@ fn read(reader: &mut Reader<'_>, node: &Node) -> Wanted {
     }
     if let Value::Scalar { .. } = node.value {
         // `auto` is what an unset `tls` means.
-        let words = [("auto", true), ("internal", false)];
-        return match reader.choice(node, &words, &["passthrough"]) {
-            Some(true) => Wanted::Unset,
-            Some(false) => Wanted::Internal,
+        let words = [("auto", 0), ("internal", 1), ("passthrough", 2)];
+        return match reader.choice(node, &words, &[]) {
+            Some(0) => Wanted::Unset,
+            Some(1) => Wanted::Internal,
+            Some(_) => Wanted::Passthrough,
             None => Wanted::Refused,
         };
     }
@@ -145,6 +151,54 @@ fn read(reader: &mut Reader<'_>, node: &Node) -> Wanted {
         Wanted::Refused
     } else {
         Wanted::Files(pairs)
+    }
+}
+
+/// What `tls: passthrough` needs, and what it leaves nothing to do for: nobody here reads the requests.
+pub(crate) fn carried(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    at: Span,
+    content: Option<&Route>,
+    pools: &Pools,
+) {
+    const READ_ON_THE_WAY: &[&str] = &[
+        "waf",
+        "cache",
+        "redirects",
+        "routes",
+        "respond",
+        "redirect",
+        "root",
+        "rewrite",
+        "headers",
+        "body_limit",
+    ];
+    for name in READ_ON_THE_WAY {
+        if let Some(at) = fields
+            .key(name)
+            .filter(|_| fields.get(name).is_some_and(|n| !n.is_off()))
+        {
+            let message =
+                format!("`{name}` has nothing to work on: the site is passed through undecrypted");
+            reader.invalid(at, message, "leave it out, or give the site a certificate");
+        }
+    }
+    let pool = match content.map(|r| &r.content) {
+        Some(Content::Proxy(proxy)) => pools.all.get(proxy.pool),
+        _ => {
+            if fields.get("to").is_none() {
+                reader.missing(at, "a site with `tls: passthrough`", "to");
+            }
+            return;
+        }
+    };
+    if let (Some(pool), Some(at)) = (pool.filter(|p| p.tls.is_some()), fields.key("to")) {
+        let message = format!(
+            "the servers of `{}` are asked over TLS of our own",
+            pool.name
+        );
+        reader.invalid(at, message, "write the address alone: 10.0.0.9:443");
     }
 }
 

@@ -40,8 +40,10 @@ pub trait Host: Send + Sync {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
     /// `count` listening sockets that share an address, the same ones each time it is asked for.
     fn listen(&self, address: &Address, count: usize) -> io::Result<Vec<OwnedFd>>;
-    /// These addresses are listened on; sockets of others may be closed.
-    fn retain(&self, addresses: &[Address]);
+    /// `count` sockets for datagrams that share an address, the same ones each time it is asked for.
+    fn listen_udp(&self, address: SocketAddr, count: usize) -> io::Result<Vec<OwnedFd>>;
+    /// These addresses are listened on, the second ones for datagrams; sockets of others may be closed.
+    fn retain(&self, addresses: &[Address], datagrams: &[SocketAddr]);
 }
 
 /// Why a configuration is not live.
@@ -69,8 +71,8 @@ pub struct Edge {
     host: Arc<dyn Host>,
     threads: Vec<mpsc::UnboundedSender<Command>>,
     joins: Mutex<Vec<JoinHandle<()>>>,
-    ids: Arc<Mutex<HashMap<Address, u32>>>,
-    live: Mutex<HashMap<u32, Address>>,
+    ids: Arc<Mutex<HashMap<Bound, u32>>>,
+    live: Mutex<HashMap<u32, Bound>>,
     checks: Mutex<JoinSet<()>>,
     control: tokio::runtime::Handle,
     started: Instant,
@@ -81,10 +83,13 @@ const PURGE_WAIT: Duration = Duration::from_secs(5);
 /// How long starting waits for names of servers to resolve; those that do not are served without.
 const RESOLVE_WAIT: Duration = Duration::from_secs(2);
 
-fn listener_id(ids: &Mutex<HashMap<Address, u32>>, address: &Address) -> u32 {
+/// What a socket is bound to: an address, and whether it is for datagrams.
+type Bound = (Address, bool);
+
+fn listener_id(ids: &Mutex<HashMap<Bound, u32>>, address: &Address, udp: bool) -> u32 {
     let mut ids = ids.lock();
     let next = ids.len() as u32 + 1;
-    *ids.entry(address.clone()).or_insert(next)
+    *ids.entry((address.clone(), udp)).or_insert(next)
 }
 
 fn compile(
@@ -93,7 +98,7 @@ fn compile(
     metrics: &Metrics,
     logs: &AccessLogs,
     host: &dyn Host,
-    ids: &Mutex<HashMap<Address, u32>>,
+    ids: &Mutex<HashMap<Bound, u32>>,
 ) -> Result<(Plan, Diagnostics), LoadError> {
     let environment = Environment {
         metrics,
@@ -101,7 +106,7 @@ fn compile(
         open_log: &|path| host.open_log(path),
         read: &|path| host.read(path),
         dry_run: false,
-        listener_id: &|address| listener_id(ids, address),
+        listener_id: &|address, udp| listener_id(ids, address, udp),
     };
     Plan::compile(config, previous, &environment)
         .map_err(|(sources, errors)| LoadError::Invalid(sources, errors))
@@ -209,12 +214,19 @@ impl Edge {
     }
 
     fn wanted(&self, config: &Config) -> Vec<Wanted> {
-        let one = |l: &seawall_conf::model::Listener| Wanted {
-            id: listener_id(&self.ids, &l.address),
-            address: l.address.clone(),
-            tls: l.tls,
+        let wanted = |address: &Address, tls, udp| Wanted {
+            id: listener_id(&self.ids, address, udp),
+            address: address.clone(),
+            tls,
+            udp,
         };
-        config.listeners.iter().map(one).collect()
+        let listeners = config.listeners.iter();
+        let listeners = listeners.map(|l| wanted(&l.address, l.tls, false));
+        let streams = config.streams.iter().flat_map(|s| {
+            let addresses = s.listen.iter();
+            addresses.map(move |(a, _)| wanted(a, false, s.udp))
+        });
+        listeners.chain(streams).collect()
     }
 
     /// Binds what is not bound yet; nothing changes if one fails.
@@ -226,7 +238,11 @@ impl Edge {
                 Address::Unix(_) => 1,
                 _ => self.threads.len(),
             };
-            let bound = match self.host.listen(&listener.address, count) {
+            let bound = match (&listener.address, listener.udp) {
+                (Address::Ip(address), true) => self.host.listen_udp(*address, count),
+                (address, _) => self.host.listen(address, count),
+            };
+            let bound = match bound {
                 Ok(bound) => bound,
                 Err(e) if is_missing_ipv6(&listener.address, wanted, &e) => {
                     log_error!(
@@ -260,6 +276,7 @@ impl Edge {
             {
                 let socket = match listener.address {
                     Address::Unix(_) => Socket::unix(fd),
+                    _ if listener.udp => Socket::udp(fd),
                     _ => Socket::tcp(fd),
                 };
                 // A thread that has ended takes no commands; its sockets' siblings go on.
@@ -269,7 +286,7 @@ impl Edge {
                     tls: listener.tls,
                 });
             }
-            live.insert(listener.id, listener.address.clone());
+            live.insert(listener.id, (listener.address.clone(), listener.udp));
         }
         let gone: Vec<u32> = live
             .keys()
@@ -282,8 +299,14 @@ impl Edge {
                 .for_each(|t| drop(t.send(Command::Unlisten(id))));
             live.remove(&id);
         }
-        self.host
-            .retain(&live.values().cloned().collect::<Vec<_>>());
+        let (mut addresses, mut datagrams) = (Vec::new(), Vec::new());
+        for (address, udp) in live.values() {
+            match (address, udp) {
+                (Address::Ip(address), true) => datagrams.push(*address),
+                (address, _) => addresses.push(address.clone()),
+            }
+        }
+        self.host.retain(&addresses, &datagrams);
     }
 
     /// Purges a URL from the cache of its route. True if something was dropped. Waits for a worker thread to route it:
@@ -354,6 +377,7 @@ struct Wanted {
     id: u32,
     address: Address,
     tls: bool,
+    udp: bool,
 }
 
 /// How the worker threads are told what to do, and how their end is awaited.
@@ -418,6 +442,7 @@ mod tests {
                 id: 0,
                 address: Address::Ip(text.parse().unwrap()),
                 tls: false,
+                udp: false,
             };
             texts.iter().map(one).collect()
         };

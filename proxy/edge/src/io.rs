@@ -1,6 +1,7 @@
 //! A client's connection: TCP, unix socket or TLS, behind one enum and no box.
 
 use crate::client::Stream;
+use crate::accept::Wire;
 use seawall_http::Range32;
 use std::{
     io::{self, IoSlice},
@@ -20,8 +21,8 @@ pub enum Io {
     Tcp(TcpStream),
     /// A unix socket.
     Unix(UnixStream),
-    /// TLS over TCP.
-    Tls(Box<TlsStream<TcpStream>>),
+    /// TLS over either.
+    Tls(Box<TlsStream<Wire>>),
     /// A stream of an HTTP/2 connection: the body of its request in, that of its response out.
     Stream(Rc<Stream>),
 }

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+mod accept;
 mod caching;
 mod client;
 mod clock;
@@ -27,6 +28,7 @@ pub mod plan;
 mod shared;
 mod spool;
 mod step;
+mod stream;
 mod template;
 mod thread;
 mod timer;

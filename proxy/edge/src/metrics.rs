@@ -1,5 +1,6 @@
 //! Every metric, declared once. Handles are resolved when the plan is compiled; a request only adds.
 
+use crate::{accept::AcceptMetrics, stream::StreamFamilies};
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
 };
@@ -9,6 +10,10 @@ use std::collections::HashMap;
 /// All metrics of the pipeline.
 pub struct Metrics {
     registry: Registry,
+    /// What is refused before a protocol is spoken.
+    pub accept: AcceptMetrics,
+    /// Streams.
+    pub streams: StreamFamilies,
     /// Client connections taken since the start.
     pub connections_total: IntCounter,
     /// Client connections open now.
@@ -220,6 +225,8 @@ impl Metrics {
             )?,
             gunzipped: coded.with_label_values(&["identity"]),
             encoded: ["zstd", "br", "gzip"].map(|c| coded.with_label_values(&[c])),
+            accept: AcceptMetrics::new(&registry)?,
+            streams: StreamFamilies::new(&registry)?,
             connections_total: counter("seawall_connections_total", "Client connections taken")?,
             connections,
             connections_refused: counter(

@@ -31,8 +31,13 @@ enum Variable {
     UpstreamAddr, UpstreamStatus, UpstreamResponseTime, UpstreamCacheStatus, ProxyHost, ProxyPort, ProxyAddXForwardedFor,
     Hostname, Pid, Connection, ConnectionRequests, RequestId, ContentType, ContentLength, NginxVersion, HttpHost,
     Http(Name), HttpOther(Box<[u8]>), SentHttp(Box<[u8]>), Arg(Box<[u8]>), Cookie(Box<[u8]>), UpstreamHttp(Box<[u8]>),
-    FastCgiScriptName, FastCgiPathInfo, Https, Capture(usize), User(usize),
+    FastCgiScriptName, FastCgiPathInfo, Https, Capture(usize), User(usize), Proxied(Proxied),
 }
+
+/// What a PROXY header said, and who connected to us.
+#[derive(Clone, Copy, Debug)]
+#[rustfmt::skip]
+enum Proxied { Addr, Port, ServerAddr, ServerPort, RealAddr, RealPort, Value(u8) }
 
 /// Names that `set` and named groups of regular expressions define, with their slots.
 #[derive(Default)]
@@ -245,6 +250,11 @@ fn variable(name: &str, user: &UserVariables) -> Option<Variable> {
         "content_type" => ContentType, "content_length" => ContentLength, "nginx_version" => NginxVersion,
         "http_host" => HttpHost, "fastcgi_script_name" => FastCgiScriptName, "fastcgi_path_info" => FastCgiPathInfo,
         "https" => Https,
+        "proxy_protocol_addr" => Proxied(self::Proxied::Addr), "proxy_protocol_port" => Proxied(self::Proxied::Port),
+        "proxy_protocol_server_addr" => Proxied(self::Proxied::ServerAddr), "proxy_protocol_server_port" => Proxied(self::Proxied::ServerPort),
+        "realip_remote_addr" => Proxied(self::Proxied::RealAddr), "realip_remote_port" => Proxied(self::Proxied::RealPort),
+        "proxy_protocol_tlv_alpn" => Proxied(self::Proxied::Value(1)), "proxy_protocol_tlv_authority" => Proxied(self::Proxied::Value(2)),
+        "proxy_protocol_tlv_unique_id" => Proxied(self::Proxied::Value(5)),
         _ => return prefixed(name),
     })
 }
@@ -285,6 +295,31 @@ fn seconds(ms: u64, out: &mut Vec<u8>) {
         b'0' + (ms / 10 % 10) as u8,
         b'0' + (ms % 10) as u8,
     ]);
+}
+
+/// Of a connection without a header, everything but the peer is empty.
+fn proxied(what: Proxied, conn: &ConnInfo, out: &mut Vec<u8>) {
+    let header = conn.proxied.as_ref().map(|p| &p.header);
+    let peer = conn.proxied.as_ref().map_or(conn.peer, |p| p.from);
+    let (address, port) = match what {
+        Proxied::Addr => (header.and_then(|h| h.source()), false),
+        Proxied::Port => (header.and_then(|h| h.source()), true),
+        Proxied::ServerAddr => (header.and_then(|h| h.destination()), false),
+        Proxied::ServerPort => (header.and_then(|h| h.destination()), true),
+        Proxied::RealAddr => (peer, false),
+        Proxied::RealPort => (peer, true),
+        Proxied::Value(kind) => {
+            out.extend_from_slice(header.and_then(|h| h.value(kind)).unwrap_or_default());
+            return;
+        }
+    };
+    match address {
+        Some(address) if port => decimal(address.port().into(), out),
+        Some(address) => {
+            let _ = write!(out, "{}", address.ip());
+        }
+        None => {}
+    }
 }
 
 fn value(variable: &Variable, scope: &Scope<'_>, out: &mut Vec<u8>) {
@@ -395,6 +430,7 @@ fn value(variable: &Variable, scope: &Scope<'_>, out: &mut Vec<u8>) {
         }
         Arg(name) => out.extend_from_slice(argument(tx.args(), name)),
         Cookie(name) => out.extend_from_slice(cookie(tx, name).unwrap_or_default()),
+        Proxied(what) => proxied(*what, conn, out),
         Capture(group) => out.extend_from_slice(tx.captures.get(*group)),
         User(slot) => {
             if let Some(Some(value)) = tx.user.get(*slot) {
@@ -461,7 +497,8 @@ fn base64_decode(text: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-fn iso8601(unix_s: u64, out: &mut Vec<u8>) {
+/// A moment as ISO 8601, of `date`'s kind: with the zone's offset.
+pub(crate) fn iso8601(unix_s: u64, out: &mut Vec<u8>) {
     // From "23/Nov/2026:18:32:51 +0000" and the numeric month of the error log's form.
     let text = seawall_http::date::nginx_error(unix_s);
     let mut t = text;

@@ -1,12 +1,14 @@
 //! A worker thread: a single-threaded runtime with its own sockets of every listener.
 
 use crate::{
+    accept::{self, Wire},
     caching::{PurgeError, purge},
     client,
     io::{Io, ReadBuffer},
     local::Local,
     log_error,
     shared::Shared,
+    stream,
     timer::TICK,
     tx::ConnInfo,
 };
@@ -23,7 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{
-    net::{TcpListener, TcpStream, UnixListener},
+    net::{TcpListener, UnixListener},
     sync::mpsc,
     task::{AbortHandle, LocalSet, spawn_local},
 };
@@ -62,12 +64,19 @@ pub enum Socket {
     Tcp(std::net::TcpListener),
     /// Unix.
     Unix(std::os::unix::net::UnixListener),
+    /// Datagrams.
+    Udp(std::net::UdpSocket),
 }
 
 impl Socket {
     /// A TCP socket that was handed over.
     pub fn tcp(fd: OwnedFd) -> Self {
         Socket::Tcp(fd.into())
+    }
+
+    /// A socket for datagrams that was handed over.
+    pub fn udp(fd: OwnedFd) -> Self {
+        Socket::Udp(fd.into())
     }
 
     /// A unix socket that was handed over.
@@ -150,6 +159,7 @@ async fn accept(local: Rc<Local>, id: u32, socket: Socket, tls: bool) {
             .set_nonblocking(true)
             .and_then(|()| UnixListener::from_std(s))
             .map(Listening::Unix),
+        Socket::Udp(s) => return stream::udp::serve(local, id, s).await,
     };
     let listening = match listening {
         Ok(listening) => listening,
@@ -194,6 +204,7 @@ impl Listening {
         let mut info = ConnInfo {
             serial: local.shared.serial.fetch_add(1, Ordering::Relaxed) + 1,
             requests: 0,
+            proxied: None,
             peer: None,
             peer_text: "unix:".to_owned(),
             local: None,
@@ -257,21 +268,24 @@ impl Drop for Open {
     }
 }
 
-async fn connection(local: Rc<Local>, io: Io, info: ConnInfo) {
+async fn connection(local: Rc<Local>, io: Io, mut info: ConnInfo) {
+    let is_plain = local
+        .plan()
+        .listener(info.listener)
+        .is_some_and(accept::is_plain);
     let io = match io {
+        io if is_plain => io,
         // Boxed so that the state of a handshake does not stay with the connection.
-        Io::Tcp(stream) if info.tls => match Box::pin(handshake(&local, stream, &info)).await {
+        Io::Tcp(s) => match Box::pin(accept::open(&local, accept::Socket::Tcp(s), &mut info)).await
+        {
             Some(io) => io,
             None => return,
         },
-        Io::Unix(_) if info.tls => {
-            log_error!(
-                local.shared,
-                Error,
-                info.serial,
-                "TLS over unix sockets is not built"
-            );
-            return;
+        Io::Unix(s) => {
+            match Box::pin(accept::open(&local, accept::Socket::Unix(s), &mut info)).await {
+                Some(io) => io,
+                None => return,
+            }
         }
         io => io,
     };
@@ -282,7 +296,8 @@ async fn connection(local: Rc<Local>, io: Io, info: ConnInfo) {
     }
 }
 
-async fn handshake(local: &Rc<Local>, stream: TcpStream, info: &ConnInfo) -> Option<Io> {
+/// The TLS handshake, with its deadline.
+pub async fn handshake(local: &Rc<Local>, stream: Wire, info: &ConnInfo) -> Option<Io> {
     let timer = local.timers.timer();
     timer.set(HANDSHAKE_TIMEOUT);
     let http2 = local

@@ -5,8 +5,17 @@ use seawall_http::{Method, RequestHead, ResponseHead};
 use smallvec::SmallVec;
 use std::{
     net::{IpAddr, SocketAddr},
+    rc::Rc,
     sync::Arc,
 };
+
+/// What a PROXY header said of a connection, and who sent it.
+pub struct Proxied {
+    /// The header.
+    pub header: seawall_http::proxy_protocol::Header,
+    /// Who connected to us; `None` for a unix socket.
+    pub from: Option<SocketAddr>,
+}
 
 /// What is known of a connection.
 #[derive(Clone)]
@@ -15,7 +24,9 @@ pub struct ConnInfo {
     pub serial: u64,
     /// Requests so far, this one included.
     pub requests: u64,
-    /// Who connected; `None` for a unix socket.
+    /// What a PROXY header said.
+    pub proxied: Option<Rc<Proxied>>,
+    /// Who connected, or whom a trusted PROXY header names; `None` for a unix socket.
     pub peer: Option<SocketAddr>,
     /// The peer's address as text; `unix:` for a unix socket.
     pub peer_text: String,

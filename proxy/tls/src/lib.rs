@@ -39,7 +39,6 @@ pub use ca::{InternalCa, IssuedCertificate};
 pub use cert_map::{CertMap, CertMapBuilder};
 pub use certificate::{certified_key, names, not_after};
 pub use client::{ClientOptions, client_config};
-pub use client::client_config;
 pub use client_hello::{ClientHello, HELLO_BYTES_MAX, client_hello};
 pub use error::TlsError;
 pub use openssl_names::{openssl_cipher_name, openssl_protocol_name};

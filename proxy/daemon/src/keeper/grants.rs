@@ -32,6 +32,8 @@ impl Grants {
             .iter()
             .map(|l| &l.address)
             .chain(config.admin.iter().map(|a| &a.address));
+        let streams = config.streams.iter().filter(|s| !s.udp);
+        let addresses = addresses.chain(streams.flat_map(|s| s.listen.iter().map(|(a, _)| a)));
         for address in addresses {
             grants.grant_tcp(address);
         }
@@ -49,6 +51,18 @@ impl Grants {
         grants
             .append
             .extend(config.log.access.iter().map(|log| log.path.clone()));
+        for stream in &config.streams {
+            grants
+                .append
+                .extend(stream.log.iter().map(|log| log.path.clone()));
+            let datagrams = stream.listen.iter().filter(|_| stream.udp);
+            grants
+                .endpoints
+                .extend(datagrams.filter_map(|(a, _)| match a {
+                    Address::Ip(address) => Some(Endpoint::Udp(*address)),
+                    _ => None,
+                }));
+        }
         grants.append.extend(config.log.error.path.clone());
         grants.grant_reading(config);
         grants

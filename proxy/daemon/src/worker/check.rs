@@ -16,21 +16,21 @@ pub fn check(config: Config) -> (SourceMap, Diagnostics) {
         return (sources, Diagnostics::default());
     };
     let logs = AccessLogs::default();
-    let known: RefCell<Vec<Address>> = RefCell::default();
+    let known: RefCell<Vec<(Address, bool)>> = RefCell::default();
     let environment = Environment {
         metrics: &metrics,
         logs: &logs,
         open_log: &|_| File::options().append(true).open("/dev/null"),
         read: &|path| std::fs::read(path),
         dry_run: true,
-        listener_id: &|address| {
+        listener_id: &|address, udp| {
             let mut known = known.borrow_mut();
             let at = known
                 .iter()
-                .position(|a| a == address)
+                .position(|(a, u)| a == address && *u == udp)
                 .unwrap_or(known.len());
             if at == known.len() {
-                known.push(address.clone());
+                known.push((address.clone(), udp));
             }
             at as u32
         },

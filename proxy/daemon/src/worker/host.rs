@@ -137,9 +137,17 @@ impl Host for KeeperHost {
             .map_err(why_not)
     }
 
-    fn retain(&self, addresses: &[Address]) {
+    fn listen_udp(&self, address: SocketAddr, count: usize) -> io::Result<Vec<OwnedFd>> {
+        self.keeper
+            .listen(&udp(address), count)
+            .map(|(sockets, _)| sockets)
+            .map_err(why_not)
+    }
+
+    fn retain(&self, addresses: &[Address], datagrams: &[SocketAddr]) {
         if let Ok(mut edge) = self.edge.lock() {
-            *edge = addresses.iter().filter_map(endpoint).collect();
+            let streams = addresses.iter().filter_map(endpoint);
+            *edge = streams.chain(datagrams.iter().copied().map(udp)).collect();
         }
         self.say_retained();
     }

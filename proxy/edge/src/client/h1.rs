@@ -221,6 +221,7 @@ impl Client {
         let info = ConnInfo {
             serial: 0,
             requests: 0,
+            proxied: None,
             peer: None,
             peer_text: String::new(),
             local: None,

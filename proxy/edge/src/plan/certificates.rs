@@ -35,7 +35,7 @@ pub fn compile(
     let mut has_default = false;
     for site in &config.sites {
         match &site.tls {
-            SiteTls::Off => {}
+            SiteTls::Off | SiteTls::Passthrough => {}
             SiteTls::Internal if env.dry_run => {}
             SiteTls::Internal => {
                 let ca = ca.get_or_insert_with(|| {

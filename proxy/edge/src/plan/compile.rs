@@ -35,7 +35,8 @@ pub struct Environment<'a> {
     /// Nothing is made that stays: no certificate issued, no CA created (`check`, `-t`).
     pub dry_run: bool,
     /// The identity of a listening address, the same for every plan of the process.
-    pub listener_id: &'a dyn Fn(&model::Address) -> u32,
+    /// True for datagrams.
+    pub listener_id: &'a dyn Fn(&model::Address, bool) -> u32,
 }
 
 struct Compiler<'a> {
@@ -92,6 +93,8 @@ impl Plan {
             .map(|s| Arc::new(compiler.site(s)))
             .collect();
         let listeners = compiler.listeners();
+        let found = &mut compiler.errors;
+        let streams = super::stream::compile(&config, &compiler.pools, previous, env, found);
         let Compiler {
             mut errors,
             pools,
@@ -116,6 +119,7 @@ impl Plan {
         let plan = Plan {
             generation: previous.map_or(1, |p| p.generation + 1),
             listeners,
+            streams,
             sites,
             pools,
             caches,
@@ -294,6 +298,7 @@ impl Compiler<'_> {
                 .iter()
                 .enumerate()
                 .filter(|(_, s)| s.listeners.contains(&at))
+                .filter(|(_, s)| !matches!(s.tls, model::SiteTls::Passthrough))
             {
                 for name in &site.names {
                     match name {
@@ -321,8 +326,12 @@ impl Compiler<'_> {
                 }
             }
             hosts.set_default(listener.default_site);
+            let found = &mut self.errors;
+            let carried = super::stream::carried(self.config, at, &self.pools, self.env, found);
             plans.push(ListenerPlan {
-                id: (self.env.listener_id)(&listener.address),
+                proxy_protocol: listener.proxy_protocol.clone(),
+                carried,
+                id: (self.env.listener_id)(&listener.address, false),
                 tls: listener.tls,
                 http2: listener.http2,
                 hosts,

@@ -18,6 +18,7 @@ pub mod pool;
 pub mod program;
 mod proxy;
 pub mod router;
+mod stream;
 mod waf;
 pub mod when;
 
@@ -30,6 +31,9 @@ pub use exposure::ExposurePlan;
 pub use fastcgi::{FastCgiPlan, FindPlan};
 pub use pool::{OriginPeer, PeerAddress, PeerSlot, PoolPlan};
 pub use proxy::{HeaderSet, InterimPlan, ProxyPlan, UriPlan};
+pub use pool::{OriginPeer, PeerSlot, PoolPlan};
+pub use proxy::{HeaderSet, ProxyPlan, UriPlan};
+pub use stream::{Carried, StreamListener, StreamPlan};
 pub use waf::WafPlan;
 
 use crate::{log::LogFile, metrics::SiteMetrics, template::Template};
@@ -49,6 +53,8 @@ pub struct Plan {
     pub config: Arc<Config>,
     /// Listeners by identity (see [`Environment::listener_id`]).
     pub listeners: Vec<ListenerPlan>,
+    /// Addresses whose connections and datagrams are carried as they are.
+    pub streams: Vec<StreamListener>,
     /// Virtual hosts.
     pub sites: Vec<Arc<SitePlan>>,
     /// Pools, in the order of the configuration.
@@ -91,6 +97,10 @@ pub struct ListenerPlan {
     pub tls: bool,
     /// Whether HTTP/2 is spoken.
     pub http2: bool,
+    /// A header before each connection.
+    pub proxy_protocol: Option<model::ProxyProtocol>,
+    /// Sites that are carried on undecrypted.
+    pub carried: Option<Carried>,
     /// Its sites.
     pub hosts: HostMap,
 }
@@ -228,6 +238,12 @@ impl Plan {
     /// A listener by identity.
     pub fn listener(&self, id: u32) -> Option<&ListenerPlan> {
         self.listeners.iter().find(|l| l.id == id)
+    }
+
+    /// The stream of an address, by identity.
+    pub fn stream(&self, id: u32) -> Option<&Arc<StreamPlan>> {
+        let found = self.streams.iter().find(|s| s.id == id);
+        found.map(|s| &s.stream)
     }
 
     /// Whether forwarding headers of this peer count.
