@@ -687,3 +687,49 @@ fn http2_is_off_unless_asked_for_by_directive_or_listen() {
     assert_eq!(limits.http2.streams, 7);
     assert_eq!(config("events {} http {}").limits.http2.streams, 128);
 }
+
+#[test]
+fn streams_are_lowered_with_their_maps_and_upstreams() {
+    let config = config(
+        "events {}
+stream {
+    log_format basic '$remote_addr $protocol $status';
+    upstream db { server 10.0.0.1:5432; server 10.0.0.2:5432 backup; }
+    map $ssl_preread_server_name $backend {
+        hostnames;
+        default 10.0.0.9:443;
+        *.mail.test 10.0.0.8:443;
+        web.test db;
+    }
+    proxy_timeout 30s;
+    server { listen 127.0.0.1:5432; proxy_pass db; proxy_protocol on; allow 10.0.0.0/8; deny all; }
+    server { listen 127.0.0.1:53 udp; proxy_pass 10.0.0.3:53; proxy_responses 1; proxy_timeout 5s; }
+    server { listen 127.0.0.1:443 proxy_protocol; ssl_preread on; proxy_pass $backend; }
+}",
+    );
+    use seawall_conf::model::{ProxyVersion, StreamTo};
+    use std::time::Duration;
+    let [db, dns, names] = config.streams.as_slice() else {
+        panic!("{} streams", config.streams.len());
+    };
+    assert_eq!(db.proxy_protocol, Some(ProxyVersion::V1));
+    assert_eq!(db.timeouts.idle, Duration::from_secs(30));
+    assert_eq!(
+        db.access.len(),
+        3,
+        "one network, then everybody of both families"
+    );
+    let StreamTo::Pool(pool) = db.to else {
+        panic!("{:?}", db.to)
+    };
+    assert_eq!(config.pools[pool].servers.len(), 2);
+    assert!(dns.udp && dns.responses == Some(1));
+    assert_eq!(dns.timeouts.idle, Duration::from_secs(5));
+    assert!(names.accept_proxy.is_some());
+    let StreamTo::ByName { names, other } = &names.to else {
+        panic!("{:?}", names.to)
+    };
+    assert_eq!(names.len(), 2);
+    assert_eq!(names[1].1, pool);
+    assert!(other.is_some());
+}

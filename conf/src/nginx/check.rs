@@ -40,8 +40,11 @@ fn inner(name: &str, context: Contexts) -> Option<Contexts> {
     Some(match name {
         "events" => Contexts::EVENTS,
         "http" => Contexts::HTTP,
+        "stream" => Contexts::STREAM,
+        "server" if context.has(Contexts::STREAM) => Contexts::STREAM_SERVER,
         "server" => Contexts::SERVER,
         "location" => Contexts::LOCATION,
+        "upstream" if context.has(Contexts::STREAM) => Contexts::STREAM_UPSTREAM,
         "upstream" => Contexts::UPSTREAM,
         "if" if context.has(Contexts::SERVER) => Contexts::IF_SERVER,
         "if" => Contexts::IF_LOCATION,
@@ -53,14 +56,14 @@ fn row(directive: &Directive, context: Contexts, found: &mut Diagnostics) -> Opt
     let name = directive.name();
     match find(name, context) {
         (Some(row), _) => return Some(row),
-        (None, Some(_)) => {
+        (None, Some(row)) if !(row.contexts.is_stream_only() && NOT_YET.contains(&name)) => {
             found.error(
                 "nginx-context",
                 directive.at(),
                 format!("\"{name}\" directive is not allowed here"),
             );
         }
-        (None, None) if NOT_YET.contains(&name) => {
+        (None, _) if NOT_YET.contains(&name) => {
             let is_off = directive.args.len() == 1
                 && directive.arg(0) == "off"
                 && OFF_ALREADY.contains(&name);
@@ -72,7 +75,7 @@ fn row(directive: &Directive, context: Contexts, found: &mut Diagnostics) -> Opt
                 );
             }
         }
-        (None, None) => {
+        (None, _) => {
             let mut d = Diagnostic::error(
                 "nginx-unknown",
                 directive.at(),

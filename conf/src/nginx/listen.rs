@@ -2,9 +2,10 @@
 
 use super::lex::Word;
 use super::read::{Reader, pattern};
+use super::stream::everybody;
 use super::tree::Directive;
 use crate::address;
-use crate::model::{Address, HostName, Listener};
+use crate::model::{Address, HostName, Listener, ProxyProtocol};
 use seawall_diag::{Diagnostic, Span};
 
 /// One address of one `listen`.
@@ -54,6 +55,17 @@ pub(crate) fn listens(
         let (tls, default, http2) = parameters(reader, d);
         for address in addresses {
             add(reader, address, d.at(), tls, default, all, &mut own, site);
+            if d.args.iter().any(|w| w.text == "proxy_protocol")
+                && let Some(listener) = own.last().and_then(|l| all.get_mut(l.index))
+            {
+                // nginx takes a header from whoever connects; whom it believes is `set_real_ip_from`'s to say.
+                listener
+                    .proxy_protocol
+                    .get_or_insert_with(|| ProxyProtocol {
+                        from: everybody(),
+                        believe: Vec::new(),
+                    });
+            }
             if http2 && let Some(listener) = own.last().and_then(|l| all.get_mut(l.index)) {
                 listener.http2 = true;
             }
@@ -167,7 +179,9 @@ fn parameters(reader: &mut Reader<'_>, d: &Directive) -> (bool, bool, bool) {
             "ssl" => tls = true,
             "default_server" | "default" => default = true,
             "http2" => http2 = true,
-            "quic" | "proxy_protocol" | "ipv6only=off" | "spdy" | "http3" => {
+            // Of the address, as `ssl`: read with it.
+            "proxy_protocol" => {}
+            "quic" | "ipv6only=off" | "spdy" | "http3" => {
                 reader.not_yet(word.at, &format!("\"{}\" of \"listen\"", word.text));
             }
             text if TUNING.contains(&text) || TUNING_VALUES.iter().any(|t| text.starts_with(t)) => {
@@ -192,7 +206,7 @@ pub(crate) fn names(reader: &mut Reader<'_>, server: &Directive) -> Vec<HostName
     names
 }
 
-fn name(reader: &mut Reader<'_>, word: &Word, names: &mut Vec<HostName>) {
+pub(crate) fn name(reader: &mut Reader<'_>, word: &Word, names: &mut Vec<HostName>) {
     let text = word.text.as_str();
     if let Some(regex) = text.strip_prefix('~') {
         if regex.is_empty() {

@@ -8,6 +8,7 @@ use super::log::{self, Logs};
 use super::read::Reader;
 use super::scope::{Named, Scope};
 use super::server;
+use super::stream;
 use super::tree::{Directive, Item, directives};
 use super::upstream::Upstreams;
 use crate::load::LoadOptions;
@@ -92,6 +93,9 @@ pub(crate) fn lower(
     if let Some(http) = http {
         read_limits(reader, http, &mut limits);
         lower_http(reader, http, &paths, &mut logs, &mut config);
+    }
+    if let Some(block) = directives(items).find(|d| d.name() == "stream") {
+        stream::lower(reader, block, &mut config);
     }
     config.limits = limits;
     config.log.access = logs.all;

@@ -26,6 +26,7 @@ mod read;
 mod rewrite;
 mod scope;
 mod server;
+mod stream;
 mod table;
 mod tree;
 mod upstream;

@@ -1,7 +1,7 @@
 //! A client's connection: TCP, unix socket or TLS, behind one enum and no box.
 
-use crate::client::Stream;
 use crate::accept::Wire;
+use crate::client::Stream;
 use seawall_http::Range32;
 use std::{
     io::{self, IoSlice},

@@ -30,6 +30,8 @@ use tokio::{net::UdpSocket, task::spawn_local};
 
 /// The largest datagram.
 const DATAGRAM_BYTES: usize = 65_535;
+/// Datagrams of a client that wait while its session begins; more are lost.
+const EARLY_MAX: usize = 16;
 /// After a receive that failed.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -40,6 +42,8 @@ type Table = Rc<RefCell<HashMap<SocketAddr, Rc<Flow>>>>;
 struct Flow {
     server: UdpSocket,
     timer: Rc<Timer>,
+    /// What came before the new socket is known to take datagrams; `None` from then on.
+    early: RefCell<Option<Vec<Vec<u8>>>>,
     requests: Cell<u64>,
     responses: Cell<u64>,
     received: Cell<u64>,
@@ -144,6 +148,7 @@ fn begin(
     let flow = Rc::new(Flow {
         server,
         timer: local.timers.timer(),
+        early: RefCell::new(Some(Vec::new())),
         requests: Cell::new(0),
         responses: Cell::new(0),
         received: Cell::new(0),
@@ -230,8 +235,25 @@ impl Flow {
         self.requests.set(self.requests.get() + 1);
         self.received
             .set(self.received.get() + datagram.len() as u64);
+        if let Some(early) = self.early.borrow_mut().as_mut() {
+            if early.len() < EARLY_MAX {
+                early.push(datagram.to_vec());
+            }
+            return;
+        }
         // That nobody listens there comes back as an error of a later call, and ends the session.
         let _ = self.server.try_send(datagram);
+    }
+
+    /// Sends what came before the socket was ready.
+    async fn begin(&self) -> io::Result<()> {
+        self.server.writable().await?;
+        let early = self.early.take();
+        for datagram in early.into_iter().flatten() {
+            // Lost, where the kernel has no room, as any datagram.
+            let _ = self.server.try_send(&datagram);
+        }
+        Ok(())
     }
 }
 
@@ -280,6 +302,9 @@ impl Answers {
     }
 
     async fn carry(&self, pool: &PoolPlan, index: usize, began: Instant) {
+        if let Err(e) = self.flow.begin().await {
+            return self.note(&e, pool, index);
+        }
         if self.stream.responses == Some(0) {
             // Nothing will come back, and that is no failure: what was sent was all.
             let outcome = answered(began);
