@@ -37,7 +37,6 @@ pub use daemon::{Edge, Running, program};
 pub use gate::Gate;
 pub use origin::{Exchange, Origin, Received, Then};
 pub use patience::{PATIENCE, eventually};
-pub use ports::{Deaf, free_address};
 pub use peer::Peer;
-pub use ports::free_address;
+pub use ports::{Deaf, free_address};
 pub use response::Response;

@@ -139,7 +139,7 @@ mod tests {
 
     /// What rustls says first.
     fn hello(name: &str) -> Vec<u8> {
-        let config = crate::client_config(None, false).unwrap();
+        let config = crate::client_config(&crate::ClientOptions::default()).unwrap();
         let name = rustls::pki_types::ServerName::try_from(name.to_owned()).unwrap();
         let mut client = rustls::ClientConnection::new(Arc::clone(&config), name).unwrap();
         let mut bytes = Vec::new();

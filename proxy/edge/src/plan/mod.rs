@@ -31,8 +31,6 @@ pub use exposure::ExposurePlan;
 pub use fastcgi::{FastCgiPlan, FindPlan};
 pub use pool::{OriginPeer, PeerAddress, PeerSlot, PoolPlan};
 pub use proxy::{HeaderSet, InterimPlan, ProxyPlan, UriPlan};
-pub use pool::{OriginPeer, PeerSlot, PoolPlan};
-pub use proxy::{HeaderSet, ProxyPlan, UriPlan};
 pub use stream::{Carried, StreamListener, StreamPlan};
 pub use waf::WafPlan;
 

@@ -233,6 +233,7 @@ pub(super) fn carried(
             proxy_protocol: None,
             timeouts: StreamTimeouts {
                 connect: route.policy.timeouts.connect,
+                idle: route.policy.timeouts.tunnel_idle,
                 ..StreamTimeouts::defaults(false)
             },
             sessions_max: usize::MAX,

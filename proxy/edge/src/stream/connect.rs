@@ -5,10 +5,9 @@ use crate::{
     accept::{Socket, Wire},
     local::Local,
     log_error,
-    plan::{PeerSlot, PoolPlan, pool::PeerHandle},
+    plan::{PeerAddress, PeerSlot, PoolPlan},
     timer::Timer,
 };
-use pingora_core::upstreams::peer::Peer;
 use seawall_balance::{Lease, Outcome, Tried};
 use seawall_conf::model::Address;
 use std::{
@@ -28,10 +27,9 @@ pub(super) struct Connected {
 
 /// Where a server is; `None` while its name does not resolve.
 pub(super) fn ip_of(slot: &PeerSlot) -> Option<SocketAddr> {
-    match &slot.address {
-        Address::Ip(address) => Some(*address),
-        Address::Unix(_) => None,
-        Address::Name(..) => PeerHandle(slot.peer()?).address().as_inet().copied(),
+    match &slot.peer()?.address {
+        PeerAddress::Inet(address) => Some(*address),
+        PeerAddress::Unix(_) => None,
     }
 }
 
