@@ -66,7 +66,7 @@ fn without_what_is_not_built_the_sample_loads() {
         "{}",
         warnings.render(&config.sources, false)
     );
-    assert_eq!(config.sites.len(), 6);
+    assert_eq!(config.sites.len(), 7);
     assert_eq!(config.streams.len(), 1);
     assert_eq!(
         config.sites[0].routes.len(),
