@@ -317,3 +317,22 @@ fn a_unix_socket_starts_from_the_file_s_directory() {
     );
     assert!(load_text("/etc/a.yaml", long, &LoadOptions::default()).is_err());
 }
+
+#[test]
+fn http2_is_on_unless_switched_off_and_has_limits_of_its_own() {
+    let config = config(
+        "listen: [{ http: 80 }, { https: '127.0.0.1:443', http2: off }]\nlimits: { http2: { streams: 7, pings: 9 } }\n\
+         sites: [{ host: a.test, respond: 204 }]\n",
+    );
+    let on: Vec<_> = config.listeners.iter().map(|l| l.http2).collect();
+    assert_eq!(on, [true, true, false]);
+    let limits = config.limits.http2;
+    assert_eq!((limits.streams, limits.pings, limits.resets), (7, 9, 100));
+    for wrong in ["streams: 0", "resets: 100001", "push: 1"] {
+        let text = format!("listen: 80\nlimits: {{ http2: {{ {wrong} }} }}\n");
+        assert!(
+            load_text("/etc/a.yaml", text, &LoadOptions::default()).is_err(),
+            "{wrong}"
+        );
+    }
+}

@@ -10,7 +10,7 @@ use std::{
 };
 
 /// Clients kept for the next streams of a connection.
-const SPARE_MAX: usize = 8;
+const SPARE_MAX: usize = 32;
 /// A reset is forgotten after so long, one at a time: ten a second.
 const FORGET_MS: u64 = 100;
 
