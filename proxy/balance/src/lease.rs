@@ -55,3 +55,54 @@ impl Drop for Lease {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Algorithm, Pool, PoolOptions, ServerOptions};
+    use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+
+    fn server(max_conns: u32) -> Arc<Server> {
+        let server = ServerOptions {
+            max_conns,
+            ..ServerOptions::new("a")
+        };
+        let pool = Pool::new(
+            PoolOptions::new("leased", Algorithm::RoundRobin, vec![server]),
+            None,
+        );
+        Arc::clone(&pool.servers()[0])
+    }
+
+    #[test]
+    fn as_many_take_hold_as_may_and_not_one_more() {
+        let server = server(3);
+        let held: Vec<Lease> = (0..5).filter_map(|_| Lease::claim(0, &server)).collect();
+        assert_eq!(held.len(), 3);
+        drop(held);
+        assert_eq!(server.in_flight(), 0);
+        assert!(Lease::claim(0, &server).is_some());
+    }
+
+    #[test]
+    fn of_many_threads_no_more_take_hold_than_may() {
+        let server = server(2);
+        let (now, claimed) = (AtomicU32::new(0), AtomicU32::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..20_000 {
+                        let Some(_lease) = Lease::claim(0, &server) else {
+                            continue;
+                        };
+                        assert!(now.fetch_add(1, SeqCst) < 2, "one too many");
+                        claimed.fetch_add(1, SeqCst);
+                        now.fetch_sub(1, SeqCst);
+                    }
+                });
+            }
+        });
+        assert!(claimed.into_inner() > 1000);
+        assert_eq!(server.in_flight(), 0);
+    }
+}

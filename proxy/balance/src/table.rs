@@ -153,3 +153,99 @@ impl<V: Copy + Default> Set<V> {
 fn scale(number: u64, bound: usize) -> usize {
     ((number * bound as u64) >> 32) as usize
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A value is its own rank.
+    fn put(table: &Table<u64>, key: u64, value: u64) -> (u64, Found) {
+        let work = |at: &mut u64, found| (std::mem::replace(at, value), found);
+        table
+            .with(key, |&rank| rank, work)
+            .expect("every key has a place")
+    }
+
+    #[test]
+    fn what_is_put_in_is_found_until_it_is_taken_out() {
+        let table = Table::new(0);
+        assert_eq!(put(&table, 7, 70), (0, Found::Fresh));
+        assert_eq!(put(&table, 7, 71), (70, Found::Known));
+        assert_eq!(table.with_known(7, |value| *value), Some(71));
+        assert_eq!(table.with_known(8, |value| *value), None);
+        assert_eq!(table.count(|&rank| rank), 1);
+        assert_eq!(table.remove(7), Some(71));
+        assert_eq!(table.remove(7), None);
+        assert_eq!(put(&table, 7, 1), (0, Found::Fresh));
+    }
+
+    #[test]
+    fn the_least_gives_up_its_place_and_its_value_is_shown() {
+        let table = Table::new(0);
+        let mut known = std::collections::HashMap::new();
+        for key in 0..20 * table.capacity() as u64 {
+            let value = 1 + mix(key) % 1000;
+            let (before, found) = put(&table, key + 1, value);
+            match found {
+                Found::Known => panic!("{key} is new"),
+                Found::Fresh => assert_eq!(before, 0),
+                Found::Taken => {
+                    // Where it was, nobody mattered less.
+                    let gone: Vec<u64> = known
+                        .iter()
+                        .filter(|&(&key, &value)| {
+                            value == before && table.with_known(key, |_| ()).is_none()
+                        })
+                        .map(|(&key, _)| key)
+                        .take(1)
+                        .collect();
+                    let gone = gone.first().expect("somebody gave up a place");
+                    known.remove(gone);
+                }
+            }
+            known.insert(key + 1, value);
+            if key > 3000 {
+                break;
+            }
+        }
+        assert!(known.len() <= table.capacity());
+        for (&key, &value) in &known {
+            assert_eq!(table.with_known(key, |value| *value), Some(value));
+        }
+    }
+
+    #[test]
+    fn those_of_no_rank_give_up_their_places_first_and_are_not_shown() {
+        let table = Table::new(0);
+        let capacity = table.capacity() as u64;
+        for key in 1..=capacity * 4 {
+            put(&table, key, 0);
+        }
+        assert_eq!(table.count(|&rank| rank), 0);
+        for key in capacity * 4 + 1..capacity * 4 + 100 {
+            assert_eq!(put(&table, key, 5), (0, Found::Fresh));
+        }
+    }
+
+    #[test]
+    fn sizes_are_held_within_the_limits() {
+        let table = Table::<u64>::new(0);
+        assert!(table.capacity() >= TABLE_ENTRIES_MIN);
+        assert!(table.bytes() <= 2 * TABLE_ENTRIES_MIN * 16);
+        for entries in [1025, 5000, 100_000] {
+            let capacity = Table::<u64>::new(entries).capacity();
+            assert!(capacity >= entries && capacity < entries + entries / 4 + 4096);
+        }
+    }
+
+    #[test]
+    fn keys_are_spread_over_all_sets() {
+        let table = Table::new(100_000);
+        let keys = table.capacity() as u64 / 2;
+        let taken = (0..keys)
+            .filter(|&key| put(&table, key << 20, 1).1 == Found::Taken)
+            .count();
+        // Half full: hardly a set of sixteen is full.
+        assert!(taken < keys as usize / 100, "{taken} of {keys}");
+    }
+}

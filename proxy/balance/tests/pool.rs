@@ -303,6 +303,23 @@ fn no_more_than_the_cap_is_ejected_and_the_last_one_never() {
 }
 
 #[test]
+fn the_last_in_use_is_not_ejected_whatever_keeps_the_others_out() {
+    let pool = Pool::new(
+        PoolOptions {
+            checked: true,
+            ..options(4)
+        },
+        None,
+    );
+    let now = Instant::now();
+    pool.check_result(now, 0, false);
+    pool.drain(1, true);
+    assert!(fail(&pool, now, 2, 5).is_some());
+    assert_eq!(fail(&pool, now, 3, 50), None, "half of four may be, yet");
+    assert_eq!(pool.servers()[3].state(now), ServerState::Up);
+}
+
+#[test]
 fn an_ejected_server_is_the_last_resort_and_its_success_readmits() {
     let pool = Pool::new(
         PoolOptions {

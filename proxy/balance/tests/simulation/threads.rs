@@ -13,7 +13,7 @@ use std::{
     },
     task::{Poll, Wake, Waker},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 const THREADS: u64 = 4;
@@ -86,6 +86,13 @@ impl Wake for Unpark {
     fn wake(self: Arc<Self>) {
         self.0.unpark();
     }
+}
+
+/// Parks until woken. Nobody works for longer than some yields: who is not woken for so long never would be.
+fn park() {
+    let start = Instant::now();
+    thread::park_timeout(Duration::from_secs(20));
+    assert!(start.elapsed() < Duration::from_secs(20), "a lost wake-up");
 }
 
 /// Servers that say when they are asked to do too much.
@@ -188,8 +195,7 @@ fn everybody_in_the_queue_is_served_and_no_wake_up_is_lost() {
                     match ticket.poll_pick(&pool, &choice, &waker) {
                         Poll::Ready(picked) => break picked,
                         Poll::Pending if random.one_in(50) => break Picked::None,
-                        // Were a wake-up lost, this would be the end: nobody else is left to wake us.
-                        Poll::Pending => thread::park_timeout(Duration::from_secs(20)),
+                        Poll::Pending => park(),
                     }
                 };
             }

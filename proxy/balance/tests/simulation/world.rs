@@ -248,6 +248,7 @@ impl World {
     }
 
     fn report(&mut self, pool: &Pool, index: usize, outcome: Outcome) {
+        let was_ejected = pool.servers()[index].state(self.now) == ServerState::Ejected;
         let transition = pool.report(self.now, index, outcome);
         seeds::say(|| format!("server {index} {outcome:?}: {transition:?}"));
         let expected = if outcome.is_error() {
@@ -256,6 +257,9 @@ impl World {
             matches!(transition, None | Some(Transition::Readmitted))
         };
         assert!(expected, "{outcome:?} led to {transition:?}");
+        // A probe that fails is ejected again, whoever else is left.
+        let is_first = matches!(transition, Some(Transition::Ejected { .. })) && !was_ejected;
+        assert!(!is_first || pool.healthy_count() > 0, "the last one");
     }
 
     /// Picks, and judges the choice by the states before it.
