@@ -1,10 +1,13 @@
 //! A pool in a seeded world: servers that fail, half fail and recover, checks, drains, weights, reloads, sessions,
 //! queues, breakers and retries. Every choice is judged by the states before it.
 
-use crate::seeds::{self, Random};
+use crate::{
+    judge::Before,
+    options::{random_options, random_server},
+    seeds::{self, Random},
+};
 use seawall_balance::{
-    Algorithm, Allow, BreakerOptions, Choice, Eject, EjectRatio, Initial, Lease, Outcome, Picked,
-    Pool, PoolOptions, QueueOptions, RetryOn, Server, ServerOptions, ServerState, Ticket,
+    Allow, Choice, Lease, Outcome, Picked, Pool, PoolOptions, RetryOn, ServerState, Ticket,
     Transition, Tried, retryable,
 };
 use std::{
@@ -13,90 +16,10 @@ use std::{
         atomic::{AtomicBool, Ordering::SeqCst},
     },
     task::{Poll, Wake, Waker},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 const STEPS: usize = 1000;
-const ALGORITHMS: [Algorithm; 8] = [
-    Algorithm::RoundRobin,
-    Algorithm::LeastConn,
-    Algorithm::P2c,
-    Algorithm::Ewma,
-    Algorithm::IpHash,
-    Algorithm::Hash,
-    Algorithm::Random,
-    Algorithm::RandomTwo,
-];
-
-fn random_server(index: usize, random: &mut Random) -> ServerOptions {
-    ServerOptions {
-        weight: random.below(5) as u32,
-        backup: random.one_in(5),
-        down: random.one_in(12),
-        drain: random.one_in(20),
-        max_conns: if random.one_in(2) {
-            0
-        } else {
-            1 + random.below(4) as u32
-        },
-        slow_start: Duration::from_secs(random.below(3) * 5),
-        max_fails: random.one_in(4).then(|| random.below(3) as u32),
-        fail_timeout: random
-            .one_in(4)
-            .then(|| Duration::from_secs(random.below(20))),
-        ..ServerOptions::new(format!("10.0.0.{index}:80"))
-    }
-}
-
-fn random_eject(random: &mut Random) -> Eject {
-    Eject {
-        after: random.below(6) as u32,
-        ratio: random.one_in(2).then(|| EjectRatio {
-            percent: 20 + random.below(60) as u8,
-            min_requests: 1 + random.below(10) as u32,
-            window: Duration::from_secs(1 + random.below(20)),
-        }),
-        for_: Duration::from_secs(1 + random.below(15)),
-        at_longest: Duration::from_secs(random.below(60)),
-        at_most_percent: random.below(101) as u8,
-    }
-}
-
-fn random_options(random: &mut Random) -> PoolOptions {
-    let servers = (0..1 + random.index(8))
-        .map(|index| random_server(index, random))
-        .collect();
-    let algorithm = ALGORITHMS[random.index(ALGORITHMS.len())];
-    PoolOptions {
-        checked: random.one_in(2),
-        initial: if random.one_in(3) {
-            Initial::Down
-        } else {
-            Initial::Up
-        },
-        rise: 1 + random.below(3) as u32,
-        fall: 1 + random.below(3) as u32,
-        eject: random_eject(random),
-        queue: QueueOptions {
-            size: if random.one_in(2) {
-                0
-            } else {
-                1 + random.below(6) as u32
-            },
-            ..QueueOptions::default()
-        },
-        sticky_while_draining: random.one_in(2),
-        breaker: random.one_in(4).then(|| BreakerOptions {
-            window: Duration::from_secs(10),
-            ..BreakerOptions::default()
-        }),
-        retry_budget_percent: random.below(60) as u8,
-        retry_min_per_s: random.below(4) as u32,
-        seed: random.next(),
-        ..PoolOptions::new("simulated", algorithm, servers)
-    }
-}
-
 /// What a server really does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Truth {
@@ -434,87 +357,6 @@ fn picked_index(picked: &Picked) -> Option<usize> {
     match picked {
         Picked::Lease(lease) => Some(lease.index),
         _ => None,
-    }
-}
-
-/// A pool's states before a choice.
-struct Before {
-    states: Vec<ServerState>,
-    backups: Vec<bool>,
-    full: Vec<bool>,
-    /// Ejected, and the time has run out.
-    due: Vec<bool>,
-    tried: Vec<bool>,
-    bound: Option<usize>,
-    sticky_while_draining: bool,
-    somebody_waits: bool,
-}
-
-impl Before {
-    fn new(pool: &Pool, now: Instant, choice: &Choice<'_>) -> Self {
-        let servers = pool.servers();
-        let of = |what: &dyn Fn(&Server) -> bool| -> Vec<bool> {
-            servers.iter().map(|server| what(server)).collect()
-        };
-        Self {
-            states: servers.iter().map(|server| server.state(now)).collect(),
-            backups: of(&|server| server.is_backup()),
-            full: of(&|server| server.is_full()),
-            due: of(&|server| server.ejected_until(now).is_none()),
-            tried: (0..servers.len())
-                .map(|index| choice.tried.contains(index))
-                .collect(),
-            bound: choice.prefer,
-            sticky_while_draining: pool.options().sticky_while_draining,
-            somebody_waits: pool.waiting() > 0 && choice.tried.is_empty(),
-        }
-    }
-
-    fn any(&self, what: impl Fn(usize) -> bool) -> bool {
-        (0..self.states.len()).any(|index| !self.tried[index] && what(index))
-    }
-
-    fn any_up_with_room(&self) -> bool {
-        self.any(|index| self.states[index] == ServerState::Up && !self.full[index])
-    }
-
-    fn judge(&self, index: usize) {
-        assert!(!self.tried[index], "tried before");
-        assert!(!self.full[index], "picked a full one");
-        let is_bound = self.bound == Some(index);
-        match self.states[index] {
-            ServerState::Up if self.backups[index] && !is_bound => assert!(
-                !self.any(|i| self.states[i] == ServerState::Up
-                    && !self.full[i]
-                    && !self.backups[i]),
-                "a backup, with a primary up"
-            ),
-            ServerState::Up => {}
-            ServerState::Ejected => assert!(
-                self.due[index] || !self.any(|i| self.states[i] == ServerState::Up),
-                "an ejected one, with another up"
-            ),
-            ServerState::Draining => assert!(
-                is_bound && self.sticky_while_draining,
-                "a draining one, for a request that is not bound to it"
-            ),
-            ServerState::Down => panic!("one that is down"),
-        }
-    }
-
-    fn may_be_full(&self) -> bool {
-        self.somebody_waits
-            || (!self.any_up_with_room()
-                && self.any(|index| self.full[index] && self.states[index] != ServerState::Down))
-    }
-
-    fn may_be_none(&self) -> bool {
-        !self.any(|index| self.states[index] == ServerState::Up)
-            && !self.any(|index| {
-                self.states[index] == ServerState::Ejected
-                    && !self.backups[index]
-                    && !self.full[index]
-            })
     }
 }
 
