@@ -27,6 +27,9 @@ pub use exposure::*;
 mod stream;
 
 pub use stream::{ProxyProtocol, ProxyVersion, Stream, StreamTimeouts, StreamTo};
+mod content;
+
+pub use content::*;
 
 use ipnet::IpNet;
 use seawall_diag::{SourceMap, Span};
@@ -362,6 +365,10 @@ pub struct Site {
     pub routing: Routing,
     /// Runs before a route is looked for (nginx: directives of the rewrite module in `server`).
     pub program: Vec<Op>,
+    /// Exact paths that are redirected before a route is looked for.
+    pub redirects: Option<RedirectMap>,
+    /// What concerns content where no route is found.
+    pub content: ContentPolicy,
     /// Its routes.
     pub routes: Vec<Route>,
     /// For a request that matches no route (nginx: the server's own content). `None` is 404.
@@ -505,6 +512,8 @@ pub struct RoutePolicy {
     pub identity: Option<std::sync::Arc<ClientIdentity>>,
     /// `Via` of responses.
     pub via_response: Option<String>,
+    /// What goes with its content.
+    pub content: ContentPolicy,
 }
 
 /// A response header field to add (ngx_http_headers_module). One whose value is empty is not added.
@@ -570,6 +579,7 @@ impl Default for RoutePolicy {
             hsts: None,
             identity: None,
             via_response: None,
+            content: ContentPolicy::default(),
         }
     }
 }
@@ -625,10 +635,19 @@ pub enum Content {
         /// Location.
         location: Template,
     },
+    /// Bytes that are sent as they are.
+    Bytes {
+        /// Status.
+        status: u16,
+        /// What is sent.
+        bytes: FixedBytes,
+        /// Content-Type; by the file's extension where absent.
+        content_type: Option<String>,
+    },
     /// Files.
     Static {
-        /// Directory, absolute once rendered.
-        root: Template,
+        /// Where they lie.
+        root: FileRoot,
         /// Names tried in a directory.
         index: Vec<Template>,
     },
@@ -717,6 +736,13 @@ pub enum Op {
         /// Content and policy that hold from here on when the condition is true: a true `if` makes a location of
         /// its own. `None` in `server`, or where nothing differs.
         route: Option<Box<Route>>,
+    },
+    /// Arguments set and removed (YAML: `rewrite.query`).
+    Query {
+        /// Names and values; a name that is there is replaced.
+        set: Vec<(String, Template)>,
+        /// Names.
+        remove: Vec<String>,
     },
     /// `break`
     Break,

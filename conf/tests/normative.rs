@@ -86,7 +86,6 @@ fn mended(line: &str) -> Option<String> {
         l if l.starts_with("- { path: /ws") => "      - { path: /ws, to: shop-web }".into(),
         l if l.starts_with("to: { shop-web") => "        to: shop-web".into(),
         l if l.starts_with("- { host: vault") => "  - { host: vault.lan, listen: lan, tls: { certificate: lan.pem, key: lan.key }, to: vault }".into(),
-        l if l.starts_with("- { host: files") => "  - { host: files.test, root: /srv/www }".into(),
         _ => return None,
     })
 }

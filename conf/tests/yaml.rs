@@ -142,7 +142,7 @@ sites: [{ host: a.test, root: www }]
     assert_eq!(config.process.threads, 3);
     let fallback = config.sites[0].fallback.as_ref().expect("content");
     assert!(
-        matches!(&fallback.content, Content::Static { root, .. } if root.as_literal() == Some("/etc/seawall/www"))
+        matches!(&fallback.content, Content::Static { root, .. } if root.path.as_literal() == Some("/etc/seawall/www"))
     );
     assert_eq!(fallback.policy.access_log, [0, 1]);
 }

@@ -150,7 +150,7 @@ pub(crate) fn content(
     let own = &scope.fastcgi;
     let mut params = own.params.clone();
     for param in &mut params {
-        in_place(&mut param.value, &scope.root);
+        in_place(&mut param.value, &scope.root.path);
     }
     Some(Content::Proxy(Proxy {
         fastcgi: Some(Box::new(FastCgi {

@@ -1,5 +1,6 @@
 //! `location`: what it takes, what it answers with, what it inherits.
 
+use super::content;
 use super::fastcgi;
 use super::lex::Word;
 use super::proxy;
@@ -8,7 +9,7 @@ use super::rewrite;
 use super::scope::{Named, Scope};
 use super::tree::{Directive, Item, directives};
 use super::upstream::Upstreams;
-use crate::model::{Content, Matcher, Route, RoutePolicy};
+use crate::model::{Content, FixedBytes, Matcher, Route, RoutePolicy};
 use seawall_diag::{Diagnostic, Span};
 
 /// Directives that change nothing but the program: an `if` that holds only these needs no location of its own.
@@ -61,7 +62,10 @@ impl Builder<'_, '_> {
                 continue;
             }
             let items = d.block.as_deref().unwrap_or_default();
-            let scope = outer.enter(self.reader, items, self.named);
+            let mut scope = outer.enter(self.reader, items, self.named);
+            if let Some(root) = content::alias(self.reader, items, &matcher) {
+                scope.root = root;
+            }
             let content = self.content(items, &scope, &matcher);
             let route = self.route(at, items, &scope, matcher.clone(), content);
             all.push(route);
@@ -79,6 +83,7 @@ impl Builder<'_, '_> {
         content: Content,
     ) -> Route {
         let (named, upstreams) = (self.named, &mut *self.upstreams);
+        let within = matcher.clone();
         let program = rewrite::program(self.reader, items, &mut |reader, condition| {
             let items = condition.block.as_deref().unwrap_or_default();
             if directives(items).all(|d| PROGRAM.contains(&d.name())) {
@@ -99,24 +104,33 @@ impl Builder<'_, '_> {
             let policy = policy(&inner, &content);
             Some(Box::new(Route {
                 at: condition.at(),
-                matcher: matcher.clone(),
+                matcher: within.clone(),
                 when: Vec::new(),
                 program: Vec::new(),
                 content,
                 policy,
             }))
         });
+        let mut policy = policy(scope, &content);
+        policy.content.tries = content::try_files(self.reader, items, scope);
         Route {
             at,
             matcher,
             when: Vec::new(),
             program,
-            policy: policy(scope, &content),
             content,
+            policy,
         }
     }
 
     fn content(&mut self, items: &[Item], scope: &Scope, matcher: &Matcher) -> Content {
+        if directives(items).any(|d| d.name() == "empty_gif") {
+            return Content::Bytes {
+                status: 200,
+                bytes: FixedBytes::EmptyGif,
+                content_type: Some("image/gif".into()),
+            };
+        }
         let pass = directives(items).find(|d| PASSES.contains(&d.name()));
         pass.and_then(|d| match d.name() {
             "fastcgi_pass" => fastcgi::content(self.reader, d, scope, self.upstreams),

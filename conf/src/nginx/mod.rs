@@ -9,6 +9,7 @@
 
 mod cache;
 mod check;
+mod content;
 mod fastcgi;
 mod fragment;
 pub(crate) mod glob;

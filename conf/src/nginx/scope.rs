@@ -4,13 +4,16 @@
 //! `proxy_set_header`, `access_log`, `proxy_cache_valid`, `index`) is taken only where the inner level says nothing
 //! of it at all.
 
+use super::content::ContentScope;
 use super::fastcgi::{FastCgiFirsts, FastCgiScope};
 use super::gzip::{Gzip, GzipFirsts};
 use super::lex::Word;
 use super::read::Reader;
 use super::tree::{Directive, Item, directives};
 use crate::media;
-use crate::model::{AddHeader, CachePolicy, CacheProfile, RoutePolicy, Template, Timeouts};
+use crate::model::{
+    AddHeader, CachePolicy, CacheProfile, FileRoot, RoutePolicy, Template, Timeouts,
+};
 use seawall_diag::Span;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +21,8 @@ use std::time::Duration;
 /// What holds at a level.
 #[derive(Clone)]
 pub(crate) struct Scope {
-    pub(crate) root: Template,
+    pub(crate) root: FileRoot,
+    pub(crate) content: ContentScope,
     pub(crate) index: Vec<Template>,
     pub(crate) access_log: Vec<usize>,
     default_type: String,
@@ -51,7 +55,11 @@ impl Scope {
     /// nginx's defaults (1.31).
     pub(crate) fn built_in(reader: &Reader<'_>, access_log: Vec<usize>) -> Self {
         Self {
-            root: Template::literal(reader.path("html").to_string_lossy().into_owned()),
+            root: FileRoot {
+                path: Template::literal(reader.path("html").to_string_lossy().into_owned()),
+                alias: None,
+            },
+            content: ContentScope::default(),
             index: vec![Template::literal("index.html")],
             access_log,
             default_type: "text/plain".into(),
@@ -98,6 +106,7 @@ impl Scope {
         named: &Named<'_>,
         first: &mut Firsts,
     ) {
+        self.content.apply(reader, d, &mut first.error_page);
         let Some(word) = d.args.first() else {
             if d.name() == "types" {
                 self.types = types(d);
@@ -112,7 +121,10 @@ impl Scope {
                 } else {
                     reader.path(&word.text).to_string_lossy().into_owned()
                 };
-                self.root = reader.template_text(word, text.trim_end_matches('/'));
+                self.root = FileRoot {
+                    path: reader.template_text(word, text.trim_end_matches('/')),
+                    alias: None,
+                };
             }
             "index" => {
                 start(&mut first.index, &mut self.index);
@@ -255,6 +267,7 @@ impl Scope {
             types: Arc::clone(&self.types),
             keepalive_requests: self.keepalive_requests,
             compress: self.gzip.policy(),
+            content: self.content.policy(),
             ..RoutePolicy::default()
         }
     }
@@ -272,6 +285,7 @@ struct Firsts {
     fastcgi: FastCgiFirsts,
     certificate: bool,
     certificate_key: bool,
+    error_page: bool,
 }
 
 fn start<T>(begun: &mut bool, array: &mut Vec<T>) {

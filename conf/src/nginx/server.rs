@@ -1,5 +1,6 @@
 //! `server`: a site.
 
+use super::content;
 use super::listen::{self, Listen};
 use super::location::{Builder, files};
 use super::read::Reader;
@@ -27,13 +28,15 @@ pub(crate) fn site(
         path: String::new(),
         stop: false,
     };
+    let mut policy = scope.policy();
+    policy.content.tries = content::try_files(builder.reader, items, &scope);
     let fallback = Route {
         at: d.at(),
         matcher: everything,
         when: Vec::new(),
         program: Vec::new(),
         content: files(&scope),
-        policy: scope.policy(),
+        policy,
     };
     Site {
         at: d.at(),
@@ -43,6 +46,8 @@ pub(crate) fn site(
         redirect_to_https: false,
         routing: Routing::Nginx,
         program,
+        redirects: None,
+        content: scope.content.policy(),
         routes,
         fallback: Some(Box::new(fallback)),
     }

@@ -92,7 +92,7 @@ pub(crate) fn read(
             Some(reader.template_text(&directory.to_string_lossy(), node.at)?)
         }
         None => context.site.and_then(|site| match &site.content {
-            Content::Static { root, .. } => Some(root.clone()),
+            Content::Static { root, .. } => Some(root.path.clone()),
             Content::Proxy(proxy) => Some(proxy.fastcgi.as_ref()?.find.as_ref()?.root.clone()),
             _ => None,
         }),

@@ -5,6 +5,7 @@
 
 use super::access::AccessLayer;
 use super::compress::{self, CompressLayer};
+use super::content::{self, ContentLayer};
 use super::exposure::ExposureLayer;
 use super::pools::Pools;
 use super::read::{Fields, Reader, Shape};
@@ -32,8 +33,16 @@ const DEFAULTS: Shape = Shape {
         "hsts",
         "security_headers",
         "forwarded",
+        "errors",
+        "expires",
+        "symlinks",
+        "open_cache",
+        "etag",
+        "precompressed",
+        "listing",
+        "ranges_max",
     ],
-    not_yet: &["errors", "rate_limit", "mirror"],
+    not_yet: &["rate_limit", "mirror"],
 };
 const TIMEOUTS: Shape = Shape {
     what: "`timeouts`",
@@ -102,6 +111,7 @@ pub(crate) struct Layer {
     pub(crate) request: HeaderLayer,
     access: AccessLayer,
     pub(crate) exposure: ExposureLayer,
+    content: ContentLayer,
 }
 
 #[derive(Clone, Default)]
@@ -174,6 +184,7 @@ impl Layer {
             request: self.request.over(&outer.request),
             access: self.access.over(&outer.access),
             exposure: self.exposure.over(&outer.exposure),
+            content: self.content.over(&outer.content),
         }
     }
 
@@ -204,6 +215,7 @@ impl Layer {
             types: media::table(media::WEB),
             compress: self.compress.as_ref().and_then(CompressLayer::policy),
             access: self.access.policy(),
+            content: self.content.policy(),
             ..RoutePolicy::default()
         };
         self.exposure.apply(&mut policy);
@@ -323,6 +335,7 @@ pub(crate) fn read_layer(
     let mut layer = Layer {
         access: AccessLayer::read(reader, fields, pools),
         exposure: ExposureLayer::read(reader, fields),
+        content: content::read(reader, fields),
         ..Layer::default()
     };
     if let Some(node) = fields.get("body_limit") {

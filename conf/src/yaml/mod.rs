@@ -6,6 +6,7 @@
 
 mod access;
 mod compress;
+mod content;
 mod dns;
 mod document;
 mod exposure;
@@ -16,7 +17,10 @@ mod layer;
 mod listen;
 mod log;
 mod pools;
+mod program;
 mod read;
+mod redirects;
+mod rewrite;
 mod rooms;
 mod routes;
 mod sites;

@@ -1,15 +1,19 @@
 //! Routes: a matcher, a content and what applies to it.
 
+use super::content as pages;
 use super::fastcgi;
 use super::layer::{Layer, read_layer};
 use super::pools::Pools;
+use super::program;
 use super::read::{Fields, Reader, Shape};
+use super::rewrite;
 use super::rooms::Names;
 use super::tree::{Node, Value};
 use super::when;
 use crate::address;
 use crate::model::{
-    Content, Matcher, Op, Part, PassOn, Pattern, Proxy, ProxyUri, RewriteFlag, Route, Template,
+    Content, FileRoot, FixedBytes, Matcher, Op, PassOn, Pattern, Proxy, ProxyUri, Route, Template,
+    TryFiles,
 };
 use seawall_diag::{Diagnostic, Span};
 
@@ -24,6 +28,10 @@ const ROUTE: Shape = Shape {
         "redirect",
         "root",
         "index",
+        "try",
+        "name",
+        "internal",
+        "do",
         "rewrite",
         "cache",
         "waf",
@@ -42,34 +50,27 @@ const ROUTE: Shape = Shape {
         "hsts",
         "security_headers",
         "forwarded",
-    ],
-    not_yet: &[
-        "try",
-        "rate_limit",
-        "mirror",
-        "split_by",
-        "rollout",
         "errors",
-        "do",
-        "limit",
+        "expires",
+        "symlinks",
+        "open_cache",
+        "etag",
+        "precompressed",
+        "listing",
+        "ranges_max",
     ],
+    not_yet: &["rate_limit", "mirror", "split_by", "rollout", "limit"],
 };
 const RESPOND: Shape = Shape {
     what: "`respond`",
-    fields: &["status", "body", "type"],
-    not_yet: &["file"],
+    fields: &["status", "body", "type", "file"],
+    not_yet: &[],
 };
 const REDIRECT: Shape = Shape {
     what: "`redirect`",
     fields: &["to", "status"],
     not_yet: &[],
 };
-const REWRITE: Shape = Shape {
-    what: "`rewrite`",
-    fields: &["strip", "add", "path"],
-    not_yet: &["regex", "query"],
-};
-
 /// Fields that say what answers.
 const CONTENTS: &[&str] = &["to", "respond", "redirect", "root"];
 
@@ -85,6 +86,7 @@ pub(crate) struct Context<'c> {
 pub(crate) struct Answer {
     pub(crate) program: Vec<Op>,
     pub(crate) content: Content,
+    pub(crate) tries: Option<TryFiles>,
 }
 
 /// Whether any content is written, be it a wrong one.
@@ -117,6 +119,7 @@ pub(crate) fn read(
         Answer {
             program: site.program.clone(),
             content: site.content.clone(),
+            tries: site.policy.content.tries.clone(),
         }
     } else {
         let d = Diagnostic::error(
@@ -129,12 +132,22 @@ pub(crate) fn read(
             .push(d.help("write `to`, `respond`, `redirect` or `root`"));
         return None;
     };
-    let policy = layer.policy(reader, context.names);
+    let mut policy = layer.policy(reader, context.names);
+    policy.content.tries = answer.tries;
+    policy.content.internal = matches!(matcher, Matcher::Named(_))
+        || fields
+            .get("internal")
+            .and_then(|n| reader.boolean(n))
+            .unwrap_or(false);
+    let mut program = fields
+        .get("do")
+        .map_or_else(Vec::new, |n| program::read(reader, n));
+    program.extend(answer.program);
     Some(Route {
         at,
         matcher,
         when: when?,
-        program: answer.program,
+        program,
         content: answer.content,
         policy,
     })
@@ -147,7 +160,11 @@ fn matcher(reader: &mut Reader<'_>, fields: &Fields<'_>) -> (Span, Option<Matche
         .collect();
     let &[(kind, node)] = written.as_slice() else {
         let Some((_, node)) = written.get(1) else {
-            return (fields.at, Some(Matcher::Segments("/".into())));
+            let matcher = match fields.get("name") {
+                Some(node) => named(reader, node),
+                None => Some(Matcher::Segments("/".into())),
+            };
+            return (fields.at, matcher);
         };
         reader.invalid(
             node.at,
@@ -199,6 +216,21 @@ fn matcher(reader: &mut Reader<'_>, fields: &Fields<'_>) -> (Span, Option<Matche
     )
 }
 
+/// `name: fallback`: reached as `@fallback`, and by no client.
+fn named(reader: &mut Reader<'_>, node: &Node) -> Option<Matcher> {
+    let text = reader.string(node)?;
+    let name = text.strip_prefix('@').unwrap_or(text);
+    if name.is_empty() || name.contains(['/', '@', ' ']) {
+        reader.invalid(
+            node.at,
+            format!("`{text}` is no name of a route"),
+            "write name: fallback, and lead to it with @fallback",
+        );
+        return None;
+    }
+    Some(Matcher::Named(format!("@{name}")))
+}
+
 /// Reads what answers. `None` where nothing does, or where an error is reported.
 pub(crate) fn content(
     reader: &mut Reader<'_>,
@@ -222,7 +254,9 @@ pub(crate) fn content(
             "write to: \"fastcgi:unix:/path\", or a pool with protocol: fastcgi",
         );
     }
-    if let (Some(second), false) = (written.get(1).and_then(|c| fields.key(c)), is_fastcgi) {
+    // With `try` the root is where files are looked for, and something else answers where there is none.
+    let beside_root = is_fastcgi || fields.get("try").is_some() && written == ["to", "root"];
+    if let (Some(second), false) = (written.get(1).and_then(|c| fields.key(c)), beside_root) {
         let message = format!(
             "`{}` cannot stand together: each answers",
             written.join("` and `")
@@ -232,16 +266,31 @@ pub(crate) fn content(
     }
     let rewrite = fields
         .get("rewrite")
-        .and_then(|n| rewrite(reader, n, matcher));
+        .and_then(|n| rewrite::read(reader, n, matcher))
+        .unwrap_or_default();
+    let root = fields.get("root").and_then(|n| root(reader, n));
+    let tries = match (fields.get("try"), &root) {
+        (None, _) => None,
+        (Some(node), Some(root)) => pages::tries(reader, node, root),
+        (Some(node), None) => {
+            reader.invalid(
+                node.at,
+                "`try` looks for files, and there is no `root` here",
+                "write `root` beside `try`",
+            );
+            None
+        }
+    };
     if let Some(node) = fields.get("to") {
-        let mut proxy = proxy(reader, node, layer, context, rewrite)?;
+        let mut proxy = proxy(reader, node, layer, context, rewrite.uri)?;
         if is_fastcgi {
             proxy.fastcgi = Some(Box::new(fastcgi::read(reader, fields, context)?));
         }
         let content = Content::Proxy(proxy);
         return Some(Answer {
-            program: Vec::new(),
+            program: rewrite.program,
             content,
+            tries,
         });
     }
     let content = if let Some(node) = fields.get("respond") {
@@ -250,13 +299,20 @@ pub(crate) fn content(
         let (status, location) = redirect(reader, node)?;
         Content::Redirect { status, location }
     } else {
-        files(reader, fields.get("root")?, fields.get("index"))?
+        Content::Static {
+            root: root?,
+            index: index(reader, fields.get("index")),
+        }
     };
-    let program = match (rewrite, fields.key("rewrite")) {
-        (Some(uri), Some(at)) => vec![rewrite_op(uri, at)],
-        _ => Vec::new(),
-    };
-    Some(Answer { program, content })
+    let mut program = rewrite.program;
+    if let (Some(uri), Some(at)) = (rewrite.uri, fields.key("rewrite")) {
+        program.push(rewrite::as_op(uri, at));
+    }
+    Some(Answer {
+        program,
+        content,
+        tries,
+    })
 }
 
 fn proxy(
@@ -307,6 +363,9 @@ fn respond(reader: &mut Reader<'_>, node: &Node) -> Option<Content> {
         });
     }
     let fields = reader.open(node, &RESPOND)?;
+    if let Some(file) = fields.get("file") {
+        return respond_file(reader, &fields, file);
+    }
     let status = fields
         .get("status")
         .map_or(Some(200), |n| reader.integer(n, 200, 599))? as u16;
@@ -322,6 +381,23 @@ fn respond(reader: &mut Reader<'_>, node: &Node) -> Option<Content> {
         status,
         body,
         content_type: written.or(text),
+    })
+}
+
+/// A file that is kept in memory and sent as it is.
+fn respond_file(reader: &mut Reader<'_>, fields: &Fields<'_>, file: &Node) -> Option<Content> {
+    if let Some(at) = fields.key("body") {
+        reader.invalid(at, "`body` and `file` exclude each other", "leave one out");
+        return None;
+    }
+    let status = fields
+        .get("status")
+        .map_or(Some(200), |n| reader.integer(n, 200, 599))?;
+    let content_type = fields.get("type").and_then(|n| reader.string(n));
+    Some(Content::Bytes {
+        status: status as u16,
+        bytes: FixedBytes::File(reader.path(file)?, file.at),
+        content_type: content_type.map(str::to_owned),
     })
 }
 
@@ -348,117 +424,23 @@ pub(crate) fn redirect(reader: &mut Reader<'_>, node: &Node) -> Option<(u16, Tem
     Some((status, reader.template(to)?))
 }
 
-fn files(reader: &mut Reader<'_>, root: &Node, index: Option<&Node>) -> Option<Content> {
-    let directory = reader.path(root)?;
-    let root = reader.template_text(&directory.to_string_lossy(), root.at)?;
-    let index = match index {
+fn root(reader: &mut Reader<'_>, node: &Node) -> Option<FileRoot> {
+    let directory = reader.path(node)?;
+    let text = directory.to_string_lossy();
+    Some(FileRoot {
+        path: reader.template_text(text.trim_end_matches('/'), node.at)?,
+        alias: None,
+    })
+}
+
+fn index(reader: &mut Reader<'_>, node: Option<&Node>) -> Vec<Template> {
+    match node {
+        Some(node) if node.is_off() => Vec::new(),
         Some(node) => reader
             .list(node)
             .iter()
             .filter_map(|n| reader.template(n))
             .collect(),
         None => vec![Template::literal("index.html")],
-    };
-    Some(Content::Static { root, index })
-}
-
-/// `strip` and `add` exchange a prefix; `path` gives the whole target.
-fn rewrite(reader: &mut Reader<'_>, node: &Node, matcher: &Matcher) -> Option<ProxyUri> {
-    let fields = reader.open(node, &REWRITE)?;
-    if let Some(path) = fields.get("path") {
-        if let Some(other) = fields.key("strip").or_else(|| fields.key("add")) {
-            reader.invalid(
-                other,
-                "`path` gives the whole target",
-                "leave out `strip` and `add`, or `path`",
-            );
-        }
-        return Some(ProxyUri::Template(reader.template(path)?));
-    }
-    let mut prefix = |name: &str| match fields.get(name) {
-        None => Some(String::new()),
-        Some(node) => {
-            let text = reader.string(node)?;
-            if !text.starts_with('/') {
-                reader.invalid(
-                    node.at,
-                    format!("`{text}` is no path"),
-                    "a path begins with `/`",
-                );
-                return None;
-            }
-            Some(text.trim_end_matches('/').to_owned())
-        }
-    };
-    let (strip, add) = (prefix("strip")?, prefix("add")?);
-    if let Some(at) = fields.get("strip").map(|n| n.at) {
-        let (taken, below) = match matcher {
-            Matcher::Segments(path) | Matcher::Exact(path) => {
-                let rest = path.strip_prefix(strip.as_str());
-                (
-                    path.as_str(),
-                    rest.is_some_and(|r| r.is_empty() || r.starts_with('/')),
-                )
-            }
-            _ => (
-                "what the regular expression matches: use `path` with its captures",
-                false,
-            ),
-        };
-        if !below {
-            let message = format!("not every path of this route begins with `{strip}`");
-            reader.invalid(at, message, format!("the route takes {taken}"));
-        }
-    }
-    Some(match (strip.as_str(), add.as_str()) {
-        ("", "") => ProxyUri::AsReceived,
-        // The slash goes with the prefix, so that the prefix alone becomes "/" and not nothing.
-        (_, "") => ProxyUri::ReplacePrefix {
-            prefix: format!("{strip}/"),
-            with: "/".into(),
-        },
-        _ => ProxyUri::ReplacePrefix {
-            prefix: strip,
-            with: add,
-        },
-    })
-}
-
-/// The same for content that is not proxied: a step of the program.
-fn rewrite_op(uri: ProxyUri, at: Span) -> Op {
-    let (text, replacement) = match uri {
-        ProxyUri::ReplacePrefix { prefix, with } => {
-            let (prefix, with) = (prefix.trim_end_matches('/'), with.trim_end_matches('/'));
-            let rest = Part::Variable {
-                name: "1".into(),
-                at,
-            };
-            let parts = vec![Part::Literal(format!("{with}/")), rest];
-            (
-                format!("^{}(?:/(.*))?$", regex::escape(prefix)),
-                Template { parts },
-            )
-        }
-        ProxyUri::Template(template) => ("^".into(), template),
-        ProxyUri::AsReceived => (
-            "^".into(),
-            Template {
-                parts: vec![Part::Variable {
-                    name: "uri".into(),
-                    at,
-                }],
-            },
-        ),
-    };
-    let pattern = Pattern {
-        at,
-        text,
-        caseless: false,
-        negated: false,
-    };
-    Op::Rewrite {
-        pattern,
-        replacement,
-        flag: RewriteFlag::Break,
     }
 }

@@ -3,13 +3,15 @@
 use super::layer::{Layer, read_layer};
 use super::listen::Listeners;
 use super::pools::Pools;
+use super::program;
 use super::read::{Fields, Reader, Shape};
+use super::redirects;
 use super::rooms::Names;
 use super::routes::{self, Context};
 use super::tls;
-use super::tree::{Key, Node};
+use super::tree::Node;
 use super::unreachable;
-use crate::model::{Content, HostName, Matcher, Route, Routing, Site, SiteTls};
+use crate::model::{HostName, Matcher, Route, Routing, Site, SiteTls};
 use seawall_diag::{Diagnostic, Span};
 use std::collections::HashMap;
 
@@ -28,6 +30,8 @@ const SITE: Shape = Shape {
         "redirect",
         "root",
         "index",
+        "try",
+        "do",
         "rewrite",
         "headers",
         "compress",
@@ -42,16 +46,21 @@ const SITE: Shape = Shape {
         "hsts",
         "security_headers",
         "forwarded",
+        "errors",
+        "expires",
+        "symlinks",
+        "open_cache",
+        "etag",
+        "precompressed",
+        "listing",
+        "ranges_max",
     ],
     not_yet: &[
-        "try",
-        "errors",
         "rate_limit",
         "mirror",
         "split_by",
         "when",
         "rollout",
-        "do",
         "routing",
     ],
 };
@@ -102,7 +111,8 @@ fn site(
     let everything = Matcher::Segments("/".into());
     let fallback =
         routes::content(reader, fields, &layer, &mut context, &everything).map(|answer| {
-            let policy = layer.policy(reader, names);
+            let mut policy = layer.policy(reader, names);
+            policy.content.tries = answer.tries;
             Route {
                 at,
                 matcher: everything,
@@ -113,9 +123,14 @@ fn site(
             }
         });
     let mut all = Vec::new();
+    let mut redirect_map = None;
     if let Some(node) = fields.get("redirects") {
-        redirects(reader, node, &layer, names, &mut all);
+        redirect_map = redirects::read(reader, node, &layer, names, &mut all);
     }
+    let program = fields
+        .get("do")
+        .map_or_else(Vec::new, |n| program::read(reader, n));
+    let policy = layer.policy(reader, names);
     context.site = fallback.as_ref();
     if let Some(node) = fields.get("routes") {
         for node in reader.list(node) {
@@ -138,7 +153,9 @@ fn site(
         tls: reach.tls,
         redirect_to_https: reach.redirect_to_https,
         routing: Routing::FirstMatch,
-        program: Vec::new(),
+        program,
+        redirects: redirect_map,
+        content: policy.content,
         routes: all,
         fallback: fallback.map(Box::new),
     }
@@ -200,50 +217,6 @@ pub(crate) fn host(reader: &mut Reader<'_>, text: &str, at: Span) -> Option<Host
     };
     reader.invalid(at, format!("`{text}` is no host name"), help);
     None
-}
-
-/// `redirects: { /old: /new }`: tried before the routes, by whole segments, answered with 302.
-fn redirects(
-    reader: &mut Reader<'_>,
-    node: &Node,
-    layer: &Layer,
-    names: &Names<'_>,
-    all: &mut Vec<Route>,
-) {
-    for (key, node) in reader.entries(node, "`redirects`") {
-        if key.name == "file" {
-            reader.not_yet(key.at, "a file of redirects");
-            continue;
-        }
-        let Some(matcher) = redirect_from(reader, key) else {
-            continue;
-        };
-        let Some((status, location)) = routes::redirect(reader, node) else {
-            continue;
-        };
-        let content = Content::Redirect { status, location };
-        let policy = layer.policy(reader, names);
-        all.push(Route {
-            at: key.at,
-            matcher,
-            when: Vec::new(),
-            program: Vec::new(),
-            content,
-            policy,
-        });
-    }
-}
-
-fn redirect_from(reader: &mut Reader<'_>, key: &Key) -> Option<Matcher> {
-    let starts = key.name.starts_with('/');
-    if !starts {
-        reader.invalid(
-            key.at,
-            format!("`{}` is no path", key.name),
-            "a path begins with `/`",
-        );
-    }
-    starts.then(|| Matcher::Segments(key.name.clone()))
 }
 
 /// A name that two sites claim on one listener would be answered by chance.

@@ -3,14 +3,17 @@
 use crate::accept::Wire;
 use crate::client::Stream;
 use seawall_http::Range32;
+use seawall_sys::beneath;
 use std::{
+    fs::File,
     io::{self, IoSlice},
+    os::fd::{AsFd, BorrowedFd},
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf as TokioBuf},
+    io::{AsyncRead, AsyncWrite, Interest, ReadBuf as TokioBuf},
     net::{TcpStream, UnixStream},
 };
 use tokio_rustls::server::TlsStream;
@@ -138,6 +141,51 @@ impl Io {
             Io::Tls(s) => Pin::new(s).poll_flush(cx),
             _ => Poll::Ready(Ok(())),
         }
+    }
+
+    /// Whether it is a plain TCP socket, into which the kernel can send a file by itself.
+    pub fn is_plain_tcp(&self) -> bool {
+        matches!(self, Io::Tcp(_))
+    }
+
+    /// Does this with the plain TCP socket as soon as it takes bytes.
+    fn poll_socket(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut call: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        let Io::Tcp(socket) = self else {
+            return Poll::Ready(Err(io::ErrorKind::Unsupported.into()));
+        };
+        loop {
+            match socket.try_io(Interest::WRITABLE, || call(socket.as_fd())) {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(socket.poll_write_ready(cx))?;
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                done => return Poll::Ready(done),
+            }
+        }
+    }
+
+    /// Writes bytes that more will follow into a plain TCP socket.
+    pub fn poll_write_more(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_socket(cx, |socket| beneath::send_more(socket, bytes))
+    }
+
+    /// Lets the kernel send a part of a file into a plain TCP socket; gives how much it took.
+    pub fn poll_send_file(
+        &mut self,
+        cx: &mut Context<'_>,
+        file: &File,
+        offset: u64,
+        count: usize,
+    ) -> Poll<io::Result<usize>> {
+        self.poll_socket(cx, |socket| beneath::send_file(socket, file, offset, count))
     }
 
     /// Ready when there is something to read (or the end): a parked connection waits here without a buffer.

@@ -9,12 +9,13 @@
 //! beside the code and end to end by the crate `seawall-tests`.
 #![forbid(unsafe_code)]
 
-pub mod access;
 mod accept;
+pub mod access;
 mod caching;
 mod client;
 mod clock;
 mod content;
+mod detour;
 mod edge;
 mod filter;
 mod health;

@@ -1,8 +1,8 @@
 //! What belongs to one worker thread: nothing in here is shared, nothing is locked.
 
 use crate::{
-    clock::Clock, io::ReadBuffer, log::LogBuffers, origin::Origins, plan::Plan, shared::Shared,
-    template::ProcessInfo, timer::Timers, tx::Tx,
+    clock::Clock, content::OpenFiles, io::ReadBuffer, log::LogBuffers, origin::Origins, plan::Plan,
+    shared::Shared, template::ProcessInfo, timer::Timers, tx::Tx,
 };
 use std::{
     cell::{Cell, RefCell},
@@ -25,6 +25,8 @@ pub struct Local {
     pub logs: LogBuffers,
     /// Connections to origins.
     pub origins: Origins,
+    /// Files opened before.
+    pub files: OpenFiles,
     /// `$hostname`, `$pid`
     pub process: ProcessInfo,
     /// Connections this thread serves now.
@@ -54,6 +56,7 @@ impl Local {
             clock: Clock::default(),
             logs: LogBuffers::default(),
             origins: Origins::default(),
+            files: OpenFiles::default(),
             process: ProcessInfo::default(),
             connections: Cell::new(0),
             background: Cell::new(0),

@@ -4,6 +4,7 @@ use crate::{
     access, caching,
     client::{Client, ClientError, Reply},
     content::{self, Outcome},
+    detour::{self, Detour, Page},
     local::{Local, Pinned},
     log_error,
     origin::{self, FetchError},
@@ -48,12 +49,40 @@ impl Cx<'_> {
         }
     }
 
-    /// Answers in one go.
+    /// Answers in one go; an error with its page, if it has one.
     pub async fn reply(
         &mut self,
         route: Option<&RoutePlan>,
         reply: Reply<'_>,
     ) -> Result<(), ClientError> {
+        let mut reply = reply;
+        let location;
+        if reply.status >= 300 && reply.body.is_none() && reply.location.is_none() {
+            // nginx closes after these (ngx_http_special_response_handler).
+            if !self.site.yaml && matches!(reply.status, 400 | 413 | 414 | 500 | 501) {
+                self.client.keep_alive = false;
+            }
+            let site = self.site;
+            let rules = route.map_or(&site.rules, |r| &r.rules);
+            match detour::error_page(self, rules, route, reply.status) {
+                Page::Own => {}
+                Page::Elsewhere => {
+                    // What the error says in its header, its page says.
+                    self.tx.redirected.lines.extend_from_slice(reply.lines);
+                    return Ok(());
+                }
+                Page::Reply(page) => {
+                    reply = Reply {
+                        lines: reply.lines,
+                        ..page
+                    };
+                }
+                Page::Location(status, to) => {
+                    location = to;
+                    reply = Reply::redirect(status, &location);
+                }
+            }
+        }
         self.client
             .reply(self.local, self.tx, Some(self.site), route, reply)
             .await
@@ -116,31 +145,45 @@ async fn serve<'p>(cx: &mut Cx<'p>) -> (Option<&'p RoutePlan>, Result<(), Client
     if let Some(port) = cx.site.https_port.filter(|_| !cx.client.info.tls) {
         return (None, to_https(cx, port).await);
     }
+    if let Some(table) = &cx.site.redirects
+        && let Some((to, status)) = table.find(cx.tx.uri(), cx.tx.args())
+    {
+        let location = content::absolute_location(cx, None, to.as_bytes());
+        return (
+            None,
+            cx.reply(None, Reply::redirect(status, &location)).await,
+        );
+    }
     let mut reentered = None;
-    let mut first = true;
+    let mut start = Start::Site;
     for _ in 0..=REENTER_MAX {
-        let found = if first {
-            first = false;
-            site_program(cx).map_err(|r| (r, None))
-        } else {
-            Ok(())
+        let found = match start {
+            Start::Site => site_program(cx).map_err(|r| (r, None)),
+            _ => Ok(()),
         };
-        let route = match found.and_then(|()| find_route(cx)) {
-            Ok(route) => route,
+        let result = match found.and_then(|()| find_route(cx, start)) {
+            Ok(Some(route)) => {
+                reentered = Some(&**route);
+                answer(cx, route).await
+            }
+            Ok(None) => {
+                reentered = None;
+                let sent = cx.reply(None, Reply::error(404)).await;
+                sent.map(|()| Outcome::Done)
+            }
             Err((answer, route)) => {
-                let sent = answer.send(cx, route).await;
-                return (route, sent);
+                reentered = route;
+                answer.send(cx, route).await.map(|()| Outcome::Done)
             }
         };
-        let Some(route) = route else {
-            return (None, cx.reply(None, Reply::error(404)).await);
+        start = match result {
+            Ok(Outcome::Done) => match cx.tx.redirected.next.take() {
+                None => return (reentered, Ok(())),
+                Some(next) => go_on(cx, *next),
+            },
+            Ok(Outcome::Reenter(path)) => go_on(cx, Detour::Path(path, None)),
+            Err(e) => return (reentered, Err(e)),
         };
-        reentered = Some(&**route);
-        match answer(cx, route).await {
-            Ok(Outcome::Done) => return (Some(route), Ok(())),
-            Ok(Outcome::Reenter(path)) => set_path(cx.tx, path),
-            Err(e) => return (Some(route), Err(e)),
-        }
     }
     log_error!(
         cx.local.shared,
@@ -148,7 +191,39 @@ async fn serve<'p>(cx: &mut Cx<'p>) -> (Option<&'p RoutePlan>, Result<(), Client
         cx.client.info.serial,
         "rewrite or internal redirection cycle"
     );
-    (reentered, cx.reply(None, Reply::error(500)).await)
+    // Not through the error pages: they may be the cycle.
+    cx.tx.redirected.reset();
+    let sent = cx
+        .client
+        .reply(cx.local, cx.tx, Some(cx.site), reentered, Reply::error(500))
+        .await;
+    (reentered, sent)
+}
+
+/// Where the search of a route starts.
+#[derive(Clone, Copy)]
+enum Start {
+    /// With the site's own program.
+    Site,
+    /// With the path.
+    Path,
+    /// With this route.
+    Route(usize),
+}
+
+/// Takes an internal redirect.
+fn go_on(cx: &mut Cx<'_>, detour: Detour) -> Start {
+    cx.tx.redirected.internal = true;
+    match detour {
+        Detour::Path(path, args) => {
+            if let Some(args) = args {
+                cx.tx.args_buf = Some(args);
+            }
+            set_path(cx.tx, path);
+            Start::Path
+        }
+        Detour::Route(at) => Start::Route(at),
+    }
 }
 
 /// Requests that are refused whatever the configuration says.
@@ -199,7 +274,7 @@ impl Returned<'_> {
                 Err(ClientError::Dropped)
             }
             (301 | 302 | 303 | 307 | 308, Some(location)) => {
-                let location = content::absolute_location(cx, &location);
+                let location = content::absolute_location(cx, route, &location);
                 cx.reply(route, Reply::redirect(self.status, &location))
                     .await
             }
@@ -234,13 +309,20 @@ fn site_program<'p>(cx: &mut Cx<'p>) -> Result<(), Returned<'p>> {
 type Found<'p> = Result<Option<&'p Arc<RoutePlan>>, (Returned<'p>, Option<&'p RoutePlan>)>;
 
 /// Finds the route and runs its program, again while it changes the path.
-fn find_route<'p>(cx: &mut Cx<'p>) -> Found<'p> {
+fn find_route<'p>(cx: &mut Cx<'p>, start: Start) -> Found<'p> {
     let site: &'p SitePlan = cx.site;
+    let mut named = match start {
+        Start::Route(at) => Some(at),
+        Start::Site | Start::Path => None,
+    };
     for _ in 0..REENTER_MAX {
         cx.tx.step = Step::Route;
         let tx = &mut *cx.tx;
         let mut captures = std::mem::take(&mut tx.captures);
-        let at = site.router.find_for(tx, &mut captures);
+        let at = match named.take() {
+            None => site.router.find_for(tx, &mut captures),
+            named => named,
+        };
         for (group, slot) in at.map_or(&[][..], |at| site.router.groups(at)) {
             if let Some(held) = tx.user.get_mut(*slot) {
                 *held = Some(captures.get(*group).to_vec());
@@ -252,6 +334,13 @@ fn find_route<'p>(cx: &mut Cx<'p>) -> Found<'p> {
             None => site.fallback.as_ref(),
         };
         let Some(route) = route else { return Ok(None) };
+        if (route.rules.internal || cx.tx.redirected.by_origin) && !may_enter(cx, route) {
+            let missing = Returned {
+                status: 404,
+                value: None,
+            };
+            return Err((missing, Some(route)));
+        }
         if let ContentPlan::Proxy(proxy) = &route.content {
             cx.tx.fastcgi = proxy.fastcgi.clone();
         }
@@ -296,6 +385,24 @@ pub fn run_program<'p>(
     }
 }
 
+/// Internal routes are for internal redirects; an origin leads to them only, but for nginx.conf's.
+fn may_enter(cx: &mut Cx<'_>, route: &RoutePlan) -> bool {
+    if route.rules.internal {
+        return cx.tx.redirected.internal;
+    }
+    cx.tx.redirected.by_origin = false;
+    if cx.site.yaml {
+        log_error!(
+            cx.local.shared,
+            Error,
+            cx.client.info.serial,
+            "X-Accel-Redirect to \"{}\", whose route is not internal",
+            cx.tx.uri().escape_ascii()
+        );
+    }
+    !cx.site.yaml
+}
+
 struct Rewriting<'a, 'b> {
     cx: &'a mut Cx<'b>,
 }
@@ -315,7 +422,12 @@ impl Target for Rewriting<'_, '_> {
         self.cx.tx.captures.keep(captures);
     }
 
+    fn set_args(&mut self, args: Vec<u8>) {
+        self.cx.tx.args_buf = Some(args);
+    }
+
     fn rewrite(&mut self, path: Vec<u8>, args: Option<Vec<u8>>) {
+        self.cx.tx.redirected.internal = true;
         self.cx.tx.args_buf = args.or_else(|| Some(self.cx.tx.args().to_vec()));
         set_path(self.cx.tx, path);
     }
@@ -374,6 +486,12 @@ async fn answer(cx: &mut Cx<'_>, route: &Arc<RoutePlan>) -> Result<Outcome, Clie
     {
         return loop_found(cx, route).await;
     }
+    if let Some(tries) = &route.rules.tries {
+        cx.tx.step = Step::TryFiles;
+        if Box::pin(content::tries(cx, route, tries)).await? {
+            return Ok(Outcome::Done);
+        }
+    }
     let mut spool = None;
     if let Some(waf) = &route.waf {
         cx.tx.step = Step::WafRequest;
@@ -413,11 +531,19 @@ async fn answer(cx: &mut Cx<'_>, route: &Arc<RoutePlan>) -> Result<Outcome, Clie
         (ContentPlan::Redirect { status, location }, _) => {
             let mut to = Vec::new();
             location.render(&cx.scope(), &mut to);
+            let to = content::absolute_location(cx, Some(route), &to);
             cx.reply(Some(route), Reply::redirect(*status, &to))
                 .await
                 .map(|()| Outcome::Done)
         }
         (ContentPlan::Static { root, index }, _) => {
+            if let Some(kept) = content::kept(cx, route, root) {
+                return cx
+                    .client
+                    .last(cx.tx, kept.content())
+                    .await
+                    .map(|()| Outcome::Done);
+            }
             Box::pin(content::files(cx, route, root, index)).await
         }
     }
@@ -443,7 +569,7 @@ pub fn route_of<'p>(cx: &mut Cx<'p>) -> Option<&'p Arc<RoutePlan>> {
     if early_refusal(cx.tx).is_some() || site_program(cx).is_err() {
         return None;
     }
-    find_route(cx).ok().flatten()
+    find_route(cx, Start::Path).ok().flatten()
 }
 
 /// Counts and logs a request that its client gave up while it was served.

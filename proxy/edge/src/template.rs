@@ -127,6 +127,13 @@ impl Template {
         Self { pieces }
     }
 
+    /// Bytes as they stand.
+    pub fn bytes(bytes: Vec<u8>) -> Self {
+        Self {
+            pieces: vec![Piece::Literal(bytes.into())],
+        }
+    }
+
     /// The bytes, if there are no variables.
     pub fn as_literal(&self) -> Option<&[u8]> {
         match self.pieces.as_slice() {
@@ -363,7 +370,12 @@ fn value(variable: &Variable, scope: &Scope<'_>, out: &mut Vec<u8>) {
         RemoteUser => remote_user(tx, out),
         Request => request_line(tx, out),
         Status => {
-            let n = tx.status;
+            // On the way to an error page it is the page's.
+            let n = if tx.status == 0 {
+                tx.redirected.status
+            } else {
+                tx.status
+            };
             out.extend_from_slice(&[
                 b'0' + (n / 100 % 10) as u8,
                 b'0' + (n / 10 % 10) as u8,

@@ -1,6 +1,6 @@
 //! A request on its way: everything the steps read and write, in one reused structure.
 
-use crate::{filter::Chain, io::ReadBuffer, step::Step};
+use crate::{detour::Redirected, filter::Chain, io::ReadBuffer, step::Step};
 use seawall_http::{Method, RequestHead, ResponseHead};
 use smallvec::SmallVec;
 use std::{
@@ -169,6 +169,8 @@ pub struct Tx {
     pub waf_report: Option<(String, String)>,
     /// What the request has proved of who sends it.
     pub granted: Option<Box<crate::access::Granted>>,
+    /// What internal redirects have made of it.
+    pub redirected: Redirected,
 }
 
 /// A script, and what of the path stands behind it.
@@ -258,6 +260,7 @@ impl Default for Tx {
             script: None,
             waf_report: None,
             granted: None,
+            redirected: Redirected::default(),
         }
     }
 }
@@ -296,6 +299,7 @@ impl Tx {
         self.script = None;
         self.waf_report = None;
         self.granted = None;
+        self.redirected.reset();
         self.origin.rb.clear();
         for buffer in [
             &mut self.out,
@@ -380,8 +384,11 @@ impl Tx {
         (name.into(), rest)
     }
 
-    /// The method as written.
+    /// The method as written; GET for an error page.
     pub fn method_text(&self) -> &[u8] {
+        if self.redirected.as_get {
+            return b"GET";
+        }
         self.head.method_text.of(self.rb.bytes())
     }
 

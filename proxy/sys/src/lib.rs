@@ -2,7 +2,7 @@
 //!
 //! This is the only crate of the workspace in which `unsafe` may be written. Two thirds of what a daemon asks of the
 //! kernel have safe wrappers in `nix` and `socket2`; what is left over ([`channel`] adopting received descriptors,
-//! [`process::fork`], [`clock::local`], the batched datagram calls) is small, stands next to its proof, and is used
+//! [`process::fork`], [`clock::local`], the batched datagram calls, `sendfile` and `preadv2`) is small, stands next to its proof, and is used
 //! through types that cannot be misused. No policy lives here: which address is bound, which user is assumed and what
 //! a signal means is decided by the callers.
 //!
@@ -11,6 +11,7 @@
 //! Limits: [`channel::FDS_MAX`] descriptors and [`channel::MESSAGE_BYTES_MAX`] bytes a message,
 //! [`listen::SIBLINGS_MAX`] sockets an address. Each module's tests run against the real kernel, on loopback.
 
+pub mod beneath;
 pub mod channel;
 pub mod clock;
 mod error;

@@ -95,6 +95,13 @@ pub async fn lead(
                 .map(|_| Led::Error);
         }
     };
+    if content::diverts(cx, route, &scratch) {
+        // Where it leads is answered by itself; what leads there is not stored.
+        drop(fill);
+        let diverted = Box::pin(content::divert(cx, route, answer, &scratch)).await;
+        cx.tx.origin = scratch;
+        return diverted.map(|()| Led::Error);
+    }
     cx.tx.step = Step::CacheStore;
     let responded = respond(&mut fill, cx.tx, cache, &scratch, asked_ms);
     // Set before the head is made, which may repeat it (`$upstream_cache_status`).
@@ -483,6 +490,8 @@ pub fn renew_in_background(
                 );
                 drop(fill.failed(crate::clock::now_ms()));
             }
+            // What leads elsewhere is not stored: the next client in the foreground is led there.
+            Ok(answer) if content::leads(&scratch) => drop(answer),
             Ok(answer) => match respond(&mut fill, &copy, cache, &scratch, asked_ms) {
                 Responded::Store(_) => {
                     pump_or_spawn(&local, &route, answer, &mut scratch, fill).await

@@ -12,6 +12,8 @@ pub struct BodyState {
     framing: Framing,
     /// The end of a stream's body was read.
     ended: bool,
+    /// Whether what answers is not to see it; what is unread of it is still taken off the connection.
+    withheld: bool,
 }
 
 /// An unread body of at most this size is read and dropped so that the connection can go on; a larger one closes it.
@@ -27,6 +29,7 @@ impl Default for BodyState {
             present: false,
             framing: Framing::None,
             ended: false,
+            withheld: false,
         }
     }
 }
@@ -35,6 +38,7 @@ impl BodyState {
     /// Starts with a request's framing.
     pub fn begin(&mut self, framing: Framing, expect: bool) {
         self.present = super::h1::has_body(framing);
+        self.withheld = false;
         self.expect = expect && self.present;
         self.framing = framing;
         self.ended = false;
@@ -52,7 +56,12 @@ impl BodyState {
 
     /// Whether the request has a body.
     pub fn is_present(&self) -> bool {
-        self.present
+        self.present && !self.withheld
+    }
+
+    /// Keeps it from what answers: an error page is asked for without it.
+    pub fn withhold(&mut self) {
+        self.withheld = true;
     }
 
     /// Its trailers as lines, once all of it has been read; what must not stand in them has been left out.

@@ -2,6 +2,8 @@
 
 mod body;
 mod duplex;
+mod expires;
+mod files;
 mod h1;
 mod h2;
 mod interim;

@@ -74,6 +74,7 @@ pub(super) fn compose<'a>(
     reply: &Reply<'a>,
 ) -> Cow<'a, [u8]> {
     tx.lines.clear();
+    tx.lines.extend_from_slice(reply.lines);
     if let Some(location) = reply.location {
         encode::field(&mut tx.lines, b"Location", &in_one_line(location));
     }
@@ -143,6 +144,13 @@ impl Client {
         status: u16,
         length: Length,
     ) {
+        let status = match tx.redirected.status {
+            0 => status,
+            of_page => of_page,
+        };
+        if !tx.redirected.lines.is_empty() {
+            carry(tx);
+        }
         self.apply_policy(local, tx, site, route, status);
         let length = match route.and_then(|r| r.compress.as_deref()) {
             Some(plan) => filter::plan_response(local, tx, plan, status, length),
@@ -250,6 +258,9 @@ impl Client {
         }
         // Without `always` to these only (ngx_http_headers_module).
         let listed = matches!(status, 200 | 201 | 204 | 206 | 301..=304 | 307 | 308);
+        if let Some(expires) = route.rules.expires.as_ref().filter(|_| listed) {
+            super::expires::put(expires, &scope_of(tx, &self.info, local, site), &mut lines);
+        }
         for (header, _) in route
             .response_add
             .iter()
@@ -424,6 +435,33 @@ fn end_chunk(out: &mut Vec<u8>, chunked: bool, had_data: bool, last: bool, trail
             out.extend_from_slice(trailers);
             out.extend_from_slice(b"\r\n");
         }
+    }
+}
+
+/// Lines that an internal redirect carries over take the place of the answer's own.
+fn carry(tx: &mut Tx) {
+    let carried = std::mem::take(&mut tx.redirected.lines);
+    let mut lines = std::mem::take(&mut tx.lines);
+    for line in carried.split_inclusive(|b| *b == b'\n') {
+        let name = line.split(|b| *b == b':').next().unwrap_or_default();
+        remove_lines(&mut lines, name);
+    }
+    lines.extend_from_slice(&carried);
+    tx.lines = lines;
+}
+
+fn scope_of<'a>(
+    tx: &'a Tx,
+    conn: &'a crate::tx::ConnInfo,
+    local: &'a Local,
+    site: Option<&'a SitePlan>,
+) -> Scope<'a> {
+    Scope {
+        tx,
+        conn,
+        site,
+        clock: &local.clock,
+        process: &local.process,
     }
 }
 

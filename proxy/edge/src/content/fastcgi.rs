@@ -63,7 +63,7 @@ pub async fn fastcgi(
 /// Looks at the files, off the worker thread.
 async fn look(cx: &Cx<'_>, plan: &FastCgiPlan, find: &FindPlan) -> Found {
     let mut root = Vec::new();
-    find.root.render(&cx.scope(), &mut root);
+    find.root.push(&cx.scope(), &mut root);
     let uri = cx.tx.uri().to_vec();
     let (script, path_info) = plan.split(&uri);
     let split = (script.len() < uri.len() || script.ends_with(b".php"))

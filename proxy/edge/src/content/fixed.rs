@@ -40,9 +40,11 @@ pub async fn fixed(
     cx.client.last(cx.tx, body).await.map(|()| Outcome::Done)
 }
 
-/// A location as a client needs it: a path is completed with scheme, host and port (nginx: `absolute_redirect`).
-pub fn absolute_location(cx: &Cx<'_>, location: &[u8]) -> Vec<u8> {
-    if location.first() != Some(&b'/') || cx.site.yaml {
+/// A location as a client needs it: a path is completed with scheme, host and port (nginx: `absolute_redirect`,
+/// `port_in_redirect`, `server_name_in_redirect`); YAML leaves it a path (RFC 9110 §10.2.2).
+pub fn absolute_location(cx: &Cx<'_>, route: Option<&RoutePlan>, location: &[u8]) -> Vec<u8> {
+    let style = route.map_or(&cx.site.rules, |r| &r.rules).locations;
+    if location.first() != Some(&b'/') || cx.site.yaml || !style.absolute {
         return location.to_vec();
     }
     let tls = cx.client.info.tls;
@@ -52,10 +54,10 @@ pub fn absolute_location(cx: &Cx<'_>, location: &[u8]) -> Vec<u8> {
         b"http://".to_vec()
     };
     match cx.tx.host.as_slice() {
-        b"" => out.extend_from_slice(cx.site.name.as_bytes()),
-        host => out.extend_from_slice(host),
+        host if !host.is_empty() && !style.server_name => out.extend_from_slice(host),
+        _ => out.extend_from_slice(cx.site.name.as_bytes()),
     }
-    if let Some(local) = cx.client.info.local
+    if let Some(local) = cx.client.info.local.filter(|_| style.port)
         && local.port() != if tls { 443 } else { 80 }
     {
         out.extend_from_slice(format!(":{}", local.port()).as_bytes());

@@ -3,11 +3,13 @@
 mod fastcgi;
 mod files;
 mod fixed;
+mod intercept;
 mod proxy;
 
 pub use fastcgi::fastcgi;
-pub use files::{files, type_of};
+pub use files::{OpenFiles, files, kept, tries, type_of};
 pub use fixed::{absolute_location, fixed};
+pub use intercept::{divert, diverts, leads};
 pub use proxy::{exchange_error, pass_through, proxy, proxy_told};
 
 /// What an answer came to.

@@ -143,6 +143,10 @@ async fn exchange(
     if let (Some(cache), Some(head)) = (&route.cache, &scratch.head) {
         caching::invalidate(cx, plan, cache, head.status);
     }
+    if super::diverts(cx, route, scratch) {
+        let diverted = Box::pin(super::divert(cx, route, answer, scratch)).await;
+        return diverted.map_err(FetchError::Client);
+    }
     pass_through(cx, route, plan.pass_trailers, answer, scratch, told).await
 }
 

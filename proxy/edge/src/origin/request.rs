@@ -187,7 +187,11 @@ pub fn push_target(cx: &Cx<'_>, proxy: &ProxyPlan, out: &mut Vec<u8>) {
     let tx = &*cx.tx;
     match &proxy.uri {
         UriPlan::AsReceived if !tx.uri_changed && !tx.lacks_path() => {
-            return out.extend_from_slice(tx.request_uri());
+            if tx.args_buf.is_none() {
+                return out.extend_from_slice(tx.request_uri());
+            }
+            // Only the arguments were changed: the path stays as it came.
+            out.extend_from_slice(tx.raw_path());
         }
         UriPlan::AsReceived => uri::escape_path(tx.uri(), out),
         UriPlan::ReplacePrefix { prefix, with } => {

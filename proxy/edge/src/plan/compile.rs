@@ -2,9 +2,9 @@
 
 use super::{
     AccessLog, CachePlan, CacheUse, CompressPlan, ContentPlan, ExposurePlan, FixedPlan, HeaderSet,
-    ListenerPlan, Plan, PoolPlan, RoutePlan, SitePlan, Types, WafPlan,
+    ListenerPlan, Plan, PoolPlan, RedirectTable, RoutePlan, SitePlan, Types, WafPlan,
     access::{self, Credentials, GuardContext, Withheld},
-    certificates,
+    certificates, content,
     hosts::HostMap,
     pattern,
     pool::PoolContext,
@@ -113,6 +113,7 @@ impl Plan {
         files.extend(dns.iter().flat_map(|d| d.files.iter().cloned()));
         files.extend(other_files(&config));
         files.extend(credentials.files.iter().cloned());
+        files.extend(super::content::kept_files(&config));
         if errors.has_errors() {
             return Err((config.sources, errors));
         }
@@ -251,7 +252,7 @@ fn define_ops(ops: &[Op], user: &mut UserVariables) {
                     define_ops(&route.program, user);
                 }
             }
-            Op::Return { .. } | Op::Break => {}
+            Op::Return { .. } | Op::Query { .. } | Op::Break => {}
         }
     }
 }
@@ -363,7 +364,21 @@ impl Compiler<'_> {
             .map_or(&[][..], |r| &r.policy.access_log);
         let https_port = site.redirect_to_https.then(|| self.https_port());
         let host_groups = self.host_groups(site);
+        let redirects = site
+            .redirects
+            .as_ref()
+            .map(|map| RedirectTable::compile(map, self.env, &mut self.errors));
+        let types = site.routes.first().or(site.fallback.as_deref());
+        let rules = content::Context {
+            env: self.env,
+            user: &self.user,
+            types: types.map_or(&[], |r| &r.policy.types),
+            default_type: types.map_or("text/html", |r| &r.policy.default_type),
+        }
+        .rules(&site.content, &mut self.errors);
         SitePlan {
+            redirects,
+            rules,
             https_port,
             host_groups,
             program,
@@ -460,7 +475,14 @@ impl Compiler<'_> {
         user: &UserVariables,
     ) -> RoutePlan {
         let policy = &route.policy;
-        let mut content = self.content(&route.content, user);
+        let context = content::Context {
+            env: self.env,
+            user,
+            types: &policy.types,
+            default_type: &policy.default_type,
+        };
+        let rules = context.rules(&policy.content, &mut self.errors);
+        let mut content = self.content(&route.content, &context);
         access::withhold(&mut content, &policy.access, &self.withheld);
         let errors = &mut self.errors;
         let response_set: Vec<HeaderSet> = policy
@@ -500,6 +522,7 @@ impl Compiler<'_> {
         RoutePlan {
             program,
             content,
+            rules,
             cache,
             waf: waf.filter(|w| w.mode != model::WafMode::Off),
             access,
@@ -553,8 +576,9 @@ impl Compiler<'_> {
             .collect()
     }
 
-    fn content(&mut self, content: &Content, user: &UserVariables) -> ContentPlan {
+    fn content(&mut self, content: &Content, context: &content::Context<'_>) -> ContentPlan {
         let errors = &mut self.errors;
+        let user = context.user;
         match content {
             Content::Proxy(proxy) => match self.pools.get(proxy.pool) {
                 Some(pool) => {
@@ -593,8 +617,22 @@ impl Compiler<'_> {
                 status: *status,
                 location: Template::compile(location, user, errors),
             },
+            Content::Bytes {
+                status,
+                bytes,
+                content_type,
+            } => {
+                let (body, kind) = context.bytes(bytes, content_type.as_deref(), errors);
+                let mut lines = Vec::new();
+                seawall_http::encode::field(&mut lines, b"Content-Type", &kind);
+                ContentPlan::Fixed(FixedPlan {
+                    status: *status,
+                    body: Template::bytes(body),
+                    lines: lines.into(),
+                })
+            }
             Content::Static { root, index } => ContentPlan::Static {
-                root: Template::compile(root, user, errors),
+                root: super::RootPlan::compile(root, user, errors),
                 index: index
                     .iter()
                     .map(|i| Template::compile(i, user, errors))

@@ -35,7 +35,7 @@ pub struct Param {
 /// How scripts are found below a root.
 pub struct FindPlan {
     /// The root.
-    pub root: Template,
+    pub root: super::RootPlan,
     /// Answers what is neither a script nor a file.
     pub fallback: Option<Box<[u8]>>,
     /// Names tried in a directory by those who serve files.
@@ -52,7 +52,7 @@ impl FastCgiPlan {
         });
         let params = params.collect();
         let find = from.find.as_ref().map(|f| FindPlan {
-            root: Template::compile(&f.root, user, errors),
+            root: super::RootPlan::directory(&f.root, user, errors),
             fallback: f.fallback.as_ref().map(|f| f.as_bytes().into()),
             index: vec![Template::compile(
                 &model::Template::literal("index.html"),

@@ -9,6 +9,7 @@ mod cache;
 mod certificates;
 mod compile;
 mod compress;
+pub mod content;
 mod dns;
 mod exposure;
 mod fastcgi;
@@ -17,6 +18,7 @@ pub mod pattern;
 pub mod pool;
 pub mod program;
 mod proxy;
+mod redirects;
 pub mod router;
 mod stream;
 mod waf;
@@ -26,11 +28,13 @@ pub use cache::{CachePlan, CacheUse, KeyPlan};
 pub use certificates::CertificateState;
 pub use compile::Environment;
 pub use compress::{CompressPlan, NginxPlan};
+pub use content::{ContentRules, RootPlan};
 pub use dns::{DnsPlan, PoolHealth};
 pub use exposure::ExposurePlan;
 pub use fastcgi::{FastCgiPlan, FindPlan};
 pub use pool::{OriginPeer, PeerAddress, PeerSlot, PoolPlan};
 pub use proxy::{HeaderSet, InterimPlan, ProxyPlan, UriPlan};
+pub use redirects::RedirectTable;
 pub use stream::{Carried, StreamListener, StreamPlan};
 pub use waf::WafPlan;
 
@@ -115,6 +119,10 @@ pub struct SitePlan {
     pub program: Program,
     /// Paths to routes.
     pub router: Router,
+    /// Exact paths that are redirected before a route is looked for.
+    pub redirects: Option<RedirectTable>,
+    /// Error pages where no route is found, and how locations are completed.
+    pub rules: ContentRules,
     /// Routes, by the router's indexes.
     pub routes: Vec<Arc<RoutePlan>>,
     /// For paths that match none.
@@ -165,6 +173,8 @@ pub struct RoutePlan {
     pub exposure: Option<Box<ExposurePlan>>,
     /// Where a trusted proxy names the client, on this route.
     pub identity: Option<Arc<model::ClientIdentity>>,
+    /// What goes with its content.
+    pub rules: ContentRules,
 }
 
 /// Content types by extension.
@@ -190,8 +200,8 @@ pub enum ContentPlan {
     },
     /// Files.
     Static {
-        /// Directory.
-        root: Template,
+        /// Where they lie.
+        root: RootPlan,
         /// Names tried in a directory.
         index: Vec<Template>,
     },
@@ -229,6 +239,7 @@ impl RoutePlan {
             && self.response_remove.is_empty()
             && self.compress.is_none()
             && self.exposure.is_none()
+            && self.rules.expires.is_none()
     }
 }
 

@@ -33,6 +33,10 @@ enum Op {
         then: Program,
         route: Option<Arc<RoutePlan>>,
     },
+    Query {
+        set: Vec<(Box<[u8]>, Template)>,
+        remove: Vec<Box<[u8]>>,
+    },
     Break,
 }
 
@@ -93,6 +97,8 @@ pub trait Target {
     fn keep(&mut self, captures: &regex::bytes::Captures<'_>);
     /// Replaces the path, and the arguments if given.
     fn rewrite(&mut self, path: Vec<u8>, args: Option<Vec<u8>>);
+    /// Replaces the arguments.
+    fn set_args(&mut self, args: Vec<u8>);
 }
 
 impl Program {
@@ -174,6 +180,7 @@ impl Program {
                         }
                     }
                 }
+                Op::Query { set, remove } => run_query(set, remove, target),
                 Op::Break => state.broken = true,
             }
             if state.broken {
@@ -194,6 +201,43 @@ fn rendered(template: &Template, target: &dyn Target) -> Vec<u8> {
     let mut out = Vec::new();
     template.render(&target.scope(), &mut out);
     out
+}
+
+/// Arguments that stay keep their order; those that are set stand at the end.
+fn run_query(set: &[(Box<[u8]>, Template)], remove: &[Box<[u8]>], target: &mut dyn Target) {
+    let mut args = Vec::new();
+    {
+        let scope = target.scope();
+        let kept = scope.tx.args().split(|b| *b == b'&').filter(|pair| {
+            let name = pair.split(|b| *b == b'=').next().unwrap_or_default();
+            !pair.is_empty()
+                && !set.iter().any(|(n, _)| **n == *name)
+                && !remove.iter().any(|n| **n == *name)
+        });
+        for pair in kept {
+            args.extend_from_slice(pair);
+            args.push(b'&');
+        }
+        let mut value = Vec::new();
+        for (name, template) in set {
+            args.extend_from_slice(name);
+            args.push(b'=');
+            value.clear();
+            template.render(&scope, &mut value);
+            // Nothing that a client sends in a path or a field may end the argument or the line.
+            for &byte in &value {
+                match byte {
+                    0..=b' ' | b'&' | b'#' | b'+' | 127.. => {
+                        args.extend_from_slice(format!("%{byte:02X}").as_bytes());
+                    }
+                    _ => args.push(byte),
+                }
+            }
+            args.push(b'&');
+        }
+    }
+    args.pop();
+    target.set_args(args);
 }
 
 fn run_rewrite(
@@ -364,6 +408,16 @@ fn compile_op(
             condition: compile_condition(condition, user, errors)?,
             then: Program::compile(then, user, errors, route),
             route: inner.as_ref().and_then(|r| route(r, errors)),
+        },
+        model::Op::Query { set, remove } => Op::Query {
+            set: set
+                .iter()
+                .map(|(name, value)| {
+                    let value = Template::compile(value, user, errors);
+                    (name.as_bytes().into(), value)
+                })
+                .collect(),
+            remove: remove.iter().map(|name| name.as_bytes().into()).collect(),
         },
         model::Op::Break => Op::Break,
     })

@@ -1,0 +1,112 @@
+//! Files that the kernel sends by itself (nginx: `sendfile`).
+
+use super::{Client, ClientError};
+use crate::tx::Tx;
+use seawall_sys::beneath;
+use std::{fs::File, future::poll_fn, io, os::unix::fs::FileExt, sync::Arc};
+
+/// Sent at a time: what is looked for in the kernel's cache before.
+const SLICE_BYTES: u64 = 512 * 1024;
+/// After so many slices the thread's other connections have their turn.
+const SLICES_IN_A_ROW: u32 = 4;
+
+impl Client {
+    /// Whether the kernel can send a file by itself: to plain TCP, and not in chunks.
+    pub fn takes_files(&self) -> bool {
+        self.io.is_plain_tcp() && !self.chunked
+    }
+
+    /// Sends `length` bytes of a file from `offset`, after the head if that is still waiting.
+    pub async fn send_file(
+        &mut self,
+        tx: &mut Tx,
+        file: &Arc<File>,
+        offset: u64,
+        length: u64,
+    ) -> Result<(), ClientError> {
+        if tx.sent == 0 {
+            self.send_waiting_head(tx).await?;
+        }
+        let (mut at, end) = (offset, offset + length);
+        let mut slices = 0;
+        while at < end {
+            let slice_end = end.min(at + SLICE_BYTES);
+            warm_up(file, at, slice_end).await?;
+            while at < slice_end {
+                let n = self.send_slice(file, at, (slice_end - at) as usize).await?;
+                // A file that shrank while it was sent cannot keep the length that was said.
+                if n == 0 {
+                    return Err(ClientError::Truncated);
+                }
+                at += n as u64;
+                tx.sent += n as u64;
+                tx.body_sent += n as u64;
+            }
+            slices += 1;
+            if slices % SLICES_IN_A_ROW == 0 && at < end {
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(())
+    }
+
+    /// The head goes first; the kernel holds it until the file's first bytes fill its packet.
+    async fn send_waiting_head(&mut self, tx: &mut Tx) -> Result<(), ClientError> {
+        self.timer.set(self.timeout);
+        let mut sent = 0;
+        while let Some(rest) = tx.out.get(sent..).filter(|rest| !rest.is_empty()) {
+            let Client { io, timer, .. } = self;
+            match timer
+                .guard(poll_fn(|cx| io.poll_write_more(cx, rest)))
+                .await
+            {
+                Ok(Ok(0)) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
+                Ok(Ok(n)) => sent += n,
+                Ok(Err(e)) => return Err(e.into()),
+                Err(_) => return Err(ClientError::Timeout),
+            }
+        }
+        tx.sent += sent as u64;
+        Ok(())
+    }
+
+    async fn send_slice(
+        &mut self,
+        file: &File,
+        at: u64,
+        count: usize,
+    ) -> Result<usize, ClientError> {
+        self.timer.set(self.timeout);
+        let Client { io, timer, .. } = self;
+        match timer
+            .guard(poll_fn(|cx| io.poll_send_file(cx, file, at, count)))
+            .await
+        {
+            Ok(sent) => Ok(sent?),
+            Err(_) => Err(ClientError::Timeout),
+        }
+    }
+}
+
+/// Has a slice read from the disk by the blocking pool if its last byte is not in the kernel's cache: `sendfile` would wait
+/// for it, and this thread with it.
+async fn warm_up(file: &Arc<File>, from: u64, to: u64) -> Result<(), ClientError> {
+    match beneath::read_now(file, &mut [0], to.saturating_sub(1)) {
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+        _ => return Ok(()),
+    }
+    let file = file.clone();
+    let work = tokio::task::spawn_blocking(move || {
+        let mut buffer = vec![0; 64 * 1024];
+        let mut at = from;
+        while at < to {
+            match file.read_at(&mut buffer, at)? {
+                0 => break,
+                n => at += n as u64,
+            }
+        }
+        Ok::<_, io::Error>(())
+    });
+    work.await.map_err(io::Error::other)??;
+    Ok(())
+}
