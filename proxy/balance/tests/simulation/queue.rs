@@ -128,6 +128,21 @@ fn a_signal_of_one_that_leaves_is_the_next_ones() {
 }
 
 #[test]
+fn a_signal_that_nobody_needs_is_kept_for_who_comes_next() {
+    let pool = Pool::new(options(&[1, 1], 10), None);
+    let (a, b) = (lease(&pool), lease(&pool));
+    let mut first = Waiter::new(&pool);
+    assert!(first.poll(&pool).is_none());
+    drop((a, b));
+    // Two slots are free and one waits. Who comes now is told of the second.
+    let mut second = Waiter::new(&pool);
+    assert!(second.poll(&pool).is_none(), "the first has not looked yet");
+    let _first = first.poll(&pool).expect("it is its turn");
+    assert_eq!(second.wakes(), 1);
+    assert!(second.poll(&pool).is_some());
+}
+
+#[test]
 fn a_server_that_comes_back_is_room() {
     let pool = Pool::new(options(&[1, 1], 10), None);
     pool.check_result(seeds::start(), 1, false);
