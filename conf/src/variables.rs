@@ -30,6 +30,7 @@ pub const VARIABLES: &[&str] = &[
     "proxy_host",
     "proxy_port",
     "query_string",
+    "realip_remote_addr",
     "realpath_root",
     "remote_addr",
     "remote_port",

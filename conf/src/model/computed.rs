@@ -49,19 +49,4 @@ pub enum How {
         /// For the rest.
         rest: String,
     },
-    /// Whether `Referer` is none of these (ngx_http_referer_module); `1` or empty.
-    InvalidReferer(Referers),
-}
-
-/// Referers that are taken.
-#[derive(Clone, Debug, Default)]
-pub struct Referers {
-    /// None at all.
-    pub none: bool,
-    /// One without a scheme.
-    pub blocked: bool,
-    /// Names, with `*.` or `.*`, and what their path begins with.
-    pub names: Vec<(String, String)>,
-    /// Expressions over what follows the scheme.
-    pub regexes: Vec<Pattern>,
 }

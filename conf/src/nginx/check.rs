@@ -46,6 +46,7 @@ fn inner(name: &str, context: Contexts) -> Option<Contexts> {
         "location" => Contexts::LOCATION,
         "upstream" if context.has(Contexts::STREAM) => Contexts::STREAM_UPSTREAM,
         "upstream" => Contexts::UPSTREAM,
+        "limit_except" => Contexts::LIMIT_EXCEPT,
         "if" if context.has(Contexts::SERVER) => Contexts::IF_SERVER,
         "if" => Contexts::IF_LOCATION,
         _ => return None,

@@ -225,6 +225,7 @@ fn lower_http(
     } else {
         vec![logs.default_log(paths.access_log.clone())]
     };
+    config.computed = super::computed::read(reader, http);
     let names: Vec<String> = config.caches.iter().map(|c| c.name.clone()).collect();
     let named = Named {
         caches: &names,

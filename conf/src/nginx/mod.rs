@@ -7,8 +7,10 @@
 //! Nested locations are lowered into one flat list: the longest prefix wins wherever it stands. `if` keeps its place
 //! in the program and carries the location that it makes when it is true.
 
+mod access;
 mod cache;
 mod check;
+mod computed;
 mod content;
 mod fastcgi;
 mod fragment;

@@ -4,6 +4,7 @@
 //! `proxy_set_header`, `access_log`, `proxy_cache_valid`, `index`) is taken only where the inner level says nothing
 //! of it at all.
 
+use super::access::AccessScope;
 use super::content::ContentScope;
 use super::fastcgi::{FastCgiFirsts, FastCgiScope};
 use super::gzip::{Gzip, GzipFirsts};
@@ -35,6 +36,7 @@ pub(crate) struct Scope {
     pub(crate) set_headers: Vec<(String, Template)>,
     pub(crate) http11: bool,
     gzip: Gzip,
+    access: AccessScope,
     pub(crate) fastcgi: FastCgiScope,
     cache: Option<usize>,
     cache_key: Option<Template>,
@@ -75,6 +77,7 @@ impl Scope {
             set_headers: Vec::new(),
             http11: true,
             gzip: Gzip::default(),
+            access: AccessScope::default(),
             fastcgi: FastCgiScope::default(),
             cache: None,
             cache_key: None,
@@ -92,6 +95,7 @@ impl Scope {
         named: &Named<'_>,
     ) -> Scope {
         let mut scope = self.clone();
+        scope.access.enter(reader, items);
         let mut first = Firsts::default();
         for directive in directives(items) {
             scope.apply(reader, directive, named, &mut first);
@@ -267,6 +271,8 @@ impl Scope {
             types: Arc::clone(&self.types),
             keepalive_requests: self.keepalive_requests,
             compress: self.gzip.policy(),
+            access: self.access.policy(),
+            identity: self.access.identity(),
             content: self.content.policy(),
             ..RoutePolicy::default()
         }

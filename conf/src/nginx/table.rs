@@ -21,6 +21,7 @@ pub struct Contexts(u16);
 /// Contexts of `http` directives that nest, in nginx's words.
 const HSL: Contexts = Contexts(Contexts::HTTP.0 | Contexts::SERVER.0 | Contexts::LOCATION.0);
 const HSLI: Contexts = Contexts(HSL.0 | Contexts::IF_LOCATION.0);
+const HSLE: Contexts = Contexts(HSL.0 | Contexts::LIMIT_EXCEPT.0);
 const HS: Contexts = Contexts(Contexts::HTTP.0 | Contexts::SERVER.0);
 const REWRITE: Contexts = Contexts(
     Contexts::SERVER.0 | Contexts::IF_SERVER.0 | Contexts::LOCATION.0 | Contexts::IF_LOCATION.0,
@@ -49,12 +50,14 @@ impl Contexts {
     pub const STREAM_SERVER: Self = Self(512);
     /// `upstream` in `stream`
     pub const STREAM_UPSTREAM: Self = Self(1024);
+    /// `limit_except`
+    pub const LIMIT_EXCEPT: Self = Self(2048);
     /// Everywhere.
-    pub const ANY: Self = Self(2047);
+    pub const ANY: Self = Self(4095);
 
     /// Whether all of this set is within `stream`.
     pub(crate) const fn is_stream_only(self) -> bool {
-        self.0 & 255 == 0
+        self.0 & (255 | Self::LIMIT_EXCEPT.0) == 0
     }
 
     /// Whether one of the other set is in this one.
@@ -333,6 +336,32 @@ pub const TABLE: &[Row] = &[
         Contexts(HSL.0 | REWRITE.0),
         X,
     ),
+    // ngx_http_access_module, ngx_http_auth_basic_module, ngx_http_auth_request_module
+    many("allow", HSLE, 1, 1, N),
+    many("deny", HSLE, 1, 1, N),
+    row("satisfy", HSL, 1, 1, N),
+    row("auth_basic", HSLE, 1, 1, N),
+    row(
+        "auth_basic_user_file",
+        HSLE,
+        1,
+        1,
+        Status::Approximated("read when the configuration is: reload after a change"),
+    ),
+    row("auth_request", HSL, 1, 1, N),
+    many("auth_request_set", HSL, 2, 2, N),
+    Row {
+        repeats: false,
+        ..block("limit_except", Contexts::LOCATION, 1, ANY_NUMBER)
+    },
+    // ngx_http_realip_module
+    many("set_real_ip_from", HSL, 1, 1, N),
+    row("real_ip_header", HSL, 1, 1, N),
+    flag("real_ip_recursive", HSL, N),
+    // ngx_http_map_module, ngx_http_geo_module, ngx_http_split_clients_module
+    block("map", Contexts::HTTP, 2, 2),
+    block("geo", Contexts::HTTP, 1, 2),
+    block("split_clients", Contexts::HTTP, 2, 2),
     // ngx_http_log_module
     many("access_log", HSLI, 1, ANY_NUMBER, N),
     many("log_format", Contexts::HTTP, 2, ANY_NUMBER, N),

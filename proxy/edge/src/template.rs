@@ -2,13 +2,13 @@
 
 use crate::{
     clock::Clock,
-    plan::SitePlan,
+    plan::{SitePlan, computed::Computed},
     tx::{ConnInfo, Tx},
 };
 use seawall_conf::model::{self, Part};
 use seawall_diag::Diagnostics;
 use seawall_http::Name;
-use std::{collections::HashMap, io::Write};
+use std::{collections::HashMap, io::Write, sync::Arc};
 
 /// A compiled string.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +31,7 @@ enum Variable {
     UpstreamAddr, UpstreamStatus, UpstreamResponseTime, UpstreamCacheStatus, ProxyHost, ProxyPort, ProxyAddXForwardedFor,
     Hostname, Pid, Connection, ConnectionRequests, RequestId, ContentType, ContentLength, NginxVersion, HttpHost,
     Http(Name), HttpOther(Box<[u8]>), SentHttp(Box<[u8]>), Arg(Box<[u8]>), Cookie(Box<[u8]>), UpstreamHttp(Box<[u8]>),
-    FastCgiScriptName, FastCgiPathInfo, Https, Capture(usize), User(usize), Proxied(Proxied),
+    FastCgiScriptName, FastCgiPathInfo, Https, Capture(usize), User(usize), Proxied(Proxied), Computed(Arc<Computed>),
 }
 
 /// What a PROXY header said, and who connected to us.
@@ -43,6 +43,7 @@ enum Proxied { Addr, Port, ServerAddr, ServerPort, RealAddr, RealPort, Value(u8)
 #[derive(Default)]
 pub struct UserVariables {
     slots: HashMap<String, usize>,
+    computed: HashMap<String, Arc<Computed>>,
 }
 
 impl UserVariables {
@@ -50,6 +51,11 @@ impl UserVariables {
     pub fn define(&mut self, name: &str) -> usize {
         let next = self.slots.len();
         *self.slots.entry(name.to_owned()).or_insert(next)
+    }
+
+    /// Gives a name what it is computed by.
+    pub fn define_computed(&mut self, name: &str, computed: Arc<Computed>) {
+        self.computed.insert(name.to_owned(), computed);
     }
 
     /// The slot of a known name.
@@ -145,9 +151,11 @@ impl Template {
 
     /// Whether the request id is asked for.
     pub fn wants_id(&self) -> bool {
-        self.pieces
-            .iter()
-            .any(|p| matches!(p, Piece::Variable(Variable::RequestId)))
+        self.pieces.iter().any(|p| match p {
+            Piece::Variable(Variable::RequestId) => true,
+            Piece::Variable(Variable::Computed(computed)) => computed.wants_id(),
+            _ => false,
+        })
     }
 
     /// Appends the value.
@@ -241,6 +249,7 @@ fn escape_into(value: &[u8], escape: model::LogEscape, out: &mut Vec<u8>) {
 fn variable(name: &str, user: &UserVariables) -> Option<Variable> {
     use Variable::*;
     if let Some(slot) = user.slot(name) { return Some(User(slot)); }
+    if let Some(computed) = user.computed.get(name) { return Some(Variable::Computed(computed.clone())); }
     if !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit()) { return name.parse().ok().filter(|n| *n < 100).map(Capture); }
     Some(match name {
         "host" => Host, "uri" | "document_uri" | "request_filename" => Uri, "request_uri" => RequestUri,
@@ -405,7 +414,14 @@ fn value(variable: &Variable, scope: &Scope<'_>, out: &mut Vec<u8>) {
                 out.extend_from_slice(value);
                 out.extend_from_slice(b", ");
             }
-            out.extend_from_slice(conn.peer_text.as_bytes());
+            // nginx adds whom it takes for the client, ours whom it talks to.
+            let yaml = scope.site.is_none_or(|s| s.yaml);
+            let client = if yaml {
+                &conn.peer_text
+            } else {
+                tx.client_text(conn)
+            };
+            out.extend_from_slice(client.as_bytes());
         }
         Hostname => out.extend_from_slice(scope.process.hostname.as_bytes()),
         Pid => decimal(scope.process.pid.into(), out),
@@ -444,6 +460,7 @@ fn value(variable: &Variable, scope: &Scope<'_>, out: &mut Vec<u8>) {
         Cookie(name) => out.extend_from_slice(cookie(tx, name).unwrap_or_default()),
         Proxied(what) => proxied(*what, conn, out),
         Capture(group) => out.extend_from_slice(tx.captures.get(*group)),
+        Variable::Computed(computed) => computed.render(scope, out),
         User(slot) => {
             if let Some(Some(value)) = tx.user.get(*slot) {
                 out.extend_from_slice(value);

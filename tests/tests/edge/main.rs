@@ -24,6 +24,7 @@ mod keeper;
 mod limits;
 mod matching;
 mod nginx_conf;
+mod nginx_policy;
 mod proxy_protocol;
 mod proxying;
 mod ranges;

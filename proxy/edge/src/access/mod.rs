@@ -97,6 +97,8 @@ async fn authenticate(
     any: bool,
     allowed: Option<bool>,
 ) -> Result<Option<Outcome>, ClientError> {
+    // A request that was sent on within proves itself anew.
+    cx.tx.granted = None;
     let mut challenges: Vec<Challenge> = Vec::new();
     for way in auth {
         let proof = match way {

@@ -68,10 +68,12 @@ impl Plan {
         config.sources = sources;
         let (certificate_map, certificates) =
             certificates::compile(&config, previous, env, &mut errors);
+        let mut user = user_variables(&config);
+        super::computed::compile(&config.computed, &mut user, &mut errors);
         let mut compiler = Compiler {
             config: &config,
             env,
-            user: user_variables(&config),
+            user,
             errors,
             pools: Vec::new(),
             caches: config

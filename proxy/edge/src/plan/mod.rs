@@ -9,6 +9,7 @@ mod cache;
 mod certificates;
 mod compile;
 mod compress;
+pub mod computed;
 pub mod content;
 mod dns;
 mod exposure;
