@@ -24,7 +24,10 @@ mod exposure;
 pub use access::*;
 pub use computed::*;
 pub use exposure::*;
+mod limit;
 mod stream;
+
+pub use limit::RateLimit;
 
 pub use stream::{ProxyProtocol, ProxyVersion, Stream, StreamTimeouts, StreamTo};
 mod content;
@@ -500,6 +503,8 @@ pub struct RoutePolicy {
     pub keepalive_requests: u64,
     /// Compression of responses, if any.
     pub compress: Option<Compress>,
+    /// Limits on the rate of requests, each of which must allow one.
+    pub rate_limits: Vec<RateLimit>,
     /// Who may pass.
     pub access: Access,
     /// Cross-origin requests.
@@ -573,6 +578,7 @@ impl Default for RoutePolicy {
             types: std::sync::Arc::default(),
             keepalive_requests: u64::MAX,
             compress: None,
+            rate_limits: Vec::new(),
             access: Access::default(),
             cors: None,
             security: SecurityHeaders::Off,

@@ -7,12 +7,15 @@ use super::access::AccessLayer;
 use super::compress::{self, CompressLayer};
 use super::content::{self, ContentLayer};
 use super::exposure::ExposureLayer;
+use super::limit;
 use super::pools::Pools;
 use super::read::{Fields, Reader, Shape};
 use super::rooms::Names;
 use super::tree::{Node, Value};
 use crate::media;
-use crate::model::{AddHeader, CachePolicy, CacheProfile, RoutePolicy, Template, Timeouts};
+use crate::model::{
+    AddHeader, CachePolicy, CacheProfile, RateLimit, RoutePolicy, Template, Timeouts,
+};
 use seawall_diag::Span;
 use std::time::Duration;
 
@@ -25,6 +28,7 @@ const DEFAULTS: Shape = Shape {
         "cache",
         "waf",
         "compress",
+        "rate_limit",
         "allow",
         "deny",
         "auth",
@@ -42,7 +46,7 @@ const DEFAULTS: Shape = Shape {
         "listing",
         "ranges_max",
     ],
-    not_yet: &["rate_limit", "mirror"],
+    not_yet: &["mirror"],
 };
 const TIMEOUTS: Shape = Shape {
     what: "`timeouts`",
@@ -104,6 +108,7 @@ pub(crate) struct Layer {
     access_log: Option<Vec<usize>>,
     cache: Option<CacheLayer>,
     compress: Option<CompressLayer>,
+    rate_limits: Option<Vec<RateLimit>>,
     waf: Option<Option<usize>>,
     body_limit: Option<Option<u64>>,
     timeouts: TimeoutLayer,
@@ -170,6 +175,7 @@ impl Layer {
                 (Some(inner), Some(outer)) => Some(inner.over(outer)),
                 (inner, outer) => inner.or_else(|| outer.clone()),
             },
+            rate_limits: self.rate_limits.or_else(|| outer.rate_limits.clone()),
             waf: self.waf.or(outer.waf),
             body_limit: self.body_limit.or(outer.body_limit),
             timeouts: TimeoutLayer {
@@ -214,6 +220,7 @@ impl Layer {
             },
             types: media::table(media::WEB),
             compress: self.compress.as_ref().and_then(CompressLayer::policy),
+            rate_limits: self.rate_limits.clone().unwrap_or_default(),
             access: self.access.policy(),
             content: self.content.policy(),
             ..RoutePolicy::default()
@@ -357,6 +364,7 @@ pub(crate) fn read_layer(
     if let Some(node) = fields.get("cache") {
         layer.cache = cache(reader, node, names);
     }
+    layer.rate_limits = fields.get("rate_limit").map(|n| limit::read(reader, n));
     layer.compress = fields.get("compress").map(|n| compress::read(reader, n));
     if let Some(node) = fields.get("timeouts") {
         layer.timeouts = timeouts(reader, node);

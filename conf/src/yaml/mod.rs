@@ -14,6 +14,7 @@ mod fastcgi;
 mod http2;
 mod include;
 mod layer;
+mod limit;
 mod listen;
 mod log;
 mod pools;

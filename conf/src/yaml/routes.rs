@@ -39,6 +39,7 @@ const ROUTE: Shape = Shape {
         "body_limit",
         "headers",
         "compress",
+        "rate_limit",
         "fastcgi",
         "when",
         "methods",
@@ -59,7 +60,7 @@ const ROUTE: Shape = Shape {
         "listing",
         "ranges_max",
     ],
-    not_yet: &["rate_limit", "mirror", "split_by", "rollout", "limit"],
+    not_yet: &["mirror", "split_by", "rollout", "limit"],
 };
 const RESPOND: Shape = Shape {
     what: "`respond`",

@@ -35,6 +35,7 @@ const SITE: Shape = Shape {
         "rewrite",
         "headers",
         "compress",
+        "rate_limit",
         "fastcgi",
         "timeouts",
         "body_limit",
@@ -55,14 +56,7 @@ const SITE: Shape = Shape {
         "listing",
         "ranges_max",
     ],
-    not_yet: &[
-        "rate_limit",
-        "mirror",
-        "split_by",
-        "when",
-        "rollout",
-        "routing",
-    ],
+    not_yet: &["mirror", "split_by", "when", "rollout", "routing"],
 };
 
 /// Reads `sites`.

@@ -20,6 +20,7 @@ mod edge;
 mod filter;
 mod health;
 mod io;
+mod limit;
 mod local;
 pub mod log;
 mod metrics;

@@ -1,6 +1,6 @@
 //! Every metric, declared once. Handles are resolved when the plan is compiled; a request only adds.
 
-use crate::{accept::AcceptMetrics, stream::StreamFamilies};
+use crate::{accept::AcceptMetrics, limit::LimitFamily, stream::StreamFamilies};
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
 };
@@ -12,6 +12,8 @@ pub struct Metrics {
     registry: Registry,
     /// What is refused before a protocol is spoken.
     pub accept: AcceptMetrics,
+    /// Rate limits.
+    pub limits: LimitFamily,
     /// Streams.
     pub streams: StreamFamilies,
     /// Client connections taken since the start.
@@ -226,6 +228,7 @@ impl Metrics {
             gunzipped: coded.with_label_values(&["identity"]),
             encoded: ["zstd", "br", "gzip"].map(|c| coded.with_label_values(&[c])),
             accept: AcceptMetrics::new(&registry)?,
+            limits: LimitFamily::new(&registry)?,
             streams: StreamFamilies::new(&registry)?,
             connections_total: counter("seawall_connections_total", "Client connections taken")?,
             connections,

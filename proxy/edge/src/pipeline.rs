@@ -5,6 +5,7 @@ use crate::{
     client::{Client, ClientError, Reply},
     content::{self, Outcome},
     detour::{self, Detour, Page},
+    limit,
     local::{Local, Pinned},
     log_error,
     origin::{self, FetchError},
@@ -474,6 +475,11 @@ async fn answer(cx: &mut Cx<'_>, route: &Arc<RoutePlan>) -> Result<Outcome, Clie
     }
     if let Some(identity) = &route.identity {
         access::identity::apply(cx.tx, identity);
+    }
+    if !route.rate_limits.is_empty()
+        && let Some(outcome) = Box::pin(limit::rate(cx, route)).await?
+    {
+        return Ok(outcome);
     }
     if let Some(guard) = &route.guard {
         cx.tx.step = Step::Access;

@@ -121,6 +121,8 @@ pub struct Tx {
     pub uri_in_buf: bool,
     /// Whether a rewrite changed the path, so that it is escaped anew for the origin.
     pub uri_changed: bool,
+    /// Whether rate limits have counted it.
+    pub counted: bool,
     /// Arguments, if they were rewritten.
     pub args_buf: Option<Vec<u8>>,
     /// Values of `set` variables by slot.
@@ -236,6 +238,7 @@ impl Default for Tx {
             uri_buf: Vec::new(),
             uri_in_buf: false,
             uri_changed: false,
+            counted: false,
             args_buf: None,
             user: Vec::new(),
             captures: Captures::default(),
@@ -279,6 +282,7 @@ impl Tx {
         self.host.clear();
         self.uri_buf.clear();
         self.uri_in_buf = false;
+        self.counted = false;
         self.uri_changed = false;
         self.args_buf = None;
         self.user.clear();

@@ -28,6 +28,7 @@ mod nginx_policy;
 mod proxy_protocol;
 mod proxying;
 mod ranges;
+mod rate_limits;
 mod redirects;
 mod reload;
 mod routing;

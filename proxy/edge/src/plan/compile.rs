@@ -49,6 +49,8 @@ struct Compiler<'a> {
     wafs: Vec<Option<Arc<WafPlan>>>,
     logs: Vec<Option<(Arc<LogFile>, Arc<Template>)>>,
     previous: Option<&'a Plan>,
+    limits: Arc<super::LimitTables>,
+    site_name: String,
     credentials: Credentials,
     withheld: Withheld,
 }
@@ -70,6 +72,7 @@ impl Plan {
             certificates::compile(&config, previous, env, &mut errors);
         let mut user = user_variables(&config);
         super::computed::compile(&config.computed, &mut user, &mut errors);
+        let limits = Arc::new(super::LimitTables::of(&config, previous));
         let mut compiler = Compiler {
             config: &config,
             env,
@@ -84,6 +87,8 @@ impl Plan {
             wafs,
             logs: Vec::new(),
             previous,
+            limits: limits.clone(),
+            site_name: String::new(),
             credentials,
             withheld: access::proved_fields(&config),
         };
@@ -123,6 +128,7 @@ impl Plan {
             generation: previous.map_or(1, |p| p.generation + 1),
             listeners,
             streams,
+            limits,
             sites,
             pools,
             caches,
@@ -345,6 +351,7 @@ impl Compiler<'_> {
 
     fn site(&mut self, site: &model::Site) -> SitePlan {
         let name = certificates::primary_name(site);
+        self.site_name.clone_from(&name);
         let program = self.program(&site.program);
         let router = Router::compile(
             site.routing,
@@ -437,6 +444,8 @@ impl Compiler<'_> {
                 wafs: self.wafs.clone(),
                 logs: self.logs.clone(),
                 previous: self.previous,
+                limits: self.limits.clone(),
+                site_name: self.site_name.clone(),
                 credentials: std::mem::take(&mut credentials),
                 withheld: self.withheld.clone(),
             };
@@ -538,6 +547,13 @@ impl Compiler<'_> {
                 .collect(),
             timeouts: policy.timeouts,
             keepalive_requests: policy.keepalive_requests,
+            rate_limits: self.limits.compile(
+                &policy.rate_limits,
+                &self.site_name,
+                &self.env.metrics.limits,
+                user,
+                &mut self.errors,
+            ),
             compress: policy
                 .compress
                 .as_ref()

@@ -15,6 +15,7 @@ mod dns;
 mod exposure;
 mod fastcgi;
 pub mod hosts;
+mod limit;
 pub mod pattern;
 pub mod pool;
 pub mod program;
@@ -33,6 +34,7 @@ pub use content::{ContentRules, RootPlan};
 pub use dns::{DnsPlan, PoolHealth};
 pub use exposure::ExposurePlan;
 pub use fastcgi::{FastCgiPlan, FindPlan};
+pub use limit::{LimitTables, RateLimitPlan};
 pub use pool::{OriginPeer, PeerAddress, PeerSlot, PoolPlan};
 pub use proxy::{HeaderSet, InterimPlan, ProxyPlan, UriPlan};
 pub use redirects::RedirectTable;
@@ -58,6 +60,8 @@ pub struct Plan {
     pub listeners: Vec<ListenerPlan>,
     /// Addresses whose connections and datagrams are carried as they are.
     pub streams: Vec<StreamListener>,
+    /// Tables of rate limits.
+    pub limits: Arc<LimitTables>,
     /// Virtual hosts.
     pub sites: Vec<Arc<SitePlan>>,
     /// Pools, in the order of the configuration.
@@ -168,6 +172,8 @@ pub struct RoutePlan {
     pub types: Types,
     /// Compression of responses.
     pub compress: Option<Box<CompressPlan>>,
+    /// Limits on the rate of requests.
+    pub rate_limits: Vec<RateLimitPlan>,
     /// Who may pass.
     pub guard: Option<Box<access::GuardPlan>>,
     /// Response fields of the route's policy.

@@ -1,0 +1,167 @@
+//! The limits of a route on its requests: by rate, exact over all threads, with a wait where the limit says so.
+//!
+//! A request is counted once, by the route that it reaches first, whatever internal redirects follow. What one limit
+//! refuses the others have not counted.
+
+mod metrics;
+
+pub use metrics::{LimitFamily, LimitMetrics};
+
+use crate::{
+    client::{ClientError, Reply},
+    content::Outcome,
+    log_error,
+    pipeline::Cx,
+    plan::{RateLimitPlan, RoutePlan},
+};
+use seawall_balance::limit::{Decision, Verdict};
+use std::{
+    cell::Cell,
+    io::Write,
+    time::{Duration, Instant},
+};
+
+/// Requests of one thread that wait at once; more are refused, since each holds its connection.
+pub const WAITING_MAX: usize = 4096;
+
+thread_local! {
+    static WAITING: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A place among those that wait.
+struct Waiting;
+
+impl Waiting {
+    fn enter() -> Option<Self> {
+        let now = WAITING.get();
+        (now < WAITING_MAX).then(|| {
+            WAITING.set(now + 1);
+            Waiting
+        })
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        WAITING.set(WAITING.get().saturating_sub(1));
+    }
+}
+
+/// Asks every limit of the route. An outcome: the request was refused, and is answered.
+pub async fn rate(cx: &mut Cx<'_>, route: &RoutePlan) -> Result<Option<Outcome>, ClientError> {
+    if std::mem::replace(&mut cx.tx.counted, true) {
+        return Ok(None);
+    }
+    let now = Instant::now();
+    let mut wait = Duration::ZERO;
+    let mut counted: Vec<(&RateLimitPlan, u64)> = Vec::new();
+    let mut key = Vec::new();
+    for limit in &route.rate_limits {
+        key.clear();
+        limit.key.render(&cx.scope(), &mut key);
+        if key.is_empty() {
+            continue;
+        }
+        let hash = limit.keys.hash(&key);
+        let decision = limit.keys.table.check(&limit.limit, now, hash, 1);
+        match decision.verdict {
+            Verdict::Pass => counted.push((limit, hash)),
+            Verdict::Delay(by) => {
+                note(cx, limit, &decision);
+                if limit.dry_run {
+                    limit.metrics.dry_run.inc();
+                } else {
+                    wait = wait.max(by);
+                }
+                counted.push((limit, hash));
+            }
+            Verdict::Refuse { .. } if limit.dry_run => {
+                limit.metrics.dry_run.inc();
+                note(cx, limit, &decision);
+            }
+            Verdict::Refuse { retry_after } => {
+                give_back(&counted);
+                limit.metrics.refused.inc();
+                note(cx, limit, &decision);
+                return refuse(cx, route, limit, &decision, retry_after).await;
+            }
+        }
+    }
+    if wait.is_zero() {
+        return Ok(None);
+    }
+    let Some((limit, _)) = counted.first().copied() else {
+        return Ok(None);
+    };
+    let Some(_waiting) = Waiting::enter() else {
+        give_back(&counted);
+        limit.metrics.crowded.inc();
+        return cx
+            .reply(Some(route), Reply::error(503))
+            .await
+            .map(|()| Some(Outcome::Done));
+    };
+    limit.metrics.delayed.inc();
+    tokio::time::sleep(wait).await;
+    cx.tx.now_ms = crate::clock::now_ms();
+    Ok(None)
+}
+
+fn give_back(counted: &[(&RateLimitPlan, u64)]) {
+    for (limit, hash) in counted {
+        limit.keys.table.refund(&limit.limit, *hash, 1);
+    }
+}
+
+/// nginx's words, at its levels: `error` for what is refused, `warn` for what waits.
+fn note(cx: &Cx<'_>, limit: &RateLimitPlan, decision: &Decision) {
+    let (whole, milli) = (decision.excess_milli / 1000, decision.excess_milli % 1000);
+    let dry = if limit.dry_run { ", dry run" } else { "" };
+    let client = cx.tx.client_text(&cx.client.info);
+    let (shared, serial, name) = (&cx.local.shared, cx.client.info.serial, &limit.name);
+    if decision.is_allowed() {
+        log_error!(
+            shared,
+            Warn,
+            serial,
+            "delaying request{dry}, excess: {whole}.{milli:03}, by \"{name}\", client: {client}"
+        );
+    } else {
+        log_error!(
+            shared,
+            Error,
+            serial,
+            "limiting requests{dry}, excess: {whole}.{milli:03} by \"{name}\", client: {client}"
+        );
+    }
+}
+
+/// The answer says when to come back, and by what the limit is (draft-ietf-httpapi-ratelimit-headers).
+async fn refuse(
+    cx: &mut Cx<'_>,
+    route: &RoutePlan,
+    limit: &RateLimitPlan,
+    decision: &Decision,
+    retry_after: Duration,
+) -> Result<Option<Outcome>, ClientError> {
+    // Rounded up: who comes back at the time said is let in.
+    let seconds = |d: Duration| d.as_secs() + u64::from(d.subsec_nanos() > 0);
+    let mut lines = Vec::with_capacity(128);
+    // Writing to memory does not fail.
+    let _ = write!(
+        lines,
+        "Retry-After: {}\r\nRateLimit-Policy: \"default\";q={};w={}\r\nRateLimit: \"default\";r={};t={}\r\n",
+        seconds(retry_after).max(1),
+        decision.limit,
+        seconds(limit.window).max(1),
+        decision.remaining,
+        seconds(decision.reset)
+    );
+    let reply = Reply {
+        lines: &lines,
+        ..Reply::error(limit.status)
+    };
+    cx.reply(Some(route), reply)
+        .await
+        .map(|()| Some(Outcome::Done))
+}

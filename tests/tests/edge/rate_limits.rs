@@ -1,0 +1,95 @@
+//! Limits on the rate of requests: how many pass, what the others hear, and that a reload forgets nothing.
+
+use nix::sys::signal::Signal;
+use seawall_tests::{Client, Edge, Running, eventually};
+use std::thread;
+
+fn limited(limit: &str) -> String {
+    format!(
+        "sites: [{{ host: a.test, rate_limit: {limit}, respond: {{ status: 200, body: ok }} }}]"
+    )
+}
+
+/// Asks `count` times on each of `connections` connections at once, and says how many were let in.
+fn let_in(edge: &Running, connections: usize, count: usize) -> usize {
+    let address = edge.address("http");
+    let ask = move || {
+        let mut client = Client::connect(address);
+        let passed = |_: &usize| client.get("a.test", "/").status == 200;
+        (0..count).filter(passed).count()
+    };
+    let asking: Vec<_> = (0..connections).map(|_| thread::spawn(ask)).collect();
+    asking.into_iter().map(|t| t.join().expect("answers")).sum()
+}
+
+#[test]
+fn as_many_pass_as_may_whichever_thread_serves_them() {
+    let edge = Edge::yaml(limited("{ key: $client_ip, rate: 1/h, burst: 99 }")).start();
+    assert_eq!(let_in(&edge, 16, 20), 100);
+    edge.counts(
+        "seawall_rate_limited_total{result=\"refused\",site=\"a.test\"}",
+        220,
+    );
+    // What is said to those refused.
+    let refused = edge.get("a.test", "/");
+    assert_eq!(refused.status, 429);
+    assert!(refused.has("Retry-After").parse::<u64>().expect("seconds") > 3000);
+    assert_eq!(
+        refused.has("RateLimit-Policy"),
+        "\"default\";q=100;w=360000"
+    );
+    assert!(refused.has("RateLimit").starts_with("\"default\";r=0;t="));
+    edge.logged("limiting requests, excess: ");
+}
+
+#[test]
+fn a_reload_forgets_nothing() {
+    let edge = Edge::yaml(limited("{ rate: 1/h, burst: 4 }")).start();
+    assert_eq!(let_in(&edge, 1, 3), 3);
+    edge.rewrite(format!(
+        "{}\ntrusted_proxies: [192.0.2.1]",
+        limited("{ rate: 1/h, burst: 4 }")
+    ));
+    edge.signal(Signal::SIGHUP);
+    eventually("the reload", || {
+        (edge.metric("seawall_reloads_total") == 1).then_some(())
+    });
+    assert_eq!(let_in(&edge, 4, 5), 2);
+}
+
+#[test]
+fn keys_are_counted_apart_and_every_limit_must_allow() {
+    let edge = Edge::yaml(limited(
+        "[{ key: $arg_user, rate: 1/h, burst: 1 }, { key: $host, rate: 1/h, burst: 4, status: 503 }]",
+    ))
+    .start();
+    let status = |user: &str| edge.get("a.test", &format!("/?user={user}")).status;
+    assert_eq!([status("a"), status("a"), status("a")], [200, 200, 429]);
+    assert_eq!([status("b"), status("b")], [200, 200]);
+    // Without a key only the other limit counts; it has one left, for what was refused was not counted.
+    assert_eq!([status(""), status("")], [200, 503]);
+}
+
+#[test]
+fn those_who_wait_are_let_in_one_after_the_other() {
+    let edge = Edge::yaml(limited("{ rate: 20/s, burst: 3, delay: 0 }")).start();
+    // Four at once: one passes, three wait for their turn, nobody is refused.
+    assert_eq!(let_in(&edge, 4, 1), 4);
+    edge.logged("delaying request, excess: ");
+    assert_eq!(
+        edge.metric("seawall_rate_limited_total{result=\"refused\",site=\"a.test\"}"),
+        0
+    );
+    assert!(edge.metric("seawall_rate_limited_total{result=\"delayed\",site=\"a.test\"}") > 0);
+}
+
+#[test]
+fn a_dry_run_only_says_what_it_would_do() {
+    let edge = Edge::yaml(limited("{ rate: 1/h, dry_run: true }")).start();
+    assert_eq!(let_in(&edge, 1, 5), 5);
+    edge.logged("limiting requests, dry run, excess: ");
+    edge.counts(
+        "seawall_rate_limited_total{result=\"dry_run\",site=\"a.test\"}",
+        4,
+    );
+}
