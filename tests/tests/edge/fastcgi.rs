@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 use seawall_tests::{
-    Client, Edge, Response, Running, eventually, free_address,
+    Client, Edge, Origin, Response, Running, eventually, free_address,
     php::{Nginx, Php},
     process,
 };
@@ -247,6 +247,7 @@ fn what_an_application_is_told() {
         ("DOCUMENT_URI", "/dump.php"),
         ("APP_ENV", "test"),
         ("WHO", "127.0.0.1"),
+        ("HTTP_X_FORWARDED_FOR", "127.0.0.1"),
     ] {
         assert_eq!(server[name], value, "{name}");
     }
@@ -257,7 +258,6 @@ fn what_an_application_is_told() {
     for absent in [
         "HTTP_PROXY",
         "HTTP_X_REAL_IP",
-        "HTTP_X_FORWARDED_FOR",
         "HTTPS",
         "HTTP_TE",
         "HTTP_CONNECTION",
@@ -609,4 +609,22 @@ sites: [{ host: a.test, root: @dir@/www, to: php }]",
     for _ in 0..6 {
         assert_eq!(site.get("/").text(), "front page");
     }
+}
+
+#[test]
+fn who_a_check_has_let_in_is_told_and_nobody_can_claim_to_be() {
+    let checks = Origin::start();
+    checks.answer(
+        "/verify",
+        "HTTP/1.1 200 OK\r\nRemote-User: alice\r\nContent-Length: 0\r\n\r\n",
+    );
+    let site = Site::start(
+        1,
+        &format!(
+            ", headers: {{ request: {{ set: {{ X-From: edge }} }} }}, auth: {{ forward: \"http://{checks}/verify\", copy: [Remote-User] }}"
+        ),
+    );
+    let seen = site.dump("GET /dump.php HTTP/1.1\r\nHost: a.test\r\nRemote-User: mallory\r\nRemote_User: mallory\r\nX-From: outside\r\n\r\n");
+    assert_eq!(seen["server"]["HTTP_REMOTE_USER"], "alice");
+    assert_eq!(seen["server"]["HTTP_X_FROM"], "edge");
 }

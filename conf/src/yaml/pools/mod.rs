@@ -198,6 +198,11 @@ fn read_pool(reader: &mut Reader<'_>, key: &Key, node: &Node) -> Option<Pool> {
         .get("health")
         .filter(|n| !n.is_off())
         .and_then(|n| health::health(reader, n));
+    if pool.protocol == Protocol::FastCgi
+        && let Some(at) = fields.key("health").filter(|_| pool.health.is_some())
+    {
+        reader.not_yet(at, "a check of FastCGI applications");
+    }
     if let Some(node) = fields.get("eject") {
         pool.eject = resilience::eject(reader, node, pool.eject);
     }

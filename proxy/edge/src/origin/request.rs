@@ -73,8 +73,31 @@ pub fn build(
     } else {
         b" HTTP/1.0\r\n"
     });
-    if !push_host(cx, proxy, out) {
+    if !push_lines(cx, proxy, conditional, out) {
         return Built::Ambiguous;
+    }
+    match (length, cx.tx.head.framing) {
+        (Some(n), _) => encode::content_length(out, n),
+        (None, Framing::Length(n)) => encode::content_length(out, n),
+        (None, Framing::Chunked) => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+        (None, _) => {}
+    }
+    let fills = matches!(conditional, Conditional::Validators(..));
+    push_connection(cx.tx, proxy, fills, out);
+    out.extend_from_slice(b"\r\n");
+    Built::Ready
+}
+
+/// Appends the field lines that an origin gets, but for the body's length and what concerns the hop alone; false if a value
+/// would end its line.
+pub(super) fn push_lines(
+    cx: &mut Cx<'_>,
+    proxy: &ProxyPlan,
+    conditional: &Conditional<'_>,
+    out: &mut Vec<u8>,
+) -> bool {
+    if !push_host(cx, proxy, out) {
+        return false;
     }
     let trusted = cx.client.info.peer.is_some_and(|p| cx.plan.trusts(p.ip()));
     let mut dropped = DROPPED | proxy.set_known | proxy.withheld.known;
@@ -94,21 +117,12 @@ pub fn build(
     forwarding::push(cx, &proxy.forwarding, trusted, out);
     let scope = cx.scope();
     if !push_set(&proxy.set_headers, &scope, out) || !push_set(&proxy.add_headers, &scope, out) {
-        return Built::Ambiguous;
+        return false;
     }
     for (name, value) in cx.tx.granted.iter().flat_map(|g| &g.request) {
         encode::field(out, name, value);
     }
-    match (length, cx.tx.head.framing) {
-        (Some(n), _) => encode::content_length(out, n),
-        (None, Framing::Length(n)) => encode::content_length(out, n),
-        (None, Framing::Chunked) => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
-        (None, _) => {}
-    }
-    let fills = matches!(conditional, Conditional::Validators(..));
-    push_connection(cx.tx, proxy, fills, out);
-    out.extend_from_slice(b"\r\n");
-    Built::Ready
+    true
 }
 
 /// What concerns the hop alone: an upgrade and trailers where the client asked for them, the connection's end where it

@@ -1,26 +1,18 @@
 //! What an application is told of a request: the parameters of the configuration, and the request's fields as `HTTP_*`.
 
 use super::{
-    super::{
-        forwarding::CLAIMS,
-        request::{Built, Conditional},
-    },
+    super::request::{Built, Conditional, push_lines},
     job::Job,
 };
 use crate::{
     pipeline::Cx,
     plan::{FastCgiPlan, ProxyPlan},
-    tx::Tx,
 };
 use seawall_http::{
     Framing, Method, Name,
     fastcgi::{self, CgiRequest},
 };
-
-/// Not passed on: the hop's own, and what has a parameter of its own. `Proxy` never is: as `HTTP_PROXY` it would name a
-/// proxy to programs that look for one in their environment (CVE-2016-5385).
-const DROPPED: u128 =
-    super::super::ONE_HOP | super::super::mask(&[Name::Expect, Name::Http2Settings]);
+use smallvec::SmallVec;
 
 const CONDITIONS: u128 = super::super::mask(&[
     Name::IfMatch,
@@ -53,15 +45,11 @@ pub fn build(
     let mut pairs = Vec::with_capacity(2048);
     push_params(cx, plan, fills, present.then_some(body), &mut pairs);
     if !plan.no_fields {
-        push_fields(cx, proxy, plan, fills, &mut pairs);
-    }
-    if let Conditional::Validators(etag, modified) = conditional {
-        if let Some(etag) = etag {
-            fastcgi::param(&mut pairs, b"HTTP_IF_NONE_MATCH", etag);
+        let mut lines = Vec::with_capacity(1024);
+        if !push_lines(cx, proxy, conditional, &mut lines) {
+            return Built::Ambiguous;
         }
-        if let Some(modified) = modified {
-            fastcgi::param(&mut pairs, b"HTTP_IF_MODIFIED_SINCE", modified);
-        }
+        push_fields(&lines, cx.site.yaml, plan, &mut pairs);
     }
     let mut records = Vec::with_capacity(pairs.len() + 64);
     fastcgi::begin(&mut records, plan.keep);
@@ -118,87 +106,44 @@ fn push_params(
     }
 }
 
-/// `HTTP_*` (RFC 3875 §4.1.18). A name with an underscore is not passed: beside one with a dash it could not be told from it.
-fn push_fields(
-    cx: &Cx<'_>,
-    proxy: &ProxyPlan,
-    plan: &FastCgiPlan,
-    fills: bool,
-    pairs: &mut Vec<u8>,
-) {
-    let tx: &Tx = cx.tx;
-    let mut dropped = DROPPED | proxy.withheld.known;
-    if fills {
-        dropped |= CONDITIONS;
-    }
-    let trusted = cx.client.info.peer.is_some_and(|p| cx.plan.trusts(p.ip()));
-    if proxy.forwarding.guarded {
-        dropped |= Name::ContentType.bit();
-        dropped |= if trusted {
-            Name::XRequestId.bit()
-        } else {
-            CLAIMS
-        };
-    }
-    let fields = tx.fields();
-    let mut name = Vec::new();
-    let mut value = Vec::new();
-    for (at, (id, written, first)) in fields.iter().enumerate() {
-        if dropped & id.bit() != 0 && id != Name::Other
-            || written.contains(&b'_')
-            || written.eq_ignore_ascii_case(b"proxy")
-            || proxy.withheld.has_other(written)
-        {
-            continue;
-        }
-        let same = |other: &[u8]| other.eq_ignore_ascii_case(written);
-        if fields.iter().take(at).any(|(_, n, _)| same(n)) {
+/// `HTTP_*` (RFC 3875 §4.1.18): the field lines that any origin would get. `Proxy` is left out: as `HTTP_PROXY` it would name
+/// a proxy to programs that look for one in their environment (CVE-2016-5385). So is a name with an underscore, which could
+/// not be told from one with a dash. Lines of one name are joined.
+fn push_fields(lines: &[u8], yaml: bool, plan: &FastCgiPlan, pairs: &mut Vec<u8>) {
+    let all: SmallVec<[(&[u8], &[u8]); 32]> = lines
+        .split(|b| *b == b'\n')
+        .filter_map(|line| {
+            let at = memchr::memchr(b':', line)?;
+            let (name, value) = line.split_at_checked(at)?;
+            let value = value.get(1..)?.trim_ascii();
+            let kept = !name.contains(&b'_')
+                && !name.eq_ignore_ascii_case(b"proxy")
+                // It has a parameter of its own; nginx says it twice.
+                && !(yaml && name.eq_ignore_ascii_case(b"content-type"));
+            kept.then_some((name, value))
+        })
+        .collect();
+    let (mut name, mut value) = (Vec::new(), Vec::new());
+    for (at, (written, first)) in all.iter().enumerate() {
+        let same = |other: &(&[u8], &[u8])| other.0.eq_ignore_ascii_case(written);
+        if all.iter().take(at).any(same) {
             continue;
         }
         environment_name(written, &mut name);
-        let set = proxy.set_headers.iter().any(|h| same(&h.name));
-        if set || plan.params.iter().any(|p| *p.name == *name) {
+        if plan.params.iter().any(|p| *p.name == *name) {
             continue;
         }
         value.clear();
         value.extend_from_slice(first);
-        let between: &[u8] = if id == Name::Cookie { b"; " } else { b", " };
-        for (_, _, more) in fields.iter().skip(at + 1).filter(|(_, n, _)| same(n)) {
+        let between: &[u8] = if written.eq_ignore_ascii_case(b"cookie") {
+            b"; "
+        } else {
+            b", "
+        };
+        for (_, more) in all.iter().skip(at + 1).filter(|o| same(o)) {
             value.extend_from_slice(between);
             value.extend_from_slice(more);
         }
-        fastcgi::param(pairs, &name, &value);
-    }
-    let scope = cx.scope();
-    for header in &proxy.set_headers {
-        value.clear();
-        header.value.render(&scope, &mut value);
-        if !value.is_empty() {
-            environment_name(&header.name, &mut name);
-            fastcgi::param(pairs, &name, &value);
-        }
-    }
-    push_granted(tx, pairs);
-    if proxy.forwarding.x && tx.has_id {
-        fastcgi::param(pairs, b"HTTP_X_REQUEST_ID", &tx.id);
-    }
-}
-
-/// What was proved of the client; values of one name are one list.
-fn push_granted(tx: &Tx, pairs: &mut Vec<u8>) {
-    let Some(granted) = &tx.granted else { return };
-    let (mut name, all) = (Vec::new(), &granted.request);
-    for (at, (written, value)) in all.iter().enumerate() {
-        let same = |(other, _): &&(Box<[u8]>, Vec<u8>)| other.eq_ignore_ascii_case(written);
-        if all.iter().take(at).any(|f| same(&f)) {
-            continue;
-        }
-        let mut value = value.clone();
-        for (_, more) in all.iter().skip(at + 1).filter(same) {
-            value.extend_from_slice(b", ");
-            value.extend_from_slice(more);
-        }
-        environment_name(written, &mut name);
         fastcgi::param(pairs, &name, &value);
     }
 }
