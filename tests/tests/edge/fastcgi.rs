@@ -159,6 +159,27 @@ fn the_rest_of_a_path_cannot_make_a_script_of_an_upload() {
             answer.status
         );
     }
+    // Nor is what an application keeps for itself a file for others, nor a script's source.
+    site.script(".env", "SECRET=1");
+    site.script(".git/config", "SECRET=1");
+    site.script(".well-known/security.txt", "Contact: x");
+    for target in [
+        "/.env",
+        "/.git/config",
+        "/%2eenv",
+        "/index.php%20",
+        "/index.php/",
+        "/index.php.",
+    ] {
+        let answer = site.get(target).text();
+        assert!(
+            !answer.contains("SECRET") && !answer.contains("<?php"),
+            "{target}: {answer}"
+        );
+    }
+    assert_eq!(site.get("/.well-known/security.txt").text(), "Contact: x");
+    let admin = site.get("//wp-admin");
+    assert_eq!((admin.status, admin.has("Location")), (308, "/wp-admin/"));
     let image = site.get("/uploads/evil.jpg");
     assert_eq!(
         (image.has("Content-Type"), image.text().as_str()),

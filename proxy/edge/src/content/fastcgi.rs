@@ -10,7 +10,7 @@ use crate::{
     spool::Spool,
     tx::Script,
 };
-use seawall_http::Framing;
+use seawall_http::{Framing, uri};
 use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt};
 
 /// What a path turned out to be.
@@ -38,7 +38,9 @@ pub async fn fastcgi(
                     .map(Some);
             }
             Found::Directory => {
-                let mut to = cx.tx.raw_path().to_vec();
+                // The normalised path: two slashes at its beginning would name another host.
+                let mut to = Vec::new();
+                uri::escape_path(cx.tx.uri(), &mut to);
                 to.push(b'/');
                 if !cx.tx.args().is_empty() {
                     to.push(b'?');
@@ -60,14 +62,20 @@ pub async fn fastcgi(
     }
 }
 
+/// Whether a name in a path begins with a dot: `.env`, `.git`, `.htaccess`, `.user.ini` are for the application's own eyes.
+/// `.well-known` is not (RFC 8615).
+fn is_hidden(path: &[u8]) -> bool {
+    path.split(|b| *b == b'/')
+        .any(|name| name.starts_with(b".") && name != b".well-known")
+}
+
 /// Looks at the files, off the worker thread.
 async fn look(cx: &Cx<'_>, plan: &FastCgiPlan, find: &FindPlan) -> Found {
     let mut root = Vec::new();
     find.root.push(&cx.scope(), &mut root);
     let uri = cx.tx.uri().to_vec();
-    let (script, path_info) = plan.split(&uri);
-    let split = (script.len() < uri.len() || script.ends_with(b".php"))
-        .then(|| (script.to_vec(), path_info.to_vec()));
+    let split = plan.script_of(&uri);
+    let split = split.map(|(script, rest)| (script.to_vec(), rest.to_vec()));
     let index = plan.index().to_vec();
     let fallback = find.fallback.clone();
     let work = move || {
@@ -83,7 +91,7 @@ async fn look(cx: &Cx<'_>, plan: &FastCgiPlan, find: &FindPlan) -> Found {
             return script(name, path_info);
         }
         match kind(&uri) {
-            Some(m) if m.is_file() && !uri.ends_with(b"/") => return Found::File,
+            Some(m) if m.is_file() && !is_hidden(&uri) => return Found::File,
             Some(m) if m.is_dir() && !index.is_empty() => {
                 let slash: &[u8] = if uri.ends_with(b"/") { b"" } else { b"/" };
                 let name = [&uri, slash, &index].concat();

@@ -90,6 +90,14 @@ impl FastCgiPlan {
         }
     }
 
+    /// The script that a path names, and the rest: where the expression matches, or of any path where there is none.
+    pub fn script_of<'u>(&self, uri: &'u [u8]) -> Option<(&'u [u8], &'u [u8])> {
+        match &self.split {
+            Some(regex) if !regex.is_match(uri) => None,
+            _ => Some(self.split(uri)),
+        }
+    }
+
     /// The name of a directory's script.
     pub fn index(&self) -> &[u8] {
         &self.index

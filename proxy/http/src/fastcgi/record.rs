@@ -329,8 +329,11 @@ mod tests {
         all
     }
 
-    /// Output, error output and the end, cut into pieces of these sizes.
-    fn read(bytes: &[u8], piece: usize) -> Result<(Vec<u8>, Vec<u8>, Option<u32>), RecordError> {
+    /// Output, error output and the end.
+    type Read = (Vec<u8>, Vec<u8>, Option<u32>);
+
+    /// What is read of bytes that are cut into pieces of this size.
+    fn read(bytes: &[u8], piece: usize) -> Result<Read, RecordError> {
         let mut decoder = Decoder::default();
         let (mut stdout, mut stderr, mut over) = (Vec::new(), Vec::new(), None);
         for chunk in bytes.chunks(piece) {

@@ -116,11 +116,10 @@ fn push_fields(lines: &[u8], yaml: bool, plan: &FastCgiPlan, pairs: &mut Vec<u8>
             let at = memchr::memchr(b':', line)?;
             let (name, value) = line.split_at_checked(at)?;
             let value = value.get(1..)?.trim_ascii();
-            let kept = !name.contains(&b'_')
-                && !name.eq_ignore_ascii_case(b"proxy")
-                // It has a parameter of its own; nginx says it twice.
-                && !(yaml && name.eq_ignore_ascii_case(b"content-type"));
-            kept.then_some((name, value))
+            let is = |word: &[u8]| name.eq_ignore_ascii_case(word);
+            // The content's type has a parameter of its own; nginx says it twice.
+            let left_out = name.contains(&b'_') || is(b"proxy") || yaml && is(b"content-type");
+            (!left_out).then_some((name, value))
         })
         .collect();
     let (mut name, mut value) = (Vec::new(), Vec::new());
