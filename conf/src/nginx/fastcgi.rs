@@ -7,7 +7,7 @@ use super::upstream::Upstreams;
 use crate::address::{self, Origin, OriginError};
 use crate::model::{
     Address, Content, FastCgi, FastCgiParam, Forwarding, Part, PassOn, Pattern, Protocol, Proxy,
-    ProxyUri, Template, Timeouts,
+    ProxyUri, RoutePolicy, Template,
 };
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ pub(crate) struct FastCgiScope {
     split: Option<Pattern>,
     keep: bool,
     no_fields: bool,
+    intercept: bool,
     hide: Vec<String>,
     connect: Option<Duration>,
     read: Option<Duration>,
@@ -56,6 +57,7 @@ impl FastCgiScope {
                 }
                 self.hide.push(d.arg(0).to_owned());
             }
+            "fastcgi_intercept_errors" => self.intercept = read::is_on(d),
             "fastcgi_pass_request_headers" => self.no_fields = !read::is_on(d),
             "fastcgi_pass_request_body" if !read::is_on(d) => {
                 reader.not_yet(d.at(), "a request without its body")
@@ -98,8 +100,10 @@ impl FastCgiScope {
         self.split = Some(read::pattern(word, &word.text, false, false));
     }
 
-    /// The timeouts of a route that an application answers.
-    pub(crate) fn timeouts(&self, timeouts: &mut Timeouts) {
+    /// What holds of its own for a route that an application answers.
+    pub(crate) fn apply_to(&self, policy: &mut RoutePolicy) {
+        policy.content.intercept = self.intercept;
+        let timeouts = &mut policy.timeouts;
         let minute = Duration::from_secs(60);
         timeouts.connect = self.connect.unwrap_or(minute);
         timeouts.first_byte = self.read.unwrap_or(minute);

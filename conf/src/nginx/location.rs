@@ -250,7 +250,7 @@ fn policy(scope: &Scope, content: &Content) -> RoutePolicy {
     if let Content::Proxy(proxy) = content
         && proxy.fastcgi.is_some()
     {
-        scope.fastcgi.timeouts(&mut policy.timeouts);
+        scope.fastcgi.apply_to(&mut policy);
     }
     policy
 }

@@ -15,7 +15,6 @@ pub const NOT_YET: &[&str] = &[
     "fastcgi_cache_methods", "fastcgi_cache_min_uses", "fastcgi_cache_path", "fastcgi_cache_revalidate",
     "fastcgi_cache_use_stale", "fastcgi_cache_valid", "fastcgi_catch_stderr",
     "fastcgi_force_ranges",
-    "fastcgi_intercept_errors",
     "fastcgi_next_upstream", "fastcgi_no_cache", "fastcgi_pass_header",
     "fastcgi_store",
     "fastcgi_store_access", "flv", "geoip_city", "geoip_country",

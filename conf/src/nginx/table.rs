@@ -440,6 +440,7 @@ pub const TABLE: &[Row] = &[
         HSL,
         Status::Approximated("a response is passed on as it comes"),
     ),
+    flag("fastcgi_intercept_errors", HSL, N),
     many("fastcgi_ignore_headers", HSL, 1, ANY_NUMBER, N),
     flag("fastcgi_ignore_client_abort", HSL, N),
     flag("fastcgi_pass_request_headers", HSL, N),

@@ -649,3 +649,85 @@ fn who_a_check_has_let_in_is_told_and_nobody_can_claim_to_be() {
     assert_eq!(seen["server"]["HTTP_REMOTE_USER"], "alice");
     assert_eq!(seen["server"]["HTTP_X_FROM"], "edge");
 }
+
+#[test]
+fn debians_snippet_with_try_files_is_served_as_nginx_serves_it() {
+    let conf = "
+        server { listen @http@; server_name a.test; root @dir@/www; index index.php;
+            location / { try_files $uri $uri/ /index.php?$args; }
+            location ~ \\.php(/|$) { include /etc/nginx/snippets/fastcgi-php.conf; fastcgi_pass unix:@dir@/php.sock; }
+            location /private/ { internal; root @dir@; }
+            location = /busy { fastcgi_intercept_errors on; error_page 503 /style.css; fastcgi_pass unix:@dir@/php.sock;
+                fastcgi_param SCRIPT_FILENAME $document_root/busy.php; fastcgi_param REQUEST_METHOD GET; } }";
+    let edge = Edge::nginx(format!(
+        "events {{}}\nhttp {{ access_log off; types {{ text/css css; text/plain txt; }} {conf} }}"
+    ));
+    edge.write(
+        "fastcgi.conf",
+        std::fs::read("/etc/nginx/fastcgi.conf").expect("Debian's"),
+    );
+    edge.write("private/report.txt", "for members");
+    let peer = edge.address("peer");
+    let nginx = edge.fill_in(&conf.replace("@http@", "@peer@"));
+    let site = Site::with(edge, 2);
+    site.script(
+        "send.php",
+        "<?php header('X-Accel-Redirect: /private/report.txt'); echo 'never seen';",
+    );
+    site.script("busy.php", "<?php http_response_code(503); echo 'own words';");
+    let nginx = format!("types {{ text/css css; text/plain txt; }} {nginx}");
+    let _nginx = Nginx::start(&site.edge.path(""), peer, &nginx);
+    for target in [
+        "/",
+        "/2026/11/hello/?p=3",
+        "/style.css",
+        "/wp-login.php",
+        "/wp-admin/",
+        "/nothing.php",
+        "/nothing.php/x",
+        "/uploads/evil.jpg/x.php",
+        "/send.php",
+        "/private/report.txt",
+        "/busy",
+    ] {
+        let ours = site.get(target);
+        let theirs = Client::connect(peer).get("a.test", target);
+        assert_eq!(ours.status, theirs.status, "{target}");
+        if ours.status == 200 || target == "/busy" {
+            assert_eq!(ours.text(), theirs.text(), "{target}");
+        }
+    }
+    assert_eq!(site.get("/send.php").text(), "for members");
+    let rest = "GET /dump.php/a/b?x=1 HTTP/1.1\r\nHost: a.test\r\n\r\n";
+    let (ours, theirs) = (
+        site.dump(rest),
+        dumped(&Client::connect(peer).send(rest).response()),
+    );
+    for name in [
+        "PATH_INFO",
+        "SCRIPT_NAME",
+        "SCRIPT_FILENAME",
+        "REQUEST_URI",
+        "PHP_SELF",
+    ] {
+        assert_eq!(ours["server"][name], theirs["server"][name], "{name}");
+    }
+}
+
+#[test]
+fn permalinks_by_try_and_a_route_for_scripts() {
+    let edge = Edge::yaml(
+        "sites:
+  - host: a.test
+    routes:
+      - { regex: '\\.php(/|$)', root: @dir@/www, to: \"fastcgi:unix:@dir@/php.sock\", fastcgi: { fallback: off } }
+      - { path: /, root: @dir@/www, index: index.php, try: [$uri, $uri/, \"/index.php?$args\"] }",
+    );
+    let site = Site::with(edge, 1);
+    assert_eq!(site.get("/").text(), "front page");
+    assert_eq!(site.get("/2026/11/hello/?p=3").text(), "post hello p=3");
+    assert_eq!(site.get("/style.css").text(), "body { color: red }");
+    assert_eq!(site.get("/wp-login.php").text(), "user: nobody");
+    assert_eq!(site.get("/nothing.php").status, 404);
+    assert_eq!(site.get("/uploads/evil.jpg/x.php").status, 404);
+}

@@ -29,6 +29,8 @@ pub async fn fastcgi(
     plan: &FastCgiPlan,
     spool: &mut Option<Spool>,
 ) -> Result<Option<Outcome>, ClientError> {
+    // One that an earlier route found is not this one's.
+    cx.tx.script = None;
     if let Some(find) = &plan.find {
         match look(cx, plan, find).await {
             Found::Script(script) => cx.tx.script = Some(Box::new(script)),
