@@ -674,7 +674,10 @@ fn debians_snippet_with_try_files_is_served_as_nginx_serves_it() {
         "send.php",
         "<?php header('X-Accel-Redirect: /private/report.txt'); echo 'never seen';",
     );
-    site.script("busy.php", "<?php http_response_code(503); echo 'own words';");
+    site.script(
+        "busy.php",
+        "<?php http_response_code(503); echo 'own words';",
+    );
     let nginx = format!("types {{ text/css css; text/plain txt; }} {nginx}");
     let _nginx = Nginx::start(&site.edge.path(""), peer, &nginx);
     for target in [
