@@ -5,103 +5,13 @@
 //! which somebody differs from what is allowed.
 
 use seawall_tests::{
-    Edge, PATIENCE,
+    Edge,
     conformance::{
-        Recorder,
+        Peer, Recorder, Version,
         http1::{Case, Outcome, cases, run},
     },
-    free_address,
 };
-use std::{
-    fs,
-    net::{SocketAddr, TcpStream},
-    path::Path,
-    process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
-};
-
-/// A peer that is running; killed when dropped.
-struct Peer {
-    name: &'static str,
-    address: SocketAddr,
-    recorder: Recorder,
-    process: Child,
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-type Configuration = fn(&Path, SocketAddr, SocketAddr) -> (String, Command);
-
-fn peer(name: &'static str, directory: &Path, configure: Configuration) -> Peer {
-    let (address, recorder) = (free_address(), Recorder::start());
-    let (text, mut command) = configure(directory, address, recorder.address());
-    fs::write(directory.join(name), text).expect("the peer's configuration");
-    let process = command
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap_or_else(|e| panic!("{name}: {e} (packaging/dev/install.sh test)"));
-    let began = Instant::now();
-    while TcpStream::connect(address).is_err() {
-        assert!(began.elapsed() < PATIENCE, "{name} does not listen");
-        thread::sleep(Duration::from_millis(20));
-    }
-    Peer {
-        name,
-        address,
-        recorder,
-        process,
-    }
-}
-
-fn nginx(directory: &Path, listen: SocketAddr, origin: SocketAddr) -> (String, Command) {
-    let at = directory.display();
-    let text = format!(
-        "daemon off; pid {at}/nginx.pid; error_log {at}/nginx.log; worker_processes 1; events {{}}\n\
-         http {{ access_log off; client_body_temp_path {at}/b; proxy_temp_path {at}/p; fastcgi_temp_path {at}/f;\n\
-         uwsgi_temp_path {at}/u; scgi_temp_path {at}/s; server {{ listen {listen}; server_name a.test;\n\
-         location / {{ proxy_pass http://{origin}; proxy_http_version 1.1; proxy_set_header Host $host; }} }} }}\n"
-    );
-    let mut command = Command::new("/usr/sbin/nginx");
-    command
-        .arg("-p")
-        .arg(directory)
-        .arg("-c")
-        .arg(directory.join("nginx"));
-    (text, command)
-}
-
-fn haproxy(directory: &Path, listen: SocketAddr, origin: SocketAddr) -> (String, Command) {
-    let text = format!(
-        "global\n  maxconn 100\ndefaults\n  mode http\n  timeout connect 3s\n  timeout client 3s\n  timeout server 3s\n\
-         frontend f\n  bind {listen}\n  default_backend b\nbackend b\n  server s {origin}\n"
-    );
-    let mut command = Command::new("/usr/sbin/haproxy");
-    command.arg("-db").arg("-f").arg(directory.join("haproxy"));
-    (text, command)
-}
-
-fn caddy(directory: &Path, listen: SocketAddr, origin: SocketAddr) -> (String, Command) {
-    let text = format!(
-        "{{\n admin off\n auto_https off\n}}\nhttp://:{} {{\n bind {}\n reverse_proxy {origin}\n}}\n",
-        listen.port(),
-        listen.ip()
-    );
-    let mut command = Command::new("/usr/bin/caddy");
-    command
-        .args(["run", "--adapter", "caddyfile", "--config"])
-        .arg(directory.join("caddy"))
-        .env("HOME", directory)
-        .env("XDG_DATA_HOME", directory)
-        .env("XDG_CONFIG_HOME", directory);
-    (text, command)
-}
+use std::net::SocketAddr;
 
 /// What came of a case in a few letters, and whether it is allowed.
 fn verdict(case: &Case, server: SocketAddr, recorder: &Recorder) -> (String, bool) {
@@ -134,11 +44,7 @@ fn main() {
         ours.address()
     ))
     .start();
-    let peers = [
-        peer("nginx", directory.path(), nginx),
-        peer("haproxy", directory.path(), haproxy),
-        peer("caddy", directory.path(), caddy),
-    ];
+    let peers = Peer::all(directory.path(), Version::Http1);
     let mut servers = vec![("seawall", edge.address("http"), &ours)];
     servers.extend(peers.iter().map(|p| (p.name, p.address, &p.recorder)));
     let mut allowed = vec![0; servers.len()];

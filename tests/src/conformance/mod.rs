@@ -8,6 +8,8 @@
 
 pub mod http1;
 pub mod http2;
+mod peers;
 mod recorder;
 
+pub use peers::{Peer, Version};
 pub use recorder::{Recorded, Recorder};

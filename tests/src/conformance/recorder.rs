@@ -45,7 +45,14 @@ impl Recorder {
     /// # Panics
     /// When it cannot listen.
     pub fn start() -> Self {
-        let address = free_address();
+        Self::at(free_address())
+    }
+
+    /// Starts on this address.
+    ///
+    /// # Panics
+    /// When it cannot listen.
+    pub fn at(address: SocketAddr) -> Self {
         let listener = TcpListener::bind(address).expect("the recorder's address");
         let state = Arc::new(Mutex::new(State::default()));
         let stopped = Arc::new(AtomicBool::new(false));

@@ -58,6 +58,11 @@ impl Connection {
         }
     }
 
+    /// Waits at most so long for each frame from now on.
+    pub fn wait_at_most(&self, limit: std::time::Duration) {
+        let _ = self.stream.socket().set_read_timeout(Some(limit));
+    }
+
     /// Connects, says the preface and SETTINGS without a dynamic table, and takes the server's SETTINGS.
     ///
     /// # Panics
@@ -74,7 +79,7 @@ impl Connection {
     /// As there.
     pub fn begin(&mut self) {
         self.send(PREFACE).send(frame::settings(&[(1, 0)]));
-        let first = self.next().expect("the server's SETTINGS");
+        let first = self.frame().expect("the server's SETTINGS");
         assert_eq!((first.kind, first.flags & ACK), (SETTINGS, 0), "{first:?}");
         self.send(frame::frame(SETTINGS, ACK, 0, b""));
     }
@@ -92,7 +97,7 @@ impl Connection {
     ///
     /// # Panics
     /// When nothing comes.
-    pub fn next(&mut self) -> Option<Frame> {
+    pub fn frame(&mut self) -> Option<Frame> {
         self.try_next().expect("the server says nothing")
     }
 
@@ -167,7 +172,7 @@ impl Connection {
     /// When the connection ends before it.
     pub fn until_ended(&mut self, stream: u32) {
         loop {
-            let frame = self.next().expect("another frame");
+            let frame = self.frame().expect("another frame");
             let ends =
                 matches!(frame.kind, frame::DATA | HEADERS) && frame.flags & frame::END_STREAM != 0;
             if frame.stream == stream && ends {
@@ -182,7 +187,7 @@ impl Connection {
     /// When the connection ends before it comes.
     pub fn next_of(&mut self, kind: u8) -> Frame {
         loop {
-            let frame = self.next().expect("another frame");
+            let frame = self.frame().expect("another frame");
             if frame.kind == kind {
                 return frame;
             }

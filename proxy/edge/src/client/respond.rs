@@ -398,7 +398,7 @@ impl Client {
             tx.sent += n as u64;
             tx.body_sent += n as u64;
         }
-        if last && !(ends && !data.is_empty()) {
+        if last && (!ends || data.is_empty()) {
             stream.end(&tx.trailers)?;
         }
         Ok(())

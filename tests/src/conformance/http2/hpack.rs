@@ -73,7 +73,7 @@ pub(super) const CASES: &[Case] = &[
         "RFC 7541 5.2",
         COMPRESSION,
         |c| {
-            with(c, &[0, 1, b'x', 0x81, 0x00 | 0x18]);
+            with(c, &[0, 1, b'x', 0x81, 0x18]);
         },
     ),
     case(

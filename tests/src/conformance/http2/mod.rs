@@ -99,7 +99,6 @@ use Outcome::{Closed, GoAway, Ignored, Passed, Refused, Reset};
 
 /// An error of the connection.
 const PROTOCOL: &[Outcome] = &[GoAway(code::PROTOCOL), Closed];
-const FRAME_SIZE: &[Outcome] = &[GoAway(code::FRAME_SIZE), Closed];
 const FLOW_CONTROL: &[Outcome] = &[GoAway(code::FLOW_CONTROL), Closed];
 /// HPACK cannot go on (RFC 9113 §4.3). The general code is what a decoder says that does not tell its errors apart.
 const COMPRESSION: &[Outcome] = &[GoAway(code::COMPRESSION), GoAway(code::PROTOCOL), Closed];

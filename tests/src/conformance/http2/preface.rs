@@ -67,7 +67,9 @@ pub(super) const CASES: &[Case] = &[
         },
     ),
     silent("a preface byte by byte", "RFC 9113 3.4", PASSED, |c| {
-        PREFACE.iter().for_each(|byte| drop(c.send([*byte])));
+        for byte in PREFACE {
+            c.send([*byte]);
+        }
         c.send(settings(&[(1, 0)])).send(get(1, &block(REQUEST)));
     }),
 ];

@@ -5,7 +5,10 @@ use crate::{
     conformance::Recorder,
     http2::{Connection, Said, frame},
 };
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
+
+/// A server that says nothing for so long has not decided.
+const SILENCE: Duration = Duration::from_secs(3);
 
 /// Plays a case against `server`, which stands before `recorder`, and says what came of it.
 ///
@@ -15,6 +18,7 @@ use std::net::SocketAddr;
 pub fn run(case: &Case, server: SocketAddr, recorder: &Recorder) -> Result<Outcome, String> {
     recorder.take();
     let mut connection = Connection::silent(server);
+    connection.wait_at_most(SILENCE);
     if !case.silent {
         connection.begin();
     }
