@@ -24,6 +24,7 @@ fn every_sample_loads_without_a_warning() {
     }
     for name in [
         "minimal.yaml",
+        "files.yaml",
         "balancer.yaml",
         "demo.yaml",
         "tls.yaml",

@@ -29,6 +29,8 @@ pub struct Redirected {
     pub in_page: bool,
     /// Whether it is answered as GET, whatever the client sent.
     pub as_get: bool,
+    /// Whether its route's own program rewrote the path: a prefix of the route is no part of it any more.
+    pub rewritten: bool,
     /// The status that the answer gets in place of its own; 0 for none.
     pub status: u16,
     /// Header lines that the answer gets beside its own.

@@ -60,7 +60,7 @@ impl Cx<'_> {
         let location;
         if reply.status >= 300 && reply.body.is_none() && reply.location.is_none() {
             // nginx closes after these (ngx_http_special_response_handler).
-            if !self.site.yaml && matches!(reply.status, 400 | 413 | 414 | 500 | 501) {
+            if !self.site.yaml && matches!(reply.status, 413 | 414 | 500 | 501) {
                 self.client.keep_alive = false;
             }
             let site = self.site;
@@ -299,8 +299,12 @@ fn site_program<'p>(cx: &mut Cx<'p>) -> Result<(), Returned<'p>> {
         return Ok(());
     }
     cx.tx.step = Step::SiteRewrite;
+    if site.program.wants_id() {
+        let local = cx.local;
+        cx.tx.ensure_id(|| local.random_id());
+    }
     match site.program.run(&mut Rewriting { cx }) {
-        Verdict::Return { status, value } => Err(Returned { status, value }),
+        Verdict::Return { status, value, .. } => Err(Returned { status, value }),
         // `last`, `break` and a changed path all go on to the search of a location.
         Verdict::Last | Verdict::Continue { .. } => Ok(()),
     }
@@ -320,6 +324,22 @@ fn find_route<'p>(cx: &mut Cx<'p>, start: Start) -> Found<'p> {
         cx.tx.step = Step::Route;
         let tx = &mut *cx.tx;
         let mut captures = std::mem::take(&mut tx.captures);
+        if named.is_none() && site.router.lacks_slash(tx.uri()) {
+            tx.captures = captures;
+            let mut to = Vec::new();
+            uri::escape_path(cx.tx.uri(), &mut to);
+            to.push(b'/');
+            if !cx.tx.args().is_empty() {
+                to.push(b'?');
+                to.extend_from_slice(cx.tx.args());
+            }
+            let slashed = Returned {
+                status: 301,
+                value: Some(Cow::Owned(to)),
+            };
+            return Err((slashed, site.fallback.as_deref()));
+        }
+        tx.redirected.rewritten = false;
         let at = match named.take() {
             None => site.router.find_for(tx, &mut captures),
             named => named,
@@ -349,8 +369,17 @@ fn find_route<'p>(cx: &mut Cx<'p>, start: Start) -> Found<'p> {
             return Ok(Some(route));
         }
         cx.tx.step = Step::Rewrite;
+        if route.program.wants_id() {
+            let local = cx.local;
+            cx.tx.ensure_id(|| local.random_id());
+        }
         match route.program.run(&mut Rewriting { cx }) {
-            Verdict::Return { status, value } => {
+            Verdict::Return {
+                status,
+                value,
+                route: inner,
+            } => {
+                let route = inner.unwrap_or(route);
                 enter(cx, route);
                 return Err((Returned { status, value }, Some(route)));
             }
@@ -429,6 +458,7 @@ impl Target for Rewriting<'_, '_> {
 
     fn rewrite(&mut self, path: Vec<u8>, args: Option<Vec<u8>>) {
         self.cx.tx.redirected.internal = true;
+        self.cx.tx.redirected.rewritten = true;
         self.cx.tx.args_buf = args.or_else(|| Some(self.cx.tx.args().to_vec()));
         set_path(self.cx.tx, path);
     }

@@ -136,3 +136,25 @@ fn a_fixed_answer_may_be_a_file_in_memory() {
         (&[0, 159, 146, 150][..], "image/x-test")
     );
 }
+
+#[test]
+fn nginx_s_rewrite_module_surprises_here_as_it_does_there() {
+    let origin = Origin::start();
+    let edge = Edge::nginx(format!(
+        "events {{}} http {{ server {{ listen @http@;
+  location /auto/ {{ proxy_pass http://{origin}; }}
+  location /break/ {{ rewrite ^/break/(.*)$ /new/$1 break; proxy_pass http://{origin}/ignored/; }}
+  location /if {{ if ($arg_a) {{ add_header X-If a; }} if ($arg_b) {{ add_header X-If b; }} add_header X-If none; return 200 x; }}
+  location /id {{ return 200 $request_id; }} }} }}"
+    ))
+    .start();
+    let auto = edge.get("a.test", "/auto?q=1");
+    assert_eq!(auto.status, 301);
+    assert!(auto.has("Location").ends_with("/auto/?q=1"), "{}", auto.has("Location"));
+    edge.get("a.test", "/break/x?q=1");
+    assert_eq!(origin.last().target, "/new/x?q=1");
+    for (path, value) in [("/if?a=1&b=1", "b"), ("/if?a=1", "a"), ("/if", "none")] {
+        assert_eq!(edge.get("a.test", path).has("X-If"), value, "{path}");
+    }
+    assert_eq!(edge.get("a.test", "/id").text().len(), 32);
+}

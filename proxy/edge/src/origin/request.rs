@@ -208,6 +208,9 @@ pub fn push_target(cx: &Cx<'_>, proxy: &ProxyPlan, out: &mut Vec<u8>) {
             out.extend_from_slice(tx.raw_path());
         }
         UriPlan::AsReceived => uri::escape_path(tx.uri(), out),
+        UriPlan::ReplacePrefix { .. } if tx.redirected.rewritten => {
+            uri::escape_path(tx.uri(), out);
+        }
         UriPlan::ReplacePrefix { prefix, with } => {
             out.extend_from_slice(with);
             uri::escape_path(tx.uri().get(*prefix..).unwrap_or_default(), out);

@@ -353,13 +353,22 @@ impl Compiler<'_> {
         let name = certificates::primary_name(site);
         self.site_name.clone_from(&name);
         let program = self.program(&site.program);
-        let router = Router::compile(
+        let mut router = Router::compile(
             site.routing,
             site.routes.iter().map(|r| &r.matcher),
             &self.user,
             &mut self.errors,
         )
         .asking(site.routes.iter().map(|r| &r.when), &mut self.errors);
+        if site.routing == model::Routing::Nginx {
+            for route in &site.routes {
+                if let (Matcher::Prefix { path, .. } | Matcher::Exact(path), Content::Proxy(_)) =
+                    (&route.matcher, &route.content)
+                {
+                    router.lead_to_slash(path);
+                }
+            }
+        }
         let routes: Vec<Arc<RoutePlan>> = site
             .routes
             .iter()

@@ -11,6 +11,8 @@ use std::{borrow::Cow, sync::Arc};
 #[derive(Default)]
 pub struct Program {
     ops: Vec<Op>,
+    /// Whether the request's id is asked for.
+    wants_id: bool,
 }
 
 enum Op {
@@ -84,6 +86,8 @@ pub enum Verdict<'p> {
         status: u16,
         /// Text or location; borrowed from the plan where it has no variables.
         value: Option<Cow<'p, [u8]>>,
+        /// The content and policy of a true `if`.
+        route: Option<&'p Arc<RoutePlan>>,
     },
 }
 
@@ -109,16 +113,24 @@ impl Program {
         errors: &mut Diagnostics,
         route: &mut dyn FnMut(&model::Route, &mut Diagnostics) -> Option<Arc<RoutePlan>>,
     ) -> Self {
-        let ops = ops
+        let compiled = ops
             .iter()
             .filter_map(|op| compile_op(op, user, errors, route))
             .collect();
-        Self { ops }
+        Self {
+            ops: compiled,
+            wants_id: asks_for_id(ops),
+        }
     }
 
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.ops.is_empty()
+    }
+
+    /// Whether the request's id is asked for.
+    pub fn wants_id(&self) -> bool {
+        self.wants_id
     }
 
     /// Runs it.
@@ -129,6 +141,12 @@ impl Program {
             route: None,
         };
         match self.run_in(target, &mut state) {
+            // What a true `if` put in the route's place holds for what is returned, too.
+            Some(Verdict::Return { status, value, .. }) => Verdict::Return {
+                status,
+                value,
+                route: state.route,
+            },
             Some(verdict) => verdict,
             None => Verdict::Continue {
                 uri_changed: state.uri_changed && !state.broken,
@@ -164,6 +182,7 @@ impl Program {
                     return Some(Verdict::Return {
                         status: *status,
                         value,
+                        route: None,
                     });
                 }
                 Op::If {
@@ -189,6 +208,23 @@ impl Program {
         }
         None
     }
+}
+
+/// Whether a value of a program asks for the request's id.
+fn asks_for_id(ops: &[model::Op]) -> bool {
+    let asks = |t: &model::Template| {
+        t.parts
+            .iter()
+            .any(|p| matches!(p, model::Part::Variable { name, .. } if name == "request_id"))
+    };
+    ops.iter().any(|op| match op {
+        model::Op::Set { value, .. } => asks(value),
+        model::Op::Rewrite { replacement, .. } => asks(replacement),
+        model::Op::Return { value, .. } => value.as_ref().is_some_and(asks),
+        model::Op::If { then, .. } => asks_for_id(then),
+        model::Op::Query { set, .. } => set.iter().any(|(_, value)| asks(value)),
+        model::Op::Break => false,
+    })
 }
 
 struct State<'p> {
@@ -283,6 +319,7 @@ fn run_rewrite(
         return Some(Verdict::Return {
             status,
             value: Some(Cow::Owned(path)),
+            route: None,
         });
     }
     target.rewrite(path, args);

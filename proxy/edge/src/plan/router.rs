@@ -18,6 +18,8 @@ pub struct Router {
     /// nginx: indexes of prefixes, longest first.
     prefixes: Vec<usize>,
     names: Vec<(String, usize)>,
+    /// Paths that are led to themselves with a slash: proxied prefixes without theirs (nginx: `auto_redirect`).
+    slashed: Vec<Box<[u8]>>,
     /// What routes ask beside the path, by index; empty where none asks.
     when: Vec<When>,
 }
@@ -78,6 +80,7 @@ impl Router {
             groups,
             prefixes,
             names,
+            slashed: Vec::new(),
             when: Vec::new(),
         }
     }
@@ -122,6 +125,27 @@ impl Router {
     /// The named groups of a route's expression, as (group, slot of the variable).
     pub fn groups(&self, route: usize) -> &[(usize, usize)] {
         self.groups.get(route).map_or(&[], Vec::as_slice)
+    }
+
+    /// Leads a path to its slash, unless a route takes the path itself.
+    pub fn lead_to_slash(&mut self, prefix: &str) {
+        let Some(path) = prefix.strip_suffix('/').filter(|p| !p.is_empty()) else {
+            return;
+        };
+        let path = path.as_bytes();
+        let is_taken = |m: &Match| match m {
+            Match::Exact(p) => **p == *path,
+            Match::Prefix { path: p, .. } => **p == *path,
+            _ => false,
+        };
+        if !self.matchers.iter().any(is_taken) {
+            self.slashed.push(path.into());
+        }
+    }
+
+    /// Whether a path lacks its final slash.
+    pub fn lacks_slash(&self, path: &[u8]) -> bool {
+        !self.slashed.is_empty() && self.slashed.iter().any(|p| **p == *path)
     }
 
     /// The route of nginx's `@name`.
