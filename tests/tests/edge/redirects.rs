@@ -150,7 +150,11 @@ fn nginx_s_rewrite_module_surprises_here_as_it_does_there() {
     .start();
     let auto = edge.get("a.test", "/auto?q=1");
     assert_eq!(auto.status, 301);
-    assert!(auto.has("Location").ends_with("/auto/?q=1"), "{}", auto.has("Location"));
+    assert!(
+        auto.has("Location").ends_with("/auto/?q=1"),
+        "{}",
+        auto.has("Location")
+    );
     edge.get("a.test", "/break/x?q=1");
     assert_eq!(origin.last().target, "/new/x?q=1");
     for (path, value) in [("/if?a=1&b=1", "b"), ("/if?a=1", "a"), ("/if", "none")] {
