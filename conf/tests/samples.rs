@@ -28,6 +28,7 @@ fn every_sample_loads_without_a_warning() {
         "balancer.yaml",
         "demo.yaml",
         "tls.yaml",
+        "policy.yaml",
         "nginx-proxy.conf",
     ] {
         assert!(names.iter().any(|n| n == name), "{name} is missing");

@@ -312,6 +312,10 @@ fn jwt(reader: &mut Reader<'_>, node: &Node, strip: bool, pools: &mut Pools) -> 
         .map_or(Some(Duration::from_secs(30)), |n| reader.duration(n));
     let claims = claims(reader, fields.get("claims"));
     let from = token_source(reader, fields.get("from"));
+    if strip && matches!(from, Some(TokenSource::Cookie(_))) {
+        let help = "leave `strip` out, or take the token from a header";
+        reader.invalid(node.at, "a cookie cannot be taken out of the others", help);
+    }
     let required = fields
         .get("required")
         .and_then(|n| reader.boolean(n))

@@ -74,6 +74,11 @@ fn every_kind_of_hash_lets_its_user_in_and_nobody_else() {
         refused.has("WWW-Authenticate"),
         "Basic realm=\"The \\\"house\\\"\", charset=\"UTF-8\""
     );
+    let asked = refused
+        .fields
+        .iter()
+        .filter(|(n, _)| n == "WWW-Authenticate");
+    assert_eq!(asked.count(), 1);
     edge.logged("user \"nobody\" was not found in ");
     edge.logged("user \"apr1\": password mismatch, client: 127.0.0.1");
     let failed = (kinds.len() * 2 + 1) as u64;

@@ -16,7 +16,7 @@ pub struct CorsPlan {
     /// Whole origins in lower case.
     exact: Vec<Box<[u8]>>,
     /// Scheme with `://`, and what a host ends in, from the dot.
-    below: Vec<(Box<[u8]>, Box<[u8]>)>,
+    below: Vec<Below>,
     any: bool,
     credentials: bool,
     /// Lines of a preflight's answer that never differ.
@@ -26,6 +26,8 @@ pub struct CorsPlan {
     /// `Access-Control-Expose-Headers`, ready.
     expose: Box<[u8]>,
 }
+
+type Below = (Box<[u8]>, Box<[u8]>);
 
 /// Fields that are said here; an origin's own of these names go.
 const OWN: [&[u8]; 3] = [

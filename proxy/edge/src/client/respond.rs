@@ -78,7 +78,6 @@ pub(super) fn compose<'a>(
     if let Some(location) = reply.location {
         encode::field(&mut tx.lines, b"Location", &in_one_line(location));
     }
-    tx.lines.extend_from_slice(reply.lines);
     match reply.body {
         Some(body) => {
             if !reply.content_type.is_empty() {
