@@ -206,3 +206,25 @@ fn ejections_double_up_to_the_longest() {
         }
     });
 }
+
+#[test]
+fn what_led_to_an_ejection_does_not_lead_to_the_next() {
+    let eject = Eject {
+        after: 0,
+        ratio: Some(EjectRatio {
+            window: Duration::from_secs(600),
+            ..RATIO
+        }),
+        ..Eject::default()
+    };
+    let pool = pool(2, eject);
+    let now = seeds::start();
+    let ejected = (0..10).filter_map(|_| pool.report(now, 0, answered(500)));
+    assert_eq!(ejected.count(), 1);
+    let later = now + Duration::from_secs(11);
+    let probe = pool.pick(later, 0, &Tried::new()).unwrap();
+    assert_eq!(probe.index, 0);
+    let readmitted = pool.report(later, 0, answered(200));
+    assert_eq!(readmitted, Some(Transition::Readmitted));
+    assert_eq!(pool.report(later, 0, answered(500)), None);
+}

@@ -145,3 +145,19 @@ fn a_weight_that_changes_moves_only_that_servers_share() {
     pool.set_weight(0, 0);
     assert_eq!(placement(&pool, Algorithm::Hash), before);
 }
+
+#[test]
+fn a_server_configured_down_keeps_the_others_where_they_are() {
+    for algorithm in [Algorithm::Hash, Algorithm::IpHash] {
+        let addresses = addresses(5);
+        let all = pool(algorithm, &addresses, None);
+        let before = placement(&all, algorithm);
+        let mut options = all.options().clone();
+        options.servers = addresses.iter().map(ServerOptions::new).collect();
+        options.servers[2].down = true;
+        let after = placement(&Pool::new(options, None), algorithm);
+        for (before, after) in before.iter().zip(&after) {
+            assert!(before == after || before == &addresses[2]);
+        }
+    }
+}

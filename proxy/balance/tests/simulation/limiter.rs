@@ -347,3 +347,23 @@ fn connections_are_counted_as_long_as_they_last() {
         assert_eq!(limit.keys(), 0);
     });
 }
+
+#[test]
+fn a_key_that_lost_its_place_does_not_start_anew() {
+    for limit in [
+        gcra(1, 60 * SECOND, 0, Delay::Never),
+        Limit::Leaky(LeakyBucket::new(1, true, 0, Delay::Never)),
+    ] {
+        let table = LimiterTable::new(0);
+        let mut passed: HashMap<u64, u32> = HashMap::new();
+        for _ in 0..5 {
+            for key in 0..3 * table.capacity() as u64 {
+                if table.check(&limit, seeds::start(), key, 1).is_allowed() {
+                    *passed.entry(key).or_default() += 1;
+                }
+            }
+        }
+        assert!(passed.values().all(|&count| count == 1));
+        assert!(passed.len() >= table.capacity() / 2);
+    }
+}

@@ -302,3 +302,28 @@ fn threads_leave_the_pool_in_order() {
     let (answered, failed) = (sum(|c| c.answered), sum(|c| c.failed));
     assert!(answered + failed <= 20_000 && answered > 0 && failed > 0);
 }
+
+#[test]
+fn a_server_whose_ejection_ran_out_is_probed_by_one() {
+    for _ in 0..50 {
+        let servers = vec![ServerOptions::new("a"), ServerOptions::new("b")];
+        let pool = Pool::new(
+            PoolOptions::new("probed", Algorithm::RoundRobin, servers),
+            None,
+        );
+        for _ in 0..5 {
+            pool.report(seeds::start(), 0, Outcome::ConnectFailed);
+        }
+        let later = seeds::start() + Duration::from_secs(11);
+        let probes = AtomicU32::new(0);
+        together(|seed| {
+            for _ in 0..50 {
+                let lease = pool.pick(later, seed, &Tried::new()).expect("one is up");
+                if lease.index == 0 {
+                    probes.fetch_add(1, SeqCst);
+                }
+            }
+        });
+        assert_eq!(probes.into_inner(), 1);
+    }
+}
