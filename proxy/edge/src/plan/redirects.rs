@@ -62,8 +62,12 @@ impl RedirectTable {
     }
 
     fn line(&mut self, line: &str, unless_said: u16) -> Result<(), String> {
-        let line = line.trim().trim_end_matches(';');
-        let mut words = line.split_whitespace().take_while(|w| !w.starts_with('#'));
+        let line = match line.find(" #").or_else(|| line.find("\t#")) {
+            Some(at) => line.get(..at).unwrap_or_default(),
+            None if line.starts_with('#') => "",
+            None => line,
+        };
+        let mut words = line.trim().trim_end_matches(';').split_whitespace();
         let Some(from) = words.next() else {
             return Ok(());
         };

@@ -92,7 +92,8 @@ impl OpenFiles {
                 path: path.into(),
                 links,
                 checked_ms: now_ms,
-                used: Cell::new(true),
+                // A scan's entries are asked for once, and are the first to go.
+                used: Cell::new(false),
                 found,
             },
             max,
@@ -128,6 +129,9 @@ impl Inner {
     fn replace(&mut self, at: usize, slot: Slot) {
         if let Some(old) = self.slots.get_mut(at) {
             self.kept_bytes -= old.kept_bytes().min(self.kept_bytes);
+            if old.path == slot.path {
+                slot.used.set(old.used.get());
+            }
             *old = slot;
         }
     }
