@@ -157,6 +157,8 @@ pub(crate) fn content(
         in_place(&mut param.value, &scope.root.path);
     }
     Some(Content::Proxy(Proxy {
+        split: None,
+        mirror: None,
         fastcgi: Some(Box::new(FastCgi {
             params,
             index: own.index.clone(),

@@ -216,7 +216,7 @@ fn lower_http(
     let items = http.block.as_deref().unwrap_or_default();
     let children = |name: &'static str| http.children().filter(move |d| d.name() == name);
     config.caches = cache::caches(reader, children("proxy_cache_path"));
-    let mut upstreams = Upstreams::read(reader, children("upstream"));
+    let mut upstreams = Upstreams::read(reader, http);
     children("log_format").for_each(|d| logs.format(reader, d));
     read_access_logs(reader, items, logs);
     // Opened only where it is written to: a level that says nothing inherits it.

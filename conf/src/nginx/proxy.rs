@@ -64,6 +64,8 @@ pub(crate) fn content(
         proxy_host: origin.authority,
         proxy_port,
         uri,
+        split: None,
+        mirror: None,
         set_headers,
         add_headers: Vec::new(),
         forwarding: Forwarding::none(),

@@ -492,6 +492,33 @@ pub const TABLE: &[Row] = &[
     row("keepalive", U, 1, 2, N),
     row("random", U, 0, 2, N),
     row("zone", U, 1, 2, X),
+    row("least_conn", U, 0, 0, N),
+    row("ip_hash", U, 0, 0, N),
+    row(
+        "hash",
+        U,
+        1,
+        2,
+        Status::Approximated("always consistent, on a ketama ring"),
+    ),
+    row(
+        "least_time",
+        U,
+        1,
+        3,
+        Status::Approximated("by a moving average of the time to the header, of two servers"),
+    ),
+    // ngx_http_upstream_sticky_module
+    row("sticky", U, 1, ANY_NUMBER, N),
+    row("queue", U, 1, 2, N),
+    row(
+        "resolver",
+        Contexts(HSL.0 | U.0),
+        1,
+        ANY_NUMBER,
+        Status::Approximated("of http and upstream; names keep their own time to live"),
+    ),
+    row("resolver_timeout", Contexts(HSL.0 | U.0), 1, 1, X),
     // ngx_http_ssl_module
     many("ssl_certificate", HS, 1, 1, N),
     many("ssl_certificate_key", HS, 1, 1, N),

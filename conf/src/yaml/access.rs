@@ -264,6 +264,8 @@ fn forward(reader: &mut Reader<'_>, fields: &Fields<'_>, pools: &mut Pools) -> O
         }],
     };
     let target = Proxy {
+        split: None,
+        mirror: None,
         at: node.at,
         pool: place.pool,
         host: Some(Template::literal(place.authority.clone())),

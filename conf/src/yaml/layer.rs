@@ -11,6 +11,7 @@ use super::limit;
 use super::pools::Pools;
 use super::read::{Fields, Reader, Shape};
 use super::rooms::Names;
+use super::split::{self, MirrorLayer};
 use super::tree::{Node, Value};
 use crate::media;
 use crate::model::{
@@ -22,6 +23,7 @@ use std::time::Duration;
 const DEFAULTS: Shape = Shape {
     what: "`defaults`",
     fields: &[
+        "mirror",
         "body_limit",
         "timeouts",
         "headers",
@@ -46,7 +48,7 @@ const DEFAULTS: Shape = Shape {
         "listing",
         "ranges_max",
     ],
-    not_yet: &["mirror"],
+    not_yet: &[],
 };
 const TIMEOUTS: Shape = Shape {
     what: "`timeouts`",
@@ -111,6 +113,7 @@ pub(crate) struct Layer {
     rate_limits: Option<Vec<RateLimit>>,
     waf: Option<Option<usize>>,
     body_limit: Option<Option<u64>>,
+    pub(crate) mirror: Option<Option<MirrorLayer>>,
     timeouts: TimeoutLayer,
     response: HeaderLayer,
     pub(crate) request: HeaderLayer,
@@ -178,6 +181,7 @@ impl Layer {
             rate_limits: self.rate_limits.or_else(|| outer.rate_limits.clone()),
             waf: self.waf.or(outer.waf),
             body_limit: self.body_limit.or(outer.body_limit),
+            mirror: self.mirror.or_else(|| outer.mirror.clone()),
             timeouts: TimeoutLayer {
                 connect: t.connect.or(o.connect),
                 first_byte: t.first_byte.or(o.first_byte),
@@ -351,6 +355,9 @@ pub(crate) fn read_layer(
         } else {
             reader.size(node).map(Some)
         };
+    }
+    if let Some(node) = fields.get("mirror") {
+        layer.mirror = split::mirror(reader, node);
     }
     if let Some(node) = fields.get("waf") {
         layer.waf = if node.is_off() {

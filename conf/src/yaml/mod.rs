@@ -25,6 +25,7 @@ mod rewrite;
 mod rooms;
 mod routes;
 mod sites;
+mod split;
 mod streams;
 mod tls;
 mod tree;

@@ -8,6 +8,7 @@ use super::program;
 use super::read::{Fields, Reader, Shape};
 use super::rewrite;
 use super::rooms::Names;
+use super::split;
 use super::tree::{Node, Value};
 use super::when;
 use crate::address;
@@ -24,6 +25,8 @@ const ROUTE: Shape = Shape {
         "exact",
         "regex",
         "to",
+        "split_by",
+        "mirror",
         "respond",
         "redirect",
         "root",
@@ -60,7 +63,7 @@ const ROUTE: Shape = Shape {
         "listing",
         "ranges_max",
     ],
-    not_yet: &["mirror", "split_by", "rollout", "limit"],
+    not_yet: &["rollout", "limit"],
 };
 const RESPOND: Shape = Shape {
     what: "`respond`",
@@ -265,6 +268,7 @@ pub(crate) fn content(
         reader.invalid(second, message, "make it two routes");
         return None;
     }
+    split::lone_split_by(reader, fields);
     let rewrite = fields
         .get("rewrite")
         .and_then(|n| rewrite::read(reader, n, matcher))
@@ -283,7 +287,8 @@ pub(crate) fn content(
         }
     };
     if let Some(node) = fields.get("to") {
-        let mut proxy = proxy(reader, node, layer, context, rewrite.uri)?;
+        let by = fields.get("split_by");
+        let mut proxy = proxy(reader, node, by, layer, context, rewrite.uri)?;
         if is_fastcgi {
             proxy.fastcgi = Some(Box::new(fastcgi::read(reader, fields, context)?));
         }
@@ -319,16 +324,26 @@ pub(crate) fn content(
 fn proxy(
     reader: &mut Reader<'_>,
     node: &Node,
+    split_by: Option<&Node>,
     layer: &Layer,
     context: &mut Context<'_>,
     rewrite: Option<ProxyUri>,
 ) -> Option<Proxy> {
-    if let Value::Map(_) = node.value {
-        reader.not_yet(node.at, "splitting between pools");
-        return None;
-    }
-    let text = reader.string(node)?;
-    let pool = fastcgi::pool(reader, node.at, text, context.pools)?;
+    let (pool, split) = match node.value {
+        Value::Map(_) => {
+            let (pool, split) = split::split(reader, node, split_by, context.pools)?;
+            (pool, Some(split))
+        }
+        _ => {
+            let text = reader.string(node)?;
+            (fastcgi::pool(reader, node.at, text, context.pools)?, None)
+        }
+    };
+    let name = context.pools.name(pool).to_owned();
+    let mirror = layer
+        .mirror
+        .as_ref()
+        .and_then(|m| m.as_ref()?.resolve(reader, context.pools));
     let mut set_headers = layer.request.settings();
     let host = set_headers
         .iter()
@@ -341,7 +356,9 @@ fn proxy(
         at: node.at,
         pool,
         host,
-        proxy_host: address::origin(text, None).map_or_else(|_| text.to_owned(), |o| o.authority),
+        proxy_host: address::origin(&name, None).map_or(name, |o| o.authority),
+        split,
+        mirror,
         proxy_port: context.pools.port(pool),
         uri: rewrite.unwrap_or(ProxyUri::AsReceived),
         set_headers,

@@ -26,6 +26,8 @@ const SITE: Shape = Shape {
         "redirects",
         "routes",
         "to",
+        "split_by",
+        "mirror",
         "respond",
         "redirect",
         "root",
@@ -56,7 +58,7 @@ const SITE: Shape = Shape {
         "listing",
         "ranges_max",
     ],
-    not_yet: &["mirror", "split_by", "when", "rollout", "routing"],
+    not_yet: &["when", "rollout", "routing"],
 };
 
 /// Reads `sites`.

@@ -421,10 +421,10 @@ fn start_threads(shared: &Arc<Shared>, count: usize) -> io::Result<Threads> {
 fn wait_for_names(plan: &Plan) {
     let until = Instant::now() + RESOLVE_WAIT;
     let missing = || {
-        plan.pools
-            .iter()
-            .flat_map(|p| &p.peers)
-            .any(|p| p.peer().is_none())
+        plan.pools.iter().any(|pool| {
+            let is_asked = pool.found.as_ref().is_none_or(|f| f.is_asked());
+            !is_asked || pool.peers.iter().any(|p| p.peer().is_none())
+        })
     };
     while missing() && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(5));

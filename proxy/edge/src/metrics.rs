@@ -155,6 +155,26 @@ pub struct PoolMetrics {
     pub timeouts: IntCounter,
     /// Idle connections used again.
     pub reuses: IntCounter,
+    /// Requests that waited for a server with room.
+    pub queued: IntCounter,
+    /// Requests refused because as many waited as may.
+    pub queue_full: IntCounter,
+    /// Requests that waited in vain.
+    pub queue_timeouts: IntCounter,
+    /// Requests refused by the open circuit breaker.
+    pub breaker_refusals: IntCounter,
+    /// Second requests beside a slow one.
+    pub hedges: IntCounter,
+    /// Those that were answered first.
+    pub hedge_wins: IntCounter,
+    /// Active checks that found a server healthy.
+    pub checks_passed: IntCounter,
+    /// Active checks that did not.
+    pub checks_failed: IntCounter,
+    /// Copies of requests sent.
+    pub mirrored: IntCounter,
+    /// Copies not sent, because too many were under way, or that failed.
+    pub mirror_failures: IntCounter,
 }
 
 impl Metrics {
@@ -340,6 +360,16 @@ impl Metrics {
             requests: event("request"),
             timeouts: event("timeout"),
             reuses: event("reuse"),
+            queued: event("queued"),
+            queue_full: event("queue_full"),
+            queue_timeouts: event("queue_timeout"),
+            breaker_refusals: event("breaker_refusal"),
+            hedges: event("hedge"),
+            hedge_wins: event("hedge_win"),
+            checks_passed: event("check_passed"),
+            checks_failed: event("check_failed"),
+            mirrored: event("mirror"),
+            mirror_failures: event("mirror_failure"),
         }
     }
 

@@ -1,6 +1,6 @@
 //! A request on its way: everything the steps read and write, in one reused structure.
 
-use crate::{detour::Redirected, filter::Chain, io::ReadBuffer, step::Step};
+use crate::{detour::Redirected, filter::Chain, io::ReadBuffer, step::Step, sticky::Bound};
 use seawall_http::{Method, RequestHead, ResponseHead};
 use smallvec::SmallVec;
 use std::{
@@ -59,6 +59,8 @@ pub struct OriginScratch {
     pub head: Option<Box<ResponseHead>>,
     /// What was asked for besides.
     pub asked: Asked,
+    /// The server that the request belongs to.
+    pub bound: Bound,
 }
 
 /// What a request asked its origin for besides a response.

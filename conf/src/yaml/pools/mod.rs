@@ -2,12 +2,14 @@
 
 mod connection;
 mod health;
+mod load;
 mod resilience;
 mod servers;
+mod sticky;
 
-use super::read::{Reader, Shape};
+use super::read::{Fields, Reader, Shape};
 use super::tree::{Key, Node, Value};
-use crate::model::{Address, Balance, Eject, Pool, PoolTls, Protocol, Retry, Server};
+use crate::model::{Address, Balance, Pool, PoolTls, Protocol, Server, SourceKind};
 use seawall_diag::Span;
 use servers::{origin, read_servers};
 use std::time::Duration;
@@ -16,26 +18,28 @@ const POOL: Shape = Shape {
     what: "a pool",
     fields: &[
         "balance",
+        "hash",
         "servers",
+        "resolver",
         "health",
         "eject",
         "retry",
-        "keepalive",
-        "tls",
         "protocol",
-    ],
-    not_yet: &[
-        "sticky",
-        "hash",
         "queue",
         "breaker",
         "hedge",
-        "discover",
-        "proxy_protocol",
-        "http2",
-        "max_conns",
+        "sticky",
+        "keepalive",
+        "tls",
     ],
+    not_yet: &["proxy_protocol", "http2"],
 };
+const HASH: Shape = Shape {
+    what: "`hash`",
+    fields: &["key"],
+    not_yet: &[],
+};
+
 /// Idle connections kept for each worker thread unless said otherwise.
 pub(crate) const KEEPALIVE: usize = 32;
 
@@ -57,9 +61,18 @@ impl Pools {
             .collect()
     }
 
+    /// A pool's name.
+    pub(crate) fn name(&self, pool: usize) -> &str {
+        self.all.get(pool).map_or("", |p| p.name.as_str())
+    }
+
     /// The port of a pool's first server, or its scheme's.
     pub(crate) fn port(&self, pool: usize) -> u16 {
         let pool = self.all.get(pool);
+        let source = pool.and_then(|p| p.sources.first());
+        if let Some(SourceKind::Name(_, port)) = source.map(|s| &s.kind) {
+            return *port;
+        }
         match pool.and_then(|p| p.servers.first()).map(|s| &s.address) {
             Some(Address::Ip(address)) => address.port(),
             Some(Address::Name(_, port)) => *port,
@@ -112,20 +125,17 @@ pub(crate) fn empty(at: Span, name: &str) -> Pool {
         name: name.to_owned(),
         protocol: Protocol::Http,
         balance: Balance::RoundRobin,
+        hash_key: None,
         servers: Vec::new(),
+        sources: Vec::new(),
+        resolver: Vec::new(),
         health: None,
-        eject: Eject {
-            after: 5,
-            for_: Duration::from_secs(10),
-            at_most_percent: 50,
-        },
-        retry: Retry {
-            connect: true,
-            timeout: false,
-            statuses: 0,
-            attempts: 2,
-            budget_percent: 20,
-        },
+        eject: resilience::EJECT_DEFAULT,
+        retry: resilience::retry_default(),
+        queue: load::QUEUE_DEFAULT,
+        breaker: None,
+        hedge: None,
+        sticky: None,
         keepalive: KEEPALIVE,
         keepalive_timeout: Duration::from_secs(60),
         tls: None,
@@ -142,6 +152,10 @@ pub(crate) fn server(at: Span, address: Address) -> Server {
         down: false,
         max_fails: None,
         fail_timeout: None,
+        drain: false,
+        max_conns: 0,
+        slow_start: Duration::ZERO,
+        id: None,
     }
 }
 
@@ -180,19 +194,9 @@ fn read_pool(reader: &mut Reader<'_>, key: &Key, node: &Node) -> Option<Pool> {
         let words = [("http", Protocol::Http), ("fastcgi", Protocol::FastCgi)];
         pool.protocol = reader.choice(node, &words, &[]).unwrap_or_default();
     }
-    if let Some(node) = fields.get("balance") {
-        let words = [("round_robin", Balance::RoundRobin), ("p2c", Balance::P2c)];
-        let later = [
-            "least_conn",
-            "ewma",
-            "least_time",
-            "ip_hash",
-            "hash",
-            "random",
-        ];
-        pool.balance = reader
-            .choice(node, &words, &later)
-            .unwrap_or(Balance::RoundRobin);
+    balance(reader, &fields, &mut pool);
+    if let Some(node) = fields.get("resolver") {
+        pool.resolver = servers::resolver(reader, node);
     }
     pool.health = fields
         .get("health")
@@ -209,6 +213,13 @@ fn read_pool(reader: &mut Reader<'_>, key: &Key, node: &Node) -> Option<Pool> {
     if let Some(node) = fields.get("retry") {
         pool.retry = resilience::retry(reader, node, pool.retry);
     }
+    let on = |name| fields.get(name).filter(|n: &&Node| !n.is_off());
+    if let Some(node) = on("queue") {
+        pool.queue = load::queue(reader, node);
+    }
+    pool.breaker = on("breaker").and_then(|n| resilience::breaker(reader, n));
+    pool.hedge = on("hedge").and_then(|n| load::hedge(reader, n));
+    pool.sticky = on("sticky").and_then(|n| sticky::sticky(reader, n));
     if let Some(node) = fields.get("keepalive") {
         connection::keepalive(reader, node, &mut pool);
     }
@@ -216,4 +227,43 @@ fn read_pool(reader: &mut Reader<'_>, key: &Key, node: &Node) -> Option<Pool> {
         connection::tls(reader, node, &mut pool);
     }
     Some(pool)
+}
+
+fn balance(reader: &mut Reader<'_>, fields: &Fields<'_>, pool: &mut Pool) {
+    if let Some(node) = fields.get("balance") {
+        let words = [
+            ("round_robin", Balance::RoundRobin),
+            ("least_conn", Balance::LeastConn),
+            ("p2c", Balance::P2c),
+            ("ewma", Balance::Ewma),
+            ("ip_hash", Balance::IpHash),
+            ("hash", Balance::Hash),
+            ("random", Balance::Random),
+        ];
+        pool.balance = reader.choice(node, &words, &[]).unwrap_or(pool.balance);
+    }
+    if let Some(node) = fields.get("hash") {
+        pool.hash_key = match node.value {
+            Value::Map(_) => reader
+                .open(node, &HASH)
+                .and_then(|f| f.get("key").and_then(|n| reader.template(n))),
+            _ => reader.template(node),
+        };
+        // What is to be hashed says how.
+        if fields.get("balance").is_none() {
+            pool.balance = Balance::Hash;
+        } else if pool.balance != Balance::Hash {
+            reader.invalid(
+                node.at,
+                "`hash` stands with `balance: hash` only",
+                "leave `balance` out",
+            );
+        }
+    } else if pool.balance == Balance::Hash {
+        reader.invalid(
+            pool.at,
+            "a pool with `balance: hash` says what is hashed",
+            "write hash: { key: $request_uri }",
+        );
+    }
 }

@@ -3,11 +3,11 @@
 use super::life::Worker;
 use crate::version;
 use seawall_dns::{DropReason, QTYPE_CLASSES, RCODES};
-use seawall_edge::plan::Plan;
+use seawall_edge::plan::{PeerSlot, Plan, PoolPlan};
 use serde_json::{Value, json};
 use std::{
     fmt::Write,
-    sync::atomic::Ordering,
+    sync::{Arc, atomic::Ordering},
     time::{Instant, UNIX_EPOCH},
 };
 
@@ -63,22 +63,36 @@ fn dns(worker: &Worker) -> Value {
 /// `GET /api/v1/pools`
 pub fn pools(plan: &Plan) -> Value {
     let now = Instant::now();
-    plan.pools
-        .iter()
-        .map(|pool| {
-            let servers: Vec<Value> = pool
-                .balancer
-                .servers()
-                .iter()
-                .map(|s| {
-                    json!({ "address": s.address(), "state": format!("{:?}", s.state(now)).to_lowercase(),
-                            "weight": s.weight(), "backup": s.is_backup(), "in_flight": s.in_flight() })
-                })
-                .collect();
-            json!({ "name": pool.name, "up": pool.balancer.is_up(), "healthy": pool.balancer.healthy_count(),
-                    "checked": pool.health.is_some(), "servers": servers })
+    let pools = plan.pools.iter().map(|pool| {
+        let pool = pool.live();
+        let balancer = &pool.balancer;
+        let mut value = json!({
+            "name": pool.name, "up": balancer.is_up(), "healthy": balancer.healthy_count(),
+            "checked": pool.health.is_some(), "waiting": balancer.waiting(),
+            "servers": servers(&pool, now),
+        });
+        if let (Some(breaker), Some(fields)) = (balancer.breaker(), value.as_object_mut()) {
+            let state = format!("{:?}", breaker.state(now)).to_lowercase();
+            fields.insert("breaker".into(), state.into());
+        }
+        value
+    });
+    pools.collect()
+}
+
+fn servers(pool: &PoolPlan, now: Instant) -> Vec<Value> {
+    let servers = pool.balancer.servers().iter().zip(&pool.peers);
+    let one = |(s, peer): (&Arc<seawall_balance::Server>, &PeerSlot)| {
+        let counters = s.counters();
+        json!({
+            "address": s.address(), "state": format!("{:?}", s.state(now)).to_lowercase(),
+            "weight": s.weight(), "ramp": s.ramp(now), "backup": s.is_backup(),
+            "in_flight": s.in_flight(), "max_conns": s.max_conns(), "answered": counters.answered,
+            "failed": counters.failed, "ejections": counters.ejections,
+            "check_failure": peer.check_failure(),
         })
-        .collect()
+    };
+    servers.map(one).collect()
 }
 
 /// `GET /metrics`: the edge's own, then what other rooms count.
@@ -145,8 +159,8 @@ fn cache_metrics(worker: &Worker, out: &mut String) -> std::fmt::Result {
         "# HELP seawall_server_up Whether a server is up (1) or not (0)\n# TYPE seawall_server_up gauge"
     )?;
     let now = Instant::now();
-    for pool in &plan.pools {
-        for server in pool.balancer.servers() {
+    for pool in plan.pools.iter() {
+        for server in pool.live().balancer.servers() {
             let up = u8::from(matches!(
                 server.state(now),
                 seawall_balance::ServerState::Up

@@ -97,7 +97,7 @@ async fn ask(
     origin::fetch(
         cx.local,
         &timer,
-        &proxy.pool,
+        &proxy.pool.live(),
         Method::Get,
         timeouts,
         scratch,

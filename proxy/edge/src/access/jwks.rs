@@ -215,8 +215,9 @@ pub async fn refresh_forever(shared: Arc<Shared>, set: Arc<KeySet>) {
 
 async fn fetch(from: &Fetched) -> Result<Vec<u8>, String> {
     let mut last = "there is no server".to_owned();
-    for slot in &from.pool.peers {
-        match fetch_from(&from.pool, slot, &from.request).await {
+    let pool = from.pool.live();
+    for slot in &pool.peers {
+        match fetch_from(&pool, slot, &from.request).await {
             Ok(text) => return Ok(text),
             Err(e) => last = format!("{}: {e}", slot.text),
         }

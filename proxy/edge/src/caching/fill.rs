@@ -14,6 +14,7 @@ use crate::{
     pipeline::Cx,
     plan::{CacheUse, ContentPlan, ProxyPlan, RoutePlan},
     step::Step,
+    sticky,
     timer::Timer,
     tx::{Asked, OriginScratch, Tx},
 };
@@ -59,6 +60,8 @@ pub async fn lead(
         upgrade: false,
         ..origin::asked(cx, proxy, &scratch.out)
     };
+    let pool = proxy.choose_pool(cx);
+    scratch.bound = sticky::bind(cx, &pool);
     let mut tries = std::mem::take(&mut cx.tx.tries);
     cx.tx.step = Step::Exchange;
     let asked_ms = crate::clock::now_ms();
@@ -66,7 +69,7 @@ pub async fn lead(
     let fetched = origin::fetch(
         cx.local,
         &timer,
-        &proxy.pool,
+        &pool,
         Method::Get,
         &route.timeouts,
         &mut scratch,
@@ -447,6 +450,8 @@ pub fn renew_in_background(
     if !build(cx, proxy, &fill, &mut scratch.out) {
         return;
     }
+    let pool = proxy.choose_pool(cx).clone();
+    scratch.bound = sticky::bind(cx, &pool);
     // The request's fields are needed when the answer comes, for its Vary; the client's buffers are not theirs.
     let mut copy = Tx::default();
     let bytes = cx.tx.rb.bytes().get(..cx.tx.head.len).unwrap_or_default();
@@ -462,7 +467,7 @@ pub fn renew_in_background(
     let watch = local.clone();
     tokio::task::spawn_local(crate::thread::watched(&watch, 0, async move {
         let guard = Background::new(&local);
-        let (ContentPlan::Proxy(proxy), Some(cache)) = (&route.content, &route.cache) else {
+        let (ContentPlan::Proxy(_), Some(cache)) = (&route.content, &route.cache) else {
             return;
         };
         let timer = local.timers.timer();
@@ -472,7 +477,7 @@ pub fn renew_in_background(
         let fetched = origin::fetch(
             &local,
             &timer,
-            &proxy.pool,
+            &pool,
             Method::Get,
             &route.timeouts,
             &mut scratch,

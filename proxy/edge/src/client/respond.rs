@@ -40,6 +40,8 @@ pub struct Reply<'a> {
     pub note: &'a str,
     /// More header lines, whole.
     pub lines: &'a [u8],
+    /// `Retry-After`, in seconds.
+    pub retry_after_s: Option<u64>,
 }
 
 impl<'a> Reply<'a> {
@@ -52,6 +54,7 @@ impl<'a> Reply<'a> {
             content_type: b"",
             note: "",
             lines: b"",
+            retry_after_s: None,
         }
     }
 
@@ -75,6 +78,14 @@ pub(super) fn compose<'a>(
 ) -> Cow<'a, [u8]> {
     tx.lines.clear();
     tx.lines.extend_from_slice(reply.lines);
+    if let Some(seconds) = reply.retry_after_s {
+        let mut digits = itoa::Buffer::new();
+        encode::field(
+            &mut tx.lines,
+            b"Retry-After",
+            digits.format(seconds).as_bytes(),
+        );
+    }
     if let Some(location) = reply.location {
         encode::field(&mut tx.lines, b"Location", &in_one_line(location));
     }

@@ -10,6 +10,7 @@ use crate::{
     plan::{ProxyPlan, RoutePlan},
     spool::Spool,
     step::Step,
+    sticky,
     timer::Timer,
     tx::OriginScratch,
 };
@@ -74,9 +75,11 @@ pub async fn exchange_error(
     if !cx.client.body.is_done() {
         cx.client.keep_alive = false;
     }
-    cx.reply(Some(route), Reply::error(error.status()))
-        .await
-        .map(|()| Outcome::Done)
+    let reply = Reply {
+        retry_after_s: error.retry_after_s(),
+        ..Reply::error(error.status())
+    };
+    cx.reply(Some(route), reply).await.map(|()| Outcome::Done)
 }
 
 async fn exchange(
@@ -100,6 +103,8 @@ async fn exchange(
         return reply.map_err(FetchError::Client);
     }
     scratch.asked = origin::asked(cx, plan, &scratch.out);
+    let pool = plan.choose_pool(cx);
+    scratch.bound = sticky::bind(cx, &pool);
     let method = cx.tx.head.method;
     let chunked = cx.tx.head.framing == Framing::Chunked;
     let limit = route.body_limit;
@@ -127,7 +132,7 @@ async fn exchange(
     let answer = origin::fetch(
         cx.local,
         &timer,
-        &plan.pool,
+        &pool,
         method,
         &route.timeouts,
         scratch,
@@ -190,6 +195,7 @@ fn begin(
     cx: &mut Cx<'_>,
     route: &RoutePlan,
     trailers: bool,
+    answer: &Answer,
     scratch: &OriginScratch,
     told: Option<&Told>,
 ) {
@@ -212,6 +218,8 @@ fn begin(
     if let Some(told) = told {
         told.line(&mut cx.tx.lines);
     }
+    let (pool, server) = answer.server();
+    sticky::settle(cx, pool, server, scratch);
     let length = match head.framing {
         Framing::Length(n) => Length::Known(n),
         Framing::Chunked | Framing::UntilClose => Length::Unknown,
@@ -296,6 +304,6 @@ pub async fn pass_through(
     told: Option<&Told>,
 ) -> Result<(), FetchError> {
     let trailers = pass_trailers && cx.tx.takes_trailers();
-    begin(cx, route, trailers, scratch, told);
+    begin(cx, route, trailers, &answer, scratch, told);
     stream_body(cx, answer, trailers, scratch).await
 }

@@ -35,6 +35,11 @@ impl Answer {
         self.between_bytes
     }
 
+    /// Who answers: the pool, and the server's index in it.
+    pub fn server(&self) -> (&Arc<PoolPlan>, usize) {
+        (&self.pool, self.lease.index)
+    }
+
     /// Whether the body has been read to its end.
     pub fn is_done(&self) -> bool {
         self.decoder.is_done()

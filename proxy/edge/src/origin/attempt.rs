@@ -32,6 +32,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 /// Interim responses (1xx) of one exchange at most.
 const INTERIM_MAX: usize = 8;
 
+#[derive(Clone, Copy)]
 pub(super) struct Attempt<'a> {
     pub(super) local: &'a Local,
     pub(super) timer: &'a Timer,
@@ -90,9 +91,11 @@ impl Attempt<'_> {
         }
     }
 
-    /// Another server is there, and the budget allows it.
-    pub(super) fn may_retry(&self, tried: &Tried) -> bool {
-        if tried.len() >= self.pool.peers.len() {
+    /// Another server is there, it is not too late, and the budget allows it.
+    pub(super) fn may_retry(&self, attempts: u32, started: Instant, tried: &Tried) -> bool {
+        let retry = &self.pool.retry;
+        let is_late = !retry.within.is_zero() && started.elapsed() >= retry.within;
+        if attempts >= retry.attempts || is_late || tried.len() >= self.pool.peers.len() {
             return false;
         }
         let allowed = self.pool.balancer.allow_retry(Instant::now());
@@ -326,6 +329,7 @@ impl Attempt<'_> {
             head,
             out,
             asked,
+            ..
         } = scratch;
         let head = head.get_or_insert_with(|| Box::new(ResponseHead::new()));
         rb.clear();

@@ -4,6 +4,7 @@
 use super::{
     answer::Answer,
     attempt::{Attempt, Failure},
+    hedge, queue,
 };
 use crate::{
     client::{Client, ClientError},
@@ -14,11 +15,14 @@ use crate::{
     timer::Timer,
     tx::{OriginScratch, Try, Tx},
 };
-use seawall_balance::{Outcome, Tried};
+use seawall_balance::{Allow, Breaker, BreakerState, Choice, Outcome, Picked, Tried};
 use seawall_conf::model::Timeouts;
 use seawall_http::{BodyError, Method};
 use smallvec::SmallVec;
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// Why there is no response.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +30,15 @@ pub enum FetchError {
     /// No server is left to try.
     #[error("no live upstreams")]
     NoServer,
+    /// Every server has as many requests as it may, and as many wait as may.
+    #[error("every server has its max_conns, and the queue is full")]
+    Full,
+    /// No server had room in time.
+    #[error("no server had room while the request waited in the queue")]
+    QueueTimedOut,
+    /// The circuit breaker is open.
+    #[error("the circuit breaker of the upstream is open")]
+    BreakerOpen,
     /// The last server could not be reached or broke off.
     #[error("upstream failed: {0}")]
     Failed(String),
@@ -51,6 +64,7 @@ impl FetchError {
     pub fn status(&self) -> u16 {
         match self {
             FetchError::TimedOut | FetchError::ConnectTimedOut => 504,
+            FetchError::Full | FetchError::QueueTimedOut | FetchError::BreakerOpen => 503,
             FetchError::TooLarge => 413,
             FetchError::Client(ClientError::Body(BodyError::TooLarge)) => 413,
             FetchError::Client(ClientError::Body(_)) => 400,
@@ -58,7 +72,19 @@ impl FetchError {
             _ => 502,
         }
     }
+
+    /// `Retry-After`, in seconds, where coming back is worth while.
+    pub fn retry_after_s(&self) -> Option<u64> {
+        let is_load = matches!(
+            self,
+            FetchError::Full | FetchError::QueueTimedOut | FetchError::BreakerOpen
+        );
+        is_load.then_some(RETRY_AFTER_S)
+    }
 }
+
+/// What a client is told to wait where a pool is full or its breaker open.
+const RETRY_AFTER_S: u64 = 1;
 
 /// The body to send, and the client who is told of interim responses while the answer is waited for.
 pub enum OutBody<'a> {
@@ -105,6 +131,11 @@ impl OutBody<'_> {
             | OutBody::Client { client, tx, .. } => Some((client, tx)),
         }
     }
+
+    /// Whether there is nothing to send.
+    pub(super) fn is_none(&self) -> bool {
+        matches!(self, OutBody::None | OutBody::Bare { .. })
+    }
 }
 
 /// Sends `scratch.out` (and a body) to a server of the pool and receives a response head into `scratch`.
@@ -126,100 +157,189 @@ pub async fn fetch(
         method,
         timeouts,
     };
-    pool.balancer.on_request();
-    let mut tried = Tried::new();
-    let mut last = FetchError::NoServer;
-    for n in 1..=pool.retry.attempts.max(1) {
-        let Some(lease) = pool.balancer.pick(Instant::now(), local.random(), &tried) else {
-            break;
-        };
-        tried.insert(lease.index);
-        let began = Instant::now();
-        let (result, sent_body) = attempt.run(lease, scratch, &mut body).await;
-        let ms = began.elapsed().as_millis() as u64;
-        let safe = method.is_idempotent() && !sent_body;
-        let more = n < pool.retry.attempts;
-        match result {
-            Ok(answer) => {
-                let status = scratch.head.as_ref().map_or(0, |h| h.status);
-                attempt.note(tries, answer.lease.index, status, ms);
-                attempt.report(
-                    answer.lease.index,
-                    Outcome::Answered {
-                        status,
-                        latency: began.elapsed(),
-                    },
-                );
-                if more && safe && retries_status(pool, status) && attempt.may_retry(&tried) {
-                    last = FetchError::Failed(format!("status {status}"));
-                    continue;
-                }
-                return Ok(answer);
-            }
-            Err((index, failure)) => {
-                attempt.note(tries, index, 0, ms);
-                let (outcome, retry, error) = judge(failure, pool, safe);
-                if let Some(outcome) = outcome {
-                    attempt.report(index, outcome);
-                }
-                log_error!(
-                    local.shared,
-                    Error,
-                    0,
-                    "{error} while asking upstream \"{}\", server: {}",
-                    pool.name,
-                    attempt.text(index)
-                );
-                last = error;
-                if !(retry && more && attempt.may_retry(&tried)) {
-                    break;
-                }
-            }
-        }
+    let breaker = pool.balancer.breaker();
+    let allowed = breaker.map(|b| b.allow(Instant::now()));
+    if allowed == Some(Allow::Open) {
+        pool.metrics.breaker_refusals.inc();
+        return Err(FetchError::BreakerOpen);
     }
-    Err(last)
+    pool.balancer.on_request();
+    let result = attempt.every_server(scratch, &mut body, tries).await;
+    if let (Some(breaker), Some(allowed)) = (breaker, allowed) {
+        attempt.tell_breaker(breaker, allowed, &result, scratch);
+    }
+    result
 }
 
-/// What a failure means for the server, whether another may be tried, and what is said if not.
-fn judge(failure: Failure, pool: &PoolPlan, safe: bool) -> (Option<Outcome>, bool, FetchError) {
+impl Attempt<'_> {
+    /// Tries servers until one answers, or nothing more may be tried.
+    async fn every_server(
+        &self,
+        scratch: &mut OriginScratch,
+        body: &mut OutBody<'_>,
+        tries: &mut SmallVec<[Try; 2]>,
+    ) -> Result<Answer, FetchError> {
+        let pool = self.pool;
+        let retry = &pool.retry;
+        let started = Instant::now();
+        let mut tried = Tried::new();
+        let mut last = FetchError::NoServer;
+        for n in 1..=retry.attempts {
+            let began = Instant::now();
+            let choice = Choice {
+                key: scratch.bound.key,
+                prefer: scratch.bound.prefer,
+                ..Choice::new(began, self.local.random(), &tried)
+            };
+            let lease = match pool.balancer.pick_with(&choice) {
+                Picked::Lease(lease) => lease,
+                Picked::None => break,
+                // Who has been to a server already says what came of it rather than wait once more.
+                Picked::Full if n > 1 => break,
+                Picked::Full => {
+                    let (key, prefer) = (choice.key, choice.prefer);
+                    Box::pin(queue::wait(self, key, prefer, &tried)).await?
+                }
+            };
+            tried.insert(lease.index);
+            let began = Instant::now();
+            let (result, sent_body) = match hedge::after(self, body).filter(|_| n == 1) {
+                None => self.run(lease, scratch, body).await,
+                // Boxed, as all that is rare: a request holds only the state of the path it takes.
+                Some(after) => Box::pin(hedge::run(self, lease, scratch, &mut tried, after)).await,
+            };
+            let took = began.elapsed();
+            let error = match result {
+                Ok(answer) => {
+                    let index = answer.lease.index;
+                    let status = scratch.head.as_ref().map_or(0, |h| h.status);
+                    let outcome = Outcome::Answered {
+                        status,
+                        latency: took,
+                    };
+                    self.note(tries, index, status, took.as_millis() as u64);
+                    self.report(index, outcome);
+                    if let Some(hedge) = pool.balancer.hedge() {
+                        hedge.observe(took);
+                    }
+                    // The first look is a bit: most answers are none that is ever tried again.
+                    if !retry.on.statuses.contains(status)
+                        || !self.may_repeat(&outcome, sent_body, true, scratch)
+                        || !self.may_retry(n, started, &tried)
+                    {
+                        return Ok(answer);
+                    }
+                    FetchError::Failed(format!("status {status}"))
+                }
+                Err((index, failure)) => {
+                    self.note(tries, index, 0, took.as_millis() as u64);
+                    let sent = !matches!(failure, Failure::Connect(_) | Failure::ConnectTimedOut);
+                    let (outcome, repeats, error) = judge(failure, retry.invalid);
+                    log_error!(
+                        self.local.shared,
+                        Error,
+                        0,
+                        "{error} while asking upstream \"{}\", server: {}",
+                        pool.name,
+                        self.text(index)
+                    );
+                    let Some(outcome) = outcome else {
+                        return Err(error);
+                    };
+                    self.report(index, outcome);
+                    if !(repeats
+                        && self.may_repeat(&outcome, sent_body, sent, scratch)
+                        && self.may_retry(n, started, &tried))
+                    {
+                        return Err(error);
+                    }
+                    error
+                }
+            };
+            last = error;
+            let wait = retry.backoff.delay(n - 1, self.local.random());
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
+        }
+        Err(last)
+    }
+
+    /// Whether what became of a request lets it be sent again.
+    fn may_repeat(
+        &self,
+        outcome: &Outcome,
+        sent_body: bool,
+        sent: bool,
+        scratch: &OriginScratch,
+    ) -> bool {
+        // A body that has gone out and was not kept cannot be sent again, whatever the policy.
+        if sent_body {
+            return false;
+        }
+        let idempotent = self.pool.retry.is_idempotent(self.method, &scratch.out);
+        seawall_balance::retryable(&self.pool.retry.on, idempotent, outcome, sent)
+    }
+
+    fn tell_breaker(
+        &self,
+        breaker: &Breaker,
+        allowed: Allow,
+        result: &Result<Answer, FetchError>,
+        scratch: &OriginScratch,
+    ) {
+        let ok = match result {
+            Ok(_) => {
+                let status = scratch.head.as_ref().map_or(0, |h| h.status);
+                let latency = Duration::ZERO;
+                !Outcome::Answered { status, latency }.is_error()
+            }
+            // What the client did says nothing of the pool, and a pool that is full is not broken.
+            Err(
+                FetchError::Client(_)
+                | FetchError::TooLarge
+                | FetchError::Full
+                | FetchError::QueueTimedOut,
+            ) => return,
+            Err(_) => false,
+        };
+        if let Some(state) = breaker.report(Instant::now(), allowed, ok) {
+            let what = match state {
+                BreakerState::Open => "open: too many requests fail",
+                BreakerState::HalfOpen => "half open",
+                BreakerState::Closed => "closed: its probes succeeded",
+            };
+            log_error!(
+                self.local.shared,
+                Warn,
+                0,
+                "pool {}: the circuit breaker is {what}",
+                self.pool.name
+            );
+        }
+    }
+}
+
+/// What a failure means for the server, whether another may be asked at all, and what is said if not.
+fn judge(failure: Failure, invalid_repeats: bool) -> (Option<Outcome>, bool, FetchError) {
     match failure {
-        Failure::Connect(e) => (
-            Some(Outcome::ConnectFailed),
-            pool.retry.connect,
-            FetchError::Failed(e),
-        ),
-        Failure::ConnectTimedOut => (
-            Some(Outcome::ConnectFailed),
-            pool.retry.connect,
-            FetchError::ConnectTimedOut,
-        ),
+        Failure::Connect(e) => (Some(Outcome::ConnectFailed), true, FetchError::Failed(e)),
+        Failure::ConnectTimedOut => {
+            let e = FetchError::ConnectTimedOut;
+            (Some(Outcome::ConnectFailed), true, e)
+        }
         Failure::Stale => {
             let e = FetchError::Failed("connection closed before a response".into());
-            (Some(Outcome::Broken), pool.retry.connect && safe, e)
+            (Some(Outcome::Broken), true, e)
         }
-        Failure::Broken(e) => (
+        Failure::Broken(e) => (Some(Outcome::Broken), true, FetchError::Failed(e)),
+        Failure::Invalid(why) => (
             Some(Outcome::Broken),
-            pool.retry.connect && safe,
-            FetchError::Failed(e),
+            invalid_repeats,
+            FetchError::Invalid(why),
         ),
-        Failure::Invalid(why) => (Some(Outcome::Broken), false, FetchError::Invalid(why)),
-        Failure::TimedOut => (
-            Some(Outcome::TimedOut),
-            pool.retry.timeout && safe,
-            FetchError::TimedOut,
-        ),
+        Failure::TimedOut => (Some(Outcome::TimedOut), true, FetchError::TimedOut),
         Failure::Client(e) => (None, false, FetchError::Client(e)),
         Failure::TooLarge => (None, false, FetchError::TooLarge),
     }
-}
-
-fn retries_status(pool: &PoolPlan, status: u16) -> bool {
-    let bit = match status {
-        502 => 1,
-        503 => 2,
-        504 => 4,
-        500 => 8,
-        _ => 0,
-    };
-    pool.retry.statuses & bit != 0
 }

@@ -344,7 +344,7 @@ fn forward(
                 errors.error("unknown-pool", from.at, "this pool does not exist");
                 return None;
             };
-            let mut plan = super::proxy::compile(proxy, pool.clone(), cx.user, errors);
+            let mut plan = super::proxy::compile(proxy, pool.clone(), &[], cx.user, errors);
             plan.withheld = cx.withheld.clone();
             Target::Pool(Box::new(plan))
         }

@@ -283,9 +283,12 @@ impl Compiler<'_> {
     }
 
     fn compile_pools(&mut self, previous: Option<&Plan>) {
+        let sticky_key = super::binding::key(self.config, self.env, &mut self.errors);
         let context = PoolContext {
             metrics: self.env.metrics,
             read: self.env.read,
+            user: &self.user,
+            sticky_key: &sticky_key,
         };
         for pool in &self.config.pools {
             self.pools.push(PoolPlan::compile(
@@ -608,9 +611,13 @@ impl Compiler<'_> {
         let user = context.user;
         match content {
             Content::Proxy(proxy) => match self.pools.get(proxy.pool) {
-                Some(pool) => {
-                    ContentPlan::Proxy(super::proxy::compile(proxy, pool.clone(), user, errors))
-                }
+                Some(pool) => ContentPlan::Proxy(super::proxy::compile(
+                    proxy,
+                    pool.clone(),
+                    &self.pools,
+                    user,
+                    errors,
+                )),
                 None => {
                     errors.error("unknown-pool", proxy.at, "this pool does not exist");
                     ContentPlan::Fixed(FixedPlan {

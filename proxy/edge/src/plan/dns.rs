@@ -1,7 +1,6 @@
 //! Zones: files read and compiled, dynamic records tied to the balancer's own health.
 
 use super::{PoolPlan, compile::Environment};
-use seawall_balance as balance;
 use seawall_conf::model::{self, DnsPolicy};
 use seawall_diag::{Diagnostic, Diagnostics, SourceMap};
 use seawall_dns::{DynamicRecord, Health, HealthId, Policy, RType, Target, Zone, ZoneSet};
@@ -22,12 +21,13 @@ pub struct DnsPlan {
 }
 
 /// The balancer's health as DNS asks for it: by the pool's index.
-pub struct PoolHealth(Vec<Arc<balance::Pool>>);
+pub struct PoolHealth(Vec<Arc<PoolPlan>>);
 
 impl Health for PoolHealth {
     fn is_up(&self, id: HealthId) -> bool {
         // An unknown pool withdraws nothing.
-        self.0.get(id.0 as usize).is_none_or(|pool| pool.is_up())
+        let pool = self.0.get(id.0 as usize);
+        pool.is_none_or(|pool| pool.live().balancer.is_up())
     }
 }
 
@@ -69,9 +69,7 @@ pub fn compile(
             Err(found) => errors.extend(found),
         }
     }
-    let health = Arc::new(PoolHealth(
-        pools.iter().map(|p| p.balancer.clone()).collect(),
-    ));
+    let health = Arc::new(PoolHealth(pools.to_vec()));
     DnsPlan {
         zones: ZoneSet::new(zones),
         health,

@@ -5,8 +5,11 @@
 //! one plan and finishes on it.
 
 pub mod access;
+mod balancer;
+pub mod binding;
 mod cache;
 mod certificates;
+mod check;
 mod compile;
 mod compress;
 pub mod computed;
@@ -14,6 +17,7 @@ pub mod content;
 mod dns;
 mod exposure;
 mod fastcgi;
+pub mod found;
 pub mod hosts;
 mod limit;
 pub mod pattern;
@@ -22,12 +26,15 @@ pub mod program;
 mod proxy;
 mod redirects;
 pub mod router;
+mod split;
 mod stream;
 mod waf;
 pub mod when;
 
+pub use balancer::RetryPlan;
 pub use cache::{CachePlan, CacheUse, KeyPlan};
 pub use certificates::CertificateState;
+pub use check::CheckPlan;
 pub use compile::Environment;
 pub use compress::{CompressPlan, NginxPlan};
 pub use content::{ContentRules, RootPlan};
@@ -38,6 +45,7 @@ pub use limit::{LimitTables, RateLimitPlan};
 pub use pool::{OriginPeer, PeerAddress, PeerSlot, PoolPlan};
 pub use proxy::{HeaderSet, InterimPlan, ProxyPlan, UriPlan};
 pub use redirects::RedirectTable;
+pub use split::{MirrorPlan, SplitPlan};
 pub use stream::{Carried, StreamListener, StreamPlan};
 pub use waf::WafPlan;
 

@@ -1,14 +1,22 @@
 //! Pools: the balancer's state beside what is needed to connect to each server.
 
-use super::Plan;
+use super::{
+    CheckPlan, Plan,
+    balancer::{self, RetryPlan},
+    binding::Binding,
+    found::{Found, distinct},
+};
 use crate::metrics::{Metrics, PoolMetrics};
+use crate::template::UserVariables;
 use arc_swap::ArcSwapOption;
+use parking_lot::Mutex;
 use rustls::pki_types::ServerName;
 use seawall_balance as balance;
 use seawall_conf::model::{self, Address};
+use seawall_diag::Diagnostics;
 use std::{
     hash::{BuildHasher, Hasher},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::PathBuf,
     sync::Arc,
     time::Duration,
@@ -25,9 +33,13 @@ pub struct PoolPlan {
     /// Servers by the balancer's index.
     pub peers: Vec<PeerSlot>,
     /// Retries.
-    pub retry: model::Retry,
+    pub retry: RetryPlan,
+    /// What the choice needs of a request: a key, a session.
+    pub binding: Option<Box<Binding>>,
+    /// Where servers come and go while the daemon runs.
+    pub found: Option<Arc<Found>>,
     /// The active check.
-    pub health: Option<model::HealthCheck>,
+    pub health: Option<Arc<CheckPlan>>,
     /// Idle connections kept for each thread.
     pub keepalive: usize,
     /// For how long.
@@ -36,6 +48,37 @@ pub struct PoolPlan {
     pub metrics: PoolMetrics,
     /// TLS of active checks, the same as of requests.
     pub check_tls: Option<Arc<rustls::ClientConfig>>,
+    /// What another generation is made of.
+    seed: Arc<Seed>,
+}
+
+/// What all generations of a pool are made of.
+struct Seed {
+    from: model::Pool,
+    tls: Option<PoolTls>,
+    /// Keys the ids of servers in cookies.
+    sticky_key: Arc<[u8]>,
+}
+
+/// A server of a generation.
+#[derive(Clone)]
+pub struct Member {
+    /// The server.
+    pub server: model::Server,
+    /// The name it was found by: TLS asks for it.
+    pub name: Option<String>,
+    /// What is said of this one alone.
+    pub own: Option<Box<model::Server>>,
+}
+
+impl Member {
+    fn written(server: &model::Server) -> Self {
+        Self {
+            server: server.clone(),
+            name: None,
+            own: None,
+        }
+    }
 }
 
 /// A server.
@@ -48,12 +91,38 @@ pub struct PeerSlot {
     pub sni: Option<String>,
     tls: Option<PeerTls>,
     resolved: ArcSwapOption<OriginPeer>,
+    /// Why its last check failed.
+    check_failure: Mutex<Option<Box<str>>>,
 }
 
 impl PeerSlot {
     /// How to connect; `None` while its name does not resolve.
     pub fn peer(&self) -> Option<Arc<OriginPeer>> {
         self.resolved.load_full()
+    }
+
+    /// Notes what became of a check.
+    pub fn note_check(&self, failure: Option<&str>) {
+        *self.check_failure.lock() = failure.map(Box::from);
+    }
+
+    /// Why its last check failed; `None` when it did not.
+    pub fn check_failure(&self) -> Option<String> {
+        self.check_failure.lock().as_deref().map(str::to_owned)
+    }
+
+    /// The address its name has now.
+    pub fn ip(&self) -> Option<IpAddr> {
+        let peer = self.resolved.load();
+        match &peer.as_ref()?.address {
+            PeerAddress::Inet(address) => Some(address.ip()),
+            PeerAddress::Unix(_) => None,
+        }
+    }
+
+    /// Whether it is at one of these addresses.
+    pub fn is_at(&self, addresses: &[IpAddr]) -> bool {
+        self.ip().is_some_and(|ip| addresses.contains(&ip))
     }
 
     /// Sets what its name resolves to.
@@ -130,6 +199,10 @@ pub struct PoolContext<'a> {
     pub metrics: &'a Metrics,
     /// Reads a file, through the keeper where that is needed.
     pub read: &'a dyn Fn(&std::path::Path) -> std::io::Result<Vec<u8>>,
+    /// Names that templates may use.
+    pub user: &'a UserVariables,
+    /// Keys the ids of servers in cookies.
+    pub sticky_key: &'a Arc<[u8]>,
 }
 
 impl PoolPlan {
@@ -138,16 +211,39 @@ impl PoolPlan {
         from: &model::Pool,
         previous: Option<&Plan>,
         context: &PoolContext<'_>,
-        errors: &mut seawall_diag::Diagnostics,
+        errors: &mut Diagnostics,
     ) -> Arc<Self> {
         let before = previous.and_then(|p| p.pools.iter().find(|p| p.name == from.name));
         let tls = from.tls.as_ref().map(|tls| pool_tls(tls, context, errors));
-        let peers = from
-            .servers
-            .iter()
-            .map(|s| peer_slot(s, tls.as_ref(), before, errors))
-            .collect();
-        let balancer = balance::Pool::new(balancer_options(from), before.map(|b| &*b.balancer));
+        let found = (!from.sources.is_empty()).then(|| {
+            let known = before.and_then(|b| Some((&*b.seed.from.sources, &**b.found.as_ref()?)));
+            Arc::new(Found::new(&from.sources, known))
+        });
+        let written = from.servers.iter().map(Member::written);
+        let seeded = found.as_ref().map(|f| f.members()).unwrap_or_default();
+        let members = match &found {
+            None => written.collect(),
+            Some(_) => distinct(written.chain(seeded)),
+        };
+        let live = before.map(|b| b.live());
+        let live = live.as_deref();
+        let binding = Binding::compile(
+            from,
+            &members,
+            live.and_then(|b| b.binding.as_deref()),
+            context.sticky_key,
+            context.user,
+            errors,
+        );
+        let check_tls = tls.as_ref().and_then(|t| t.check.clone());
+        let seed = Arc::new(Seed {
+            from: from.clone(),
+            tls,
+            sticky_key: context.sticky_key.clone(),
+        });
+        let health = from.health.as_ref();
+        let health = health.map(|h| CheckPlan::compile(h, errors));
+        let options = balancer::options(from, &members);
         Arc::new(Self {
             name: from.name.clone(),
             key: {
@@ -155,15 +251,71 @@ impl PoolPlan {
                 hasher.write(from.name.as_bytes());
                 hasher.finish()
             },
-            balancer,
-            peers,
-            retry: from.retry,
-            health: from.health.clone(),
+            balancer: balance::Pool::new(options, live.map(|b| &*b.balancer)),
+            peers: seed.peers(&members, live, errors),
+            retry: RetryPlan::compile(&from.retry),
+            binding: binding.map(Box::new),
+            found,
+            health: health.map(Arc::new),
             keepalive: from.keepalive,
             keepalive_timeout: from.keepalive_timeout,
             metrics: context.metrics.pool(&from.name),
-            check_tls: tls.and_then(|t| t.check),
+            check_tls,
+            seed,
         })
+    }
+
+    /// Another generation: the same pool with these servers.
+    pub fn with_members(self: &Arc<Self>, members: Vec<Member>) -> Arc<Self> {
+        let from = &self.seed.from;
+        let options = balancer::options(from, &members);
+        let key = &self.seed.sticky_key;
+        let binding = self.binding.as_ref();
+        Arc::new(Self {
+            name: self.name.clone(),
+            key: self.key,
+            balancer: balance::Pool::new(options, Some(&self.balancer)),
+            // A name that TLS cannot ask for was refused with the configuration, or leaves its server unreached.
+            peers: self
+                .seed
+                .peers(&members, Some(self), &mut Diagnostics::default()),
+            retry: RetryPlan::compile(&from.retry),
+            binding: binding.map(|b| Box::new(b.with_members(key, &members))),
+            found: self.found.clone(),
+            health: self.health.clone(),
+            keepalive: self.keepalive,
+            keepalive_timeout: self.keepalive_timeout,
+            metrics: self.metrics.clone(),
+            check_tls: self.check_tls.clone(),
+            seed: self.seed.clone(),
+        })
+    }
+
+    /// The servers that are written in the configuration.
+    pub fn written(&self) -> Vec<Member> {
+        self.seed.from.servers.iter().map(Member::written).collect()
+    }
+
+    /// Where its other servers are found.
+    pub fn sources(&self) -> &[model::Source] {
+        &self.seed.from.sources
+    }
+
+    /// Name servers that its sources are asked of; the system's where there are none.
+    pub fn resolver(&self) -> &[SocketAddr] {
+        &self.seed.from.resolver
+    }
+}
+
+impl Seed {
+    fn peers(
+        &self,
+        members: &[Member],
+        before: Option<&Arc<PoolPlan>>,
+        errors: &mut Diagnostics,
+    ) -> Vec<PeerSlot> {
+        let slot = |m: &Member| peer_slot(m, self.tls.as_ref(), before, errors);
+        members.iter().map(slot).collect()
     }
 }
 
@@ -172,11 +324,7 @@ struct PoolTls {
     sni: Option<String>,
 }
 
-fn pool_tls(
-    from: &model::PoolTls,
-    context: &PoolContext<'_>,
-    errors: &mut seawall_diag::Diagnostics,
-) -> PoolTls {
+fn pool_tls(from: &model::PoolTls, context: &PoolContext<'_>, errors: &mut Diagnostics) -> PoolTls {
     let mut read = |file: &Option<(PathBuf, seawall_diag::Span)>| {
         let (path, at) = file.as_ref()?;
         match (context.read)(path) {
@@ -207,15 +355,19 @@ fn pool_tls(
 }
 
 fn peer_slot(
-    server: &model::Server,
+    member: &Member,
     tls: Option<&PoolTls>,
     before: Option<&Arc<PoolPlan>>,
-    errors: &mut seawall_diag::Diagnostics,
+    errors: &mut Diagnostics,
 ) -> PeerSlot {
+    let server = &member.server;
     let sni = tls.map(|tls| match (&tls.sni, &server.address) {
         (Some(name), _) => name.clone(),
         (None, Address::Name(name, _)) => name.clone(),
-        (None, Address::Ip(a)) => a.ip().to_string(),
+        (None, Address::Ip(a)) => match &member.name {
+            Some(name) => name.clone(),
+            None => a.ip().to_string(),
+        },
         (None, Address::Unix(_)) => "localhost".to_owned(),
     });
     let text: Arc<str> = Arc::from(address_text(&server.address));
@@ -225,6 +377,7 @@ fn peer_slot(
         tls: peer_tls(server, sni.as_deref(), tls, errors),
         sni,
         resolved: ArcSwapOption::empty(),
+        check_failure: Mutex::new(None),
     };
     match &server.address {
         Address::Ip(a) => slot.resolve(*a),
@@ -246,7 +399,7 @@ fn peer_tls(
     server: &model::Server,
     sni: Option<&str>,
     tls: Option<&PoolTls>,
-    errors: &mut seawall_diag::Diagnostics,
+    errors: &mut Diagnostics,
 ) -> Option<PeerTls> {
     let (name, config) = (sni?, tls?.check.clone()?);
     match ServerName::try_from(name.to_owned()) {
@@ -265,39 +418,5 @@ pub fn address_text(address: &Address) -> String {
         Address::Ip(a) => a.to_string(),
         Address::Name(name, port) => format!("{name}:{port}"),
         Address::Unix(path) => format!("unix:{}", path.display()),
-    }
-}
-
-fn balancer_options(from: &model::Pool) -> balance::PoolOptions {
-    let servers = from
-        .servers
-        .iter()
-        .map(|s| balance::ServerOptions {
-            address: address_text(&s.address),
-            weight: s.weight,
-            backup: s.backup,
-            down: s.down,
-            max_fails: s.max_fails,
-            fail_timeout: s.fail_timeout,
-            ..balance::ServerOptions::new("")
-        })
-        .collect();
-    let algorithm = match from.balance {
-        model::Balance::RoundRobin => balance::Algorithm::RoundRobin,
-        model::Balance::P2c => balance::Algorithm::P2c,
-    };
-    balance::PoolOptions {
-        checked: from.health.is_some(),
-        rise: from.health.as_ref().map_or(2, |h| h.rise),
-        fall: from.health.as_ref().map_or(2, |h| h.fall),
-        eject: balance::Eject {
-            after: from.eject.after,
-            for_: from.eject.for_,
-            at_most_percent: from.eject.at_most_percent,
-            ..balance::Eject::default()
-        },
-        retry_budget_percent: from.retry.budget_percent,
-        retry_attempts: from.retry.attempts,
-        ..balance::PoolOptions::new(from.name.clone(), algorithm, servers)
     }
 }

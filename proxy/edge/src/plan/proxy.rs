@@ -1,6 +1,6 @@
 //! Proxied routes: what is asked of an origin, and with which header fields.
 
-use super::{FastCgiPlan, PoolPlan, access::Withheld};
+use super::{FastCgiPlan, MirrorPlan, PoolPlan, SplitPlan, access::Withheld};
 use crate::template::{Template, UserVariables};
 use seawall_conf::model;
 use seawall_diag::Diagnostics;
@@ -9,8 +9,12 @@ use std::sync::Arc;
 
 /// A proxied route.
 pub struct ProxyPlan {
-    /// The pool.
+    /// The pool, or the first of several.
     pub pool: Arc<PoolPlan>,
+    /// Shares of several pools.
+    pub split: Option<Box<SplitPlan>>,
+    /// Copies of requests.
+    pub mirror: Option<Box<MirrorPlan>>,
     /// Host header; the client's if `None`.
     pub host: Option<Template>,
     /// What is requested.
@@ -99,6 +103,7 @@ impl HeaderSet {
 pub fn compile(
     proxy: &model::Proxy,
     pool: Arc<PoolPlan>,
+    pools: &[Arc<PoolPlan>],
     user: &UserVariables,
     errors: &mut Diagnostics,
 ) -> ProxyPlan {
@@ -119,8 +124,13 @@ pub fn compile(
         .fastcgi
         .as_ref()
         .map(|f| Arc::new(FastCgiPlan::compile(f, user, errors)));
+    let split = proxy.split.as_ref();
+    let split = split.map(|s| Box::new(SplitPlan::compile(s, pools, user, errors)));
+    let mirror = proxy.mirror.as_ref();
     ProxyPlan {
         fastcgi,
+        split,
+        mirror: mirror.and_then(|m| MirrorPlan::compile(m, pools).map(Box::new)),
         proxy_host: Arc::from(proxy.proxy_host.as_str()),
         proxy_port: proxy.proxy_port,
         host: proxy
