@@ -25,6 +25,7 @@ mod limit;
 mod local;
 pub mod log;
 mod metrics;
+mod mirror;
 mod origin;
 mod pipeline;
 pub mod plan;

@@ -33,6 +33,8 @@ pub struct Local {
     pub connections: Cell<usize>,
     /// Tasks that outlive their client: fills, revalidations.
     pub background: Cell<usize>,
+    /// Copies of requests under way.
+    pub mirrors: Cell<usize>,
     plan: RefCell<(u64, Pinned)>,
     // Boxed, because they move between here and the connections that use them.
     #[allow(clippy::vec_box)]
@@ -60,6 +62,7 @@ impl Local {
             process: ProcessInfo::default(),
             connections: Cell::new(0),
             background: Cell::new(0),
+            mirrors: Cell::new(0),
             plan: RefCell::new((plan.generation, Rc::new(plan))),
             spare: RefCell::default(),
             waf: RefCell::default(),

@@ -7,7 +7,7 @@ use crate::{
     detour::{self, Detour, Page},
     limit,
     local::{Local, Pinned},
-    log_error,
+    log_error, mirror,
     origin::{self, FetchError},
     plan::{
         ContentPlan, RoutePlan, SitePlan,
@@ -556,6 +556,11 @@ async fn answer(cx: &mut Cx<'_>, route: &Arc<RoutePlan>) -> Result<Outcome, Clie
         if let Some(outcome) = Box::pin(content::fastcgi(cx, route, plan, &mut spool)).await? {
             return Ok(outcome);
         }
+    }
+    if let ContentPlan::Proxy(proxy) = &route.content
+        && let Some(mirror) = &proxy.mirror
+    {
+        mirror::copy(cx, route, proxy, mirror);
     }
     match (&route.content, &route.cache) {
         // A switch to another protocol is no response that could be stored, and none that could stand in.
