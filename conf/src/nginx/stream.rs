@@ -65,7 +65,7 @@ pub(crate) fn lower(reader: &mut Reader<'_>, block: &Directive, config: &mut Con
     let children = |name: &'static str| block.children().filter(move |d| d.name() == name);
     let mut logs = Logs::default();
     children("log_format").for_each(|d| logs.format(reader, d));
-    let mut upstreams = Upstreams::read(reader, children("upstream"));
+    let mut upstreams = Upstreams::read(reader, block);
     let maps: Vec<Map<'_>> = children("map")
         .map(|d| Map {
             source: d.arg(0),

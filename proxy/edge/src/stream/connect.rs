@@ -103,7 +103,7 @@ pub(super) async fn connect(
 }
 
 fn may_try_another(local: &Local, pool: &PoolPlan, tried: &Tried) -> bool {
-    if !pool.retry.connect || tried.len() >= pool.peers.len() {
+    if !pool.retry.on.connect || tried.len() >= pool.peers.len() {
         return false;
     }
     let allowed = pool.balancer.allow_retry(Instant::now());
