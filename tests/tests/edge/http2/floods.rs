@@ -286,3 +286,40 @@ fn streams_that_had_to_be_reset_are_counted() {
         "codec",
     );
 }
+
+#[test]
+fn a_client_that_opens_its_windows_and_reads_nothing_is_closed() {
+    let origin = Origin::start();
+    origin.serve("/vast", "", &"x".repeat(32 << 20));
+    let edge = Edge::yaml(format!(
+        "sites: [{{ host: a.test, to: \"{origin}\", timeouts: {{ client: 200ms }} }}]"
+    ))
+    .start();
+    let mut connection = Connection::open(edge.address("http"));
+    connection.send(frame::settings(&[(4, (1 << 31) - 1)]));
+    connection.send(frame::window_update(0, (1 << 31) - 1 - 65_535));
+    connection.send(frame::get(1, &head("/vast")));
+    edge.logged("client timed out: waited for room to write");
+    seawall_tests::eventually("the connection's end", || {
+        (edge.metric("seawall_connections") == 0).then_some(())
+    });
+}
+
+#[test]
+fn after_its_requests_a_connection_is_led_away() {
+    let edge = Edge::nginx(
+        "events {} http { http2 on; keepalive_requests 3; server { listen @http@; location / { return 200 ok; } } }",
+    )
+    .start();
+    let mut connection = Connection::open(edge.address("http"));
+    for n in 0..2 {
+        connection.send(frame::get(stream(n), &head("/")));
+        assert_eq!(connection.said(), Said::Status(200));
+    }
+    connection.send(frame::get(stream(2), &head("/")));
+    let said = connection.rest();
+    assert!(
+        said.contains(&Said::Status(200)) && said.contains(&Said::GoAway(0)),
+        "{said:?}"
+    );
+}

@@ -66,6 +66,8 @@ struct Connection {
     h2: server::Connection<Deferred, Bytes>,
     timer: Rc<Timer>,
     phase: Phase,
+    /// The deadline set for it.
+    limit: Duration,
     head_timeout: Duration,
     drained: bool,
     /// A flood was answered.
@@ -96,6 +98,7 @@ pub async fn serve(local: Rc<Local>, io: Io, info: ConnInfo, first: ReadBuffer) 
                 h2,
                 timer: timer.clone(),
                 phase: Phase::Busy,
+                limit: Timer::FAR,
                 head_timeout: plan.head_timeout,
                 drained: false,
                 calmed: false,
@@ -308,18 +311,20 @@ impl Connection {
     /// Keeps the deadline of what the connection waits for.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         let phase = self.phase();
-        if phase != self.phase {
-            self.phase = phase;
-            self.timer.set(match phase {
-                // The client was told that the connection ends; it need not say that it heard it.
-                Phase::Idle | Phase::Parked if self.drained => GOODBYE,
-                Phase::Idle => PARK_AFTER,
-                Phase::Parked => self.hub.idle.get(),
-                Phase::Head => self.head_timeout,
-                Phase::Write(_) => self.hub.timeout.get(),
-                Phase::Busy => Timer::FAR,
-                Phase::Closing => GOODBYE,
-            });
+        let limit = match phase {
+            // The client was told that the connection ends; it need not say that it heard it.
+            Phase::Idle | Phase::Parked if self.drained => GOODBYE,
+            Phase::Idle => PARK_AFTER,
+            Phase::Parked => self.hub.idle.get(),
+            Phase::Head => self.head_timeout,
+            Phase::Write(_) => self.hub.timeout.get(),
+            Phase::Busy => Timer::FAR,
+            Phase::Closing => GOODBYE,
+        };
+        // A route may say another limit while the connection waits.
+        if (phase, limit) != (self.phase, self.limit) {
+            (self.phase, self.limit) = (phase, limit);
+            self.timer.set(limit);
         }
         if self.timer.poll_elapsed(cx).is_pending() {
             return Poll::Pending;
@@ -330,7 +335,8 @@ impl Connection {
                 self.phase = Phase::Parked;
                 self.hub.shrink();
                 self.wire.shrink();
-                self.timer.set(self.hub.idle.get());
+                self.limit = self.hub.idle.get();
+                self.timer.set(self.limit);
                 return self.timer.poll_elapsed(cx).map(|_| End::Quiet);
             }
             Phase::Idle | Phase::Parked => self.h2.abrupt_shutdown(Reason::NO_ERROR),
@@ -348,7 +354,7 @@ impl Connection {
             Phase::Closing => return Poll::Ready(End::Quiet),
         }
         if phase != Phase::Busy {
-            self.phase = Phase::Closing;
+            (self.phase, self.limit) = (Phase::Closing, GOODBYE);
             self.timer.set(GOODBYE);
         }
         cx.waker().wake_by_ref();
