@@ -681,9 +681,9 @@ pub struct Proxy {
     /// What the origin is told of the client and of the way here.
     pub forwarding: Forwarding,
     /// Shares of other pools, where there are several; `pool` is the first of them.
-    pub split: Option<Split>,
+    pub split: Option<Box<Split>>,
     /// Copies of requests.
-    pub mirror: Option<Mirror>,
+    pub mirror: Option<Box<Mirror>>,
     /// `1.0` or `1.1`.
     pub http11: bool,
     /// What is passed on besides.

@@ -26,6 +26,7 @@ fn every_sample_loads_without_a_warning() {
         "minimal.yaml",
         "files.yaml",
         "balancer.yaml",
+        "balancer-whole.yaml",
         "demo.yaml",
         "tls.yaml",
         "policy.yaml",

@@ -332,7 +332,7 @@ fn proxy(
     let (pool, split) = match node.value {
         Value::Map(_) => {
             let (pool, split) = split::split(reader, node, split_by, context.pools)?;
-            (pool, Some(split))
+            (pool, Some(Box::new(split)))
         }
         _ => {
             let text = reader.string(node)?;
@@ -343,7 +343,8 @@ fn proxy(
     let mirror = layer
         .mirror
         .as_ref()
-        .and_then(|m| m.as_ref()?.resolve(reader, context.pools));
+        .and_then(|m| m.as_ref()?.resolve(reader, context.pools))
+        .map(Box::new);
     let mut set_headers = layer.request.settings();
     let host = set_headers
         .iter()

@@ -20,11 +20,24 @@ pub trait Control: Send + Sync + 'static {
     /// Why this is not a URL that could be in a cache; it becomes a 400.
     fn purge(&self, url: &str) -> Result<PurgeOutcome, String>;
 
+    /// Drains a server of a pool, takes it back, or sets its weight, until the daemon ends. False if there is no such
+    /// server; quick.
+    fn server(&self, pool: &str, server: &str, change: ServerChange) -> bool;
+
     /// Loads the configuration again and goes over to it. May block for as long as compiling takes.
     ///
     /// # Errors
     /// What is wrong with it; the old one serves on, and this becomes a 422.
     fn reload(&self) -> Result<ReloadOutcome, ReloadError>;
+}
+
+/// A change of a server at run time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerChange {
+    /// It finishes what it has and takes nothing new; or takes requests again.
+    Drain(bool),
+    /// Its share; 0 goes back to the configured one.
+    Weight(u32),
 }
 
 /// What a purge did.

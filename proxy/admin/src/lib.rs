@@ -22,7 +22,7 @@ mod problem;
 mod routes;
 mod serve;
 
-pub use control::{AdminState, Control, PurgeOutcome, ReloadError, ReloadOutcome};
+pub use control::{AdminState, Control, PurgeOutcome, ReloadError, ReloadOutcome, ServerChange};
 pub use door::Door;
 pub use problem::Problem;
 pub use routes::{BODY_BYTES_MAX, BODY_TIME_MAX, router};

@@ -1,10 +1,10 @@
 //! The routes, behind their door.
 
-use crate::{AdminState, Door, Problem, page};
+use crate::{AdminState, Door, Problem, ServerChange, page};
 use axum::{
     Json, Router,
     body::{Body, to_bytes},
-    extract::{Request, State},
+    extract::{Path, Request, State},
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
@@ -58,6 +58,10 @@ fn api(routes: Router<AdminState>) -> Router<AdminState> {
             "/api/v1/pools",
             get(|State(state): State<AdminState>| async move { Json(state.control.pools()) }),
         )
+        .route(
+            "/api/v1/pools/{pool}/servers/{server}/{change}",
+            post(server),
+        )
         .route("/api/v1/cache/purge", post(purge))
         .route("/api/v1/config/reload", post(reload))
         .route(
@@ -105,6 +109,36 @@ async fn metrics(State(state): State<AdminState>) -> impl IntoResponse {
         )],
         state.control.metrics(),
     )
+}
+
+/// `drain`, `undrain`, or `weight` with `{"weight": n}`.
+async fn server(
+    State(state): State<AdminState>,
+    Path((pool, server, change)): Path<(String, String, String)>,
+    body: Body,
+) -> Result<Json<Value>, Problem> {
+    let wanted = match change.as_str() {
+        "drain" => ServerChange::Drain(true),
+        "undrain" => ServerChange::Drain(false),
+        "weight" => {
+            let body = read_json(body).await?;
+            let weight = body.get("weight").and_then(Value::as_u64);
+            let weight = weight.filter(|n| *n <= 65_535);
+            let weight = weight.ok_or_else(|| bad("the body must be {\"weight\": 0 to 65535}"))?;
+            ServerChange::Weight(weight as u32)
+        }
+        _ => return Err(not_found("a server can be drained, undrained or weighed")),
+    };
+    if !state.control.server(&pool, &server, wanted) {
+        return Err(not_found("there is no such server in such a pool"));
+    }
+    Ok(Json(
+        json!({ "pool": pool, "server": server, "change": change }),
+    ))
+}
+
+fn not_found(detail: &str) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "Not Found", detail)
 }
 
 async fn purge(State(state): State<AdminState>, body: Body) -> Result<Json<Value>, Problem> {

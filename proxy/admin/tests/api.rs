@@ -16,6 +16,10 @@ struct Daemon {
 }
 
 impl Control for Daemon {
+    fn server(&self, pool: &str, server: &str, _: seawall_admin::ServerChange) -> bool {
+        (pool, server) == ("app", "127.0.0.1:1")
+    }
+
     fn status(&self) -> Value {
         json!({ "version": "0.1.0" })
     }

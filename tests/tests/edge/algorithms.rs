@@ -141,3 +141,25 @@ fn an_nginx_upstream_says_the_same() {
     let shares = shares(&origins, &edge, 20);
     assert_eq!(shares, [20, 0, 0]);
 }
+
+#[test]
+fn a_server_is_drained_and_taken_back_over_the_api() {
+    let origins = three();
+    let edge = pool(&origins, "balance: round_robin");
+    let post = |change: &str| {
+        let stream = std::os::unix::net::UnixStream::connect(edge.path("admin.sock")).unwrap();
+        let target = format!("/api/v1/pools/p/servers/{}/{change}", origins[1]);
+        let request = format!(
+            "POST {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        );
+        let mut answer = String::new();
+        std::io::Write::write_all(&mut &stream, request.as_bytes()).unwrap();
+        std::io::Read::read_to_string(&mut &stream, &mut answer).unwrap();
+        answer
+    };
+    assert!(post("drain").starts_with("HTTP/1.1 200"));
+    assert_eq!(shares(&origins, &edge, 20), [10, 0, 10]);
+    assert!(post("undrain").starts_with("HTTP/1.1 200"));
+    assert_eq!(shares(&origins, &edge, 30), [20, 10, 20]);
+    assert!(post("explode").starts_with("HTTP/1.1 404"));
+}

@@ -92,7 +92,7 @@ fn learn(reader: &mut Reader<'_>, d: &Directive) -> Option<StickyBy> {
             Some(("zone", zone)) => {
                 let size = zone.split_once(':').map(|(_, size)| size);
                 if let Some(bytes) = size.and_then(|size| reader.size_word(word, size)) {
-                    sessions = (bytes * SESSIONS_PER_MIB >> 20).clamp(1, 16_777_216);
+                    sessions = (bytes.saturating_mul(SESSIONS_PER_MIB) >> 20).clamp(1, 16_777_216);
                 }
             }
             None if matches!(word.text.as_str(), "header" | "sync") => {}

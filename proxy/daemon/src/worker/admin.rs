@@ -8,8 +8,8 @@ use super::{
 use crate::log::ErrorLog;
 use anyhow::anyhow;
 use seawall_admin::{
-    AdminState, Control, PurgeOutcome, ReloadError, ReloadOutcome, serve_metrics, serve_tcp,
-    serve_unix,
+    AdminState, Control, PurgeOutcome, ReloadError, ReloadOutcome, ServerChange, serve_metrics,
+    serve_tcp, serve_unix,
 };
 use seawall_conf::model::LogLevel;
 use seawall_edge::plan::Plan;
@@ -144,6 +144,32 @@ impl Control for Daemon {
 
     fn metrics(&self) -> Vec<u8> {
         status::metrics(&self.0)
+    }
+
+    fn server(&self, pool: &str, server: &str, change: ServerChange) -> bool {
+        let plan = self.0.edge.plan();
+        let mut found = false;
+        // Pools of one name (in plain and over TLS) stand for the same servers.
+        for live in plan
+            .pools
+            .iter()
+            .filter(|p| p.name == pool)
+            .map(|p| p.live())
+        {
+            let servers = live.balancer.servers().iter().enumerate();
+            for (index, _) in servers.filter(|(_, s)| s.address() == server) {
+                found = true;
+                match change {
+                    ServerChange::Drain(draining) => live.balancer.drain(index, draining),
+                    ServerChange::Weight(weight) => live.balancer.set_weight(index, weight),
+                }
+            }
+        }
+        if found {
+            let line = format_args!("pool {pool}: server {server}: {change:?}, by the API");
+            self.0.log.line(LogLevel::Notice, 0, line);
+        }
+        found
     }
 
     fn purge(&self, url: &str) -> Result<PurgeOutcome, String> {

@@ -84,7 +84,7 @@ impl StreamPlan {
     }
 
     /// The pool for a client that asks for this name.
-    pub fn pool(&self, name: Option<&str>) -> Option<&PoolPlan> {
+    pub fn pool(&self, name: Option<&str>) -> Option<&Arc<PoolPlan>> {
         match &self.to {
             To::Pool(pool) => Some(pool),
             To::ByName {
@@ -93,7 +93,7 @@ impl StreamPlan {
                 other,
             } => {
                 let named = name.and_then(|n| pools.get(names.find(n.as_bytes())?));
-                named.or(other.as_ref()).map(|p| &**p)
+                named.or(other.as_ref())
             }
         }
     }

@@ -121,7 +121,7 @@ async fn run(
         return Status::Bad;
     };
     let client = Wire::new(socket, ahead);
-    exchange(local, &timer, client, info, stream, pool, session).await
+    exchange(local, &timer, client, info, stream, &pool.live(), session).await
 }
 
 /// The name that a TLS client asks for; what is no TLS has none. `None`: the client is gone or says nothing.
