@@ -102,6 +102,8 @@ pub(crate) struct Origin {
     pub(crate) address: Address,
     /// Whether TLS is spoken to it.
     pub(crate) tls: bool,
+    /// Whether HTTP/2 is spoken to it.
+    pub(crate) http2: bool,
     /// What follows the address, from its `/` or `?` on.
     pub(crate) uri: String,
     /// The text between scheme and URI, as nginx's `$proxy_host` shows it.
@@ -117,30 +119,24 @@ pub(crate) enum OriginError {
     Invalid(String),
 }
 
-/// `host:port`, `http://host`, `https://host/uri`, `http://unix:/path:/uri`, `unix:/path`.
+/// `host:port`, `http://host`, `https://host/uri`, `h2c://host`, `grpc://host`, `grpcs://host`, `http://unix:/path:/uri`, `unix:/path`.
 ///
 /// Without a scheme a port is needed, unless `default_port` says which.
 pub(crate) fn origin(text: &str, default_port: Option<u16>) -> Result<Origin, OriginError> {
-    for (scheme, name) in [
-        ("fastcgi:", "FastCGI"),
-        ("h2c://", "HTTP/2 to origins"),
-        ("grpc://", "gRPC"),
-        ("grpcs://", "gRPC"),
-    ] {
-        if text.starts_with(scheme) {
-            return Err(OriginError::NotYet(name));
-        }
+    if text.starts_with("fastcgi:") {
+        return Err(OriginError::NotYet("FastCGI"));
     }
-    let (rest, tls, port) = if let Some(rest) = strip_scheme(text, "http://") {
-        (rest, false, Some(80))
-    } else if let Some(rest) = strip_scheme(text, "https://") {
-        (rest, true, Some(443))
-    } else if text.contains("://") {
-        return Err(OriginError::Invalid(format!(
-            "invalid scheme in \"{text}\""
-        )));
-    } else {
-        (text, false, default_port)
+    let scheme = SCHEMES
+        .iter()
+        .find_map(|(scheme, tls, http2)| Some((strip_scheme(text, scheme)?, *tls, *http2)));
+    let (rest, tls, http2, port) = match scheme {
+        Some((rest, tls, http2)) => (rest, tls, http2, Some(if tls { 443 } else { 80 })),
+        None if text.contains("://") => {
+            return Err(OriginError::Invalid(format!(
+                "invalid scheme in \"{text}\""
+            )));
+        }
+        None => (text, false, false, default_port),
     };
     if let Some(path) = rest.strip_prefix("unix:") {
         // A second colon parts the socket from the URI (ngx_parse_unix_domain_url).
@@ -149,6 +145,7 @@ pub(crate) fn origin(text: &str, default_port: Option<u16>) -> Result<Origin, Or
         return Ok(Origin {
             address,
             tls,
+            http2,
             uri: uri.into(),
             authority: "localhost".into(),
         });
@@ -159,10 +156,20 @@ pub(crate) fn origin(text: &str, default_port: Option<u16>) -> Result<Origin, Or
     Ok(Origin {
         address,
         tls,
+        http2,
         uri: uri.into(),
         authority: authority.into(),
     })
 }
+
+/// Schemes of origins: whether TLS and whether HTTP/2 is spoken.
+const SCHEMES: [(&str, bool, bool); 5] = [
+    ("http://", false, false),
+    ("https://", true, false),
+    ("h2c://", false, true),
+    ("grpc://", false, true),
+    ("grpcs://", true, true),
+];
 
 fn strip_scheme<'a>(text: &'a str, scheme: &str) -> Option<&'a str> {
     let head = text.get(..scheme.len())?;

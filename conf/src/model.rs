@@ -409,7 +409,7 @@ pub enum SiteTls {
 }
 
 /// A certificate chain and its key.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateFiles {
     /// PEM, leaf first.
     pub certificate: (PathBuf, Span),
@@ -487,6 +487,8 @@ pub struct RoutePolicy {
     pub access_log: Vec<usize>,
     /// Bytes of a request body (default 10 MiB; nginx 1 MiB); `None` is no limit.
     pub body_limit: Option<u64>,
+    /// Which request bodies are read whole before an origin is asked.
+    pub request_buffering: RequestBuffering,
     /// Response header fields to set, in order (name, value).
     pub response_set: Vec<(String, Template)>,
     /// Response header fields to remove.
@@ -570,6 +572,7 @@ impl Default for RoutePolicy {
             waf: None,
             access_log: Vec::new(),
             body_limit: Some(10 << 20),
+            request_buffering: RequestBuffering::default(),
             response_set: Vec::new(),
             response_remove: Vec::new(),
             response_add: Vec::new(),

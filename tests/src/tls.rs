@@ -83,3 +83,51 @@ pub fn write_certificate(name: &str, certificate: &Path, key: &Path) {
     std::fs::write(key, made.signing_key.serialize_pem()).expect("the key's file");
     std::fs::write(certificate, made.cert.pem()).expect("the certificate's file");
 }
+
+/// A CA made for a test, with a server's certificate and a client's under it.
+pub struct Authority {
+    /// Its root, PEM.
+    pub root: std::path::PathBuf,
+    /// The server's chain and key.
+    pub server: (std::path::PathBuf, std::path::PathBuf),
+    /// The client's chain and key.
+    pub client: (std::path::PathBuf, std::path::PathBuf),
+}
+
+impl Authority {
+    /// Makes one; its files begin with `name` in the directory, and the server's certificate is for `server`.
+    ///
+    /// # Panics
+    /// When the files cannot be written.
+    pub fn make(directory: &Path, name: &str, server: &str) -> Self {
+        use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+        let write = |file: &str, text: String| {
+            let path = directory.join(format!("{name}-{file}"));
+            std::fs::write(&path, text).expect("a file");
+            path
+        };
+        let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params
+            .distinguished_name
+            .push(DnType::CommonName, format!("{name} root"));
+        let key = KeyPair::generate().expect("a key");
+        let root = params.self_signed(&key).expect("a root");
+        let issuer = Issuer::new(params, key);
+        let leaf = |file: &str, names: Vec<String>| {
+            let mut params = CertificateParams::new(names).expect("parameters");
+            params.distinguished_name.push(DnType::CommonName, file);
+            let key = KeyPair::generate().expect("a key");
+            let made = params.signed_by(&key, &issuer).expect("a certificate");
+            (
+                write(&format!("{file}.pem"), made.pem()),
+                write(&format!("{file}.key"), key.serialize_pem()),
+            )
+        };
+        Self {
+            server: leaf("server", vec![server.to_owned()]),
+            client: leaf("client", vec!["client.test".to_owned()]),
+            root: write("root.pem", root.pem()),
+        }
+    }
+}

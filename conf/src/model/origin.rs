@@ -1,7 +1,9 @@
 //! What is said of the way to an origin: what is passed on beside the request itself, how bodies are held back, which
 //! protocol is spoken.
 
-use super::Template;
+use super::{CertificateFiles, ProxyVersion, Template};
+use seawall_diag::Span;
+use std::path::PathBuf;
 
 /// What is passed on besides request and response (RFC 9110 §7.6, §7.8, §15.2, §6.5).
 ///
@@ -50,4 +52,43 @@ impl PassOn {
             interim: Interim::Never,
         }
     }
+}
+
+/// What is spoken on the connections to a pool's servers, below or beside HTTP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wire {
+    /// HTTP/2: over TLS by ALPN, in plain by prior knowledge (RFC 9113 §3.3). Otherwise HTTP/1.
+    pub http2: bool,
+    /// The PROXY protocol before all else; such a connection serves one client's request and is not kept.
+    pub proxy_protocol: Option<ProxyVersion>,
+}
+
+/// TLS to an origin.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PoolTls {
+    /// The name to ask for and to verify; the server's name when absent (nginx: `proxy_ssl_name`).
+    pub sni: Option<String>,
+    /// Whether the name is left out of the handshake (nginx without `proxy_ssl_server_name`).
+    pub nameless: bool,
+    /// PEM of the CAs trusted; the system's when absent.
+    pub ca: Option<(PathBuf, Span)>,
+    /// Whether the certificate is verified: true from YAML, false from nginx.conf (`proxy_ssl_verify off`).
+    pub verify: bool,
+    /// PEM of revocation lists for the CAs (nginx: `proxy_ssl_crl`).
+    pub crl: Option<(PathBuf, Span)>,
+    /// The certificate shown to the origin, where it asks for one.
+    pub identity: Option<CertificateFiles>,
+}
+
+/// Which request bodies are read whole before an origin is asked: it is then not held by a slow client, and what is
+/// idempotent can be asked of another server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RequestBuffering {
+    /// Those that say that they are at most 64 KiB (the default of YAML); others go on as they come.
+    #[default]
+    Small,
+    /// All: 64 KiB in memory, then a file without a name (nginx's default, `proxy_request_buffering on`).
+    All,
+    /// None.
+    Never,
 }

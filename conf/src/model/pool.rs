@@ -1,6 +1,6 @@
 //! Pools: servers, how one is chosen, and what is done when one fails.
 
-use super::{Address, Part, Pattern, Template};
+use super::{Address, Part, Pattern, PoolTls, Template, Wire};
 use seawall_diag::Span;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -44,6 +44,8 @@ pub struct Pool {
     pub keepalive_timeout: Duration,
     /// TLS to its servers; `None` is plain.
     pub tls: Option<PoolTls>,
+    /// What is spoken on its connections.
+    pub wire: Wire,
 }
 
 /// What is spoken to the servers of a pool.
@@ -120,17 +122,6 @@ pub enum SourceKind {
     Srv(String),
     /// A file of addresses, one a line, watched.
     File(PathBuf),
-}
-
-/// TLS to an origin.
-#[derive(Clone, Debug, Default)]
-pub struct PoolTls {
-    /// The name to ask for and to verify; the server's name when absent.
-    pub sni: Option<String>,
-    /// PEM of the CAs trusted; the system's when absent.
-    pub ca: Option<(PathBuf, Span)>,
-    /// Whether the certificate is verified: true from YAML, false from nginx.conf (`proxy_ssl_verify off`).
-    pub verify: bool,
 }
 
 /// An active check.

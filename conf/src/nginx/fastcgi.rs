@@ -130,6 +130,7 @@ pub(crate) fn content(
         Err(OriginError::Invalid(_)) if upstreams.is_named(text) => Origin {
             address: Address::Name(text.to_owned(), 0),
             tls: false,
+            http2: false,
             uri: String::new(),
             authority: text.to_owned(),
         },

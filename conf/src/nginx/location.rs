@@ -23,7 +23,7 @@ const PROGRAM: &[&str] = &[
 ];
 
 /// Directives that hand a request on.
-const PASSES: &[&str] = &["proxy_pass", "fastcgi_pass"];
+const PASSES: &[&str] = &["proxy_pass", "grpc_pass", "fastcgi_pass"];
 
 /// What lowering a server needs.
 pub(crate) struct Builder<'b, 'r> {

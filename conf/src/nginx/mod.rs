@@ -24,6 +24,7 @@ mod log;
 mod lower;
 mod message;
 mod not_yet;
+mod origin;
 mod proxy;
 mod read;
 mod rewrite;

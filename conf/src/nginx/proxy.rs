@@ -18,9 +18,16 @@ pub(crate) fn content(
     upstreams: &mut Upstreams,
 ) -> Option<Content> {
     let word = d.args.first()?;
-    let text = word.text.as_str();
+    let grpc = d.name() == "grpc_pass";
+    // The only one of the two that may leave its scheme out.
+    let with_scheme = (grpc && !word.text.contains("://")).then(|| format!("grpc://{}", word.text));
+    let text = with_scheme.as_deref().unwrap_or(&word.text);
     let scheme_end = text.find("://").map(|i| i + 3);
-    let is_http = scheme_end.is_some_and(|i| matches!(text.get(..i), Some("http://" | "https://")));
+    let is_http = scheme_end.is_some_and(|i| match text.get(..i) {
+        Some("http://" | "https://") => !grpc,
+        Some("grpc://" | "grpcs://") => grpc,
+        _ => false,
+    });
     if !is_http {
         if text.starts_with('$') {
             reader.not_yet(word.at, "an origin named by a variable");
@@ -55,8 +62,17 @@ pub(crate) fn content(
         Address::Name(_, port) => *port,
         Address::Unix(_) => port,
     };
-    let pool = upstreams.pool(word.at, &origin.authority, &origin);
+    let http2 = grpc || scope.origin.http2;
+    let tls = origin.tls.then(|| {
+        let host = match &origin.address {
+            Address::Name(name, _) => name.as_str(),
+            _ => "",
+        };
+        scope.origin.tls(reader, word.at, host)
+    });
+    let pool = upstreams.pool_over(word.at, &origin.authority, &origin, tls, http2);
     let (host, set_headers, keeps) = headers(scope, word.at);
+    let on = scope.origin.pass_on();
     Some(Content::Proxy(Proxy {
         at: word.at,
         pool,
@@ -69,9 +85,13 @@ pub(crate) fn content(
         set_headers,
         add_headers: Vec::new(),
         forwarding: Forwarding::none(),
-        http11: scope.http11,
-        pass_on: PassOn::nothing(),
-        keepalive: scope.http11 && keeps,
+        http11: scope.http11 || http2,
+        pass_on: PassOn {
+            request_trailers: grpc,
+            trailers: grpc || on.trailers,
+            ..on
+        },
+        keepalive: (scope.http11 || http2) && keeps,
         fastcgi: None,
     }))
 }
@@ -103,11 +123,12 @@ fn parse(
             let end = rest.find(['/', '?']).unwrap_or(rest.len());
             let (authority, uri) = rest.split_at(end);
             if upstreams.is_named(authority) {
-                let tls = url.starts_with("https://");
+                let tls = url.starts_with("https://") || url.starts_with("grpcs://");
                 let address = Address::Name(authority.to_owned(), if tls { 443 } else { 80 });
                 return Some(Origin {
                     address,
                     tls,
+                    http2: false,
                     uri: uri.to_owned(),
                     authority: authority.to_owned(),
                 });

@@ -9,6 +9,7 @@ use super::content::ContentScope;
 use super::fastcgi::{FastCgiFirsts, FastCgiScope};
 use super::gzip::{Gzip, GzipFirsts};
 use super::lex::Word;
+use super::origin::OriginScope;
 use super::read::Reader;
 use super::tree::{Directive, Item, directives};
 use crate::media;
@@ -35,6 +36,7 @@ pub(crate) struct Scope {
     /// `proxy_set_header`: name and value.
     pub(crate) set_headers: Vec<(String, Template)>,
     pub(crate) http11: bool,
+    pub(crate) origin: OriginScope,
     gzip: Gzip,
     access: AccessScope,
     pub(crate) fastcgi: FastCgiScope,
@@ -76,6 +78,7 @@ impl Scope {
             add_headers: Vec::new(),
             set_headers: Vec::new(),
             http11: true,
+            origin: OriginScope::default(),
             gzip: Gzip::default(),
             access: AccessScope::default(),
             fastcgi: FastCgiScope::default(),
@@ -145,14 +148,16 @@ impl Scope {
             "client_body_timeout" | "send_timeout" => {
                 set(&mut self.timeouts.client, reader.duration(d))
             }
-            "proxy_connect_timeout" => set(&mut self.timeouts.connect, reader.duration(d)),
-            "proxy_read_timeout" => {
+            "proxy_connect_timeout" | "grpc_connect_timeout" => {
+                set(&mut self.timeouts.connect, reader.duration(d))
+            }
+            "proxy_read_timeout" | "grpc_read_timeout" => {
                 let value = reader.duration(d);
                 set(&mut self.timeouts.first_byte, value);
                 set(&mut self.timeouts.between_bytes, value);
                 set(&mut self.timeouts.tunnel_idle, value);
             }
-            "proxy_send_timeout" => {
+            "proxy_send_timeout" | "grpc_send_timeout" => {
                 let value = reader
                     .duration(d)
                     .map(|v| v.max(self.timeouts.between_bytes));
@@ -162,7 +167,7 @@ impl Scope {
                 start(&mut first.add_header, &mut self.add_headers);
                 self.add_header(reader, d);
             }
-            "proxy_set_header" => {
+            "proxy_set_header" | "grpc_set_header" => {
                 start(&mut first.set_header, &mut self.set_headers);
                 let value = d
                     .args
@@ -172,9 +177,9 @@ impl Scope {
                 self.set_headers.push((word.text.clone(), value));
             }
             "proxy_http_version" => match word.text.as_str() {
-                "1.0" => self.http11 = false,
-                "1.1" => self.http11 = true,
-                "2" => reader.not_yet(word.at, "HTTP/2 to origins"),
+                "1.0" => (self.http11, self.origin.http2) = (false, false),
+                "1.1" => (self.http11, self.origin.http2) = (true, false),
+                "2" => self.origin.http2 = true,
                 other => reader.error(word.at, format!("invalid value \"{other}\"")),
             },
             "access_log" => {
@@ -196,7 +201,10 @@ impl Scope {
             name if name.starts_with("fastcgi_") => {
                 self.fastcgi.apply(reader, d, &mut first.fastcgi)
             }
-            _ => drop(self.gzip.apply(reader, d, &mut first.gzip)),
+            _ => {
+                self.origin.apply(reader, d);
+                let _ = self.gzip.apply(reader, d, &mut first.gzip);
+            }
         }
     }
 
@@ -263,6 +271,7 @@ impl Scope {
             waf: None,
             access_log: self.access_log.clone(),
             body_limit: self.body_limit,
+            request_buffering: self.origin.request_buffering,
             response_set: Vec::new(),
             response_remove: Vec::new(),
             response_add: self.add_headers.clone(),

@@ -15,7 +15,8 @@ use super::split::{self, MirrorLayer};
 use super::tree::{Node, Value};
 use crate::media;
 use crate::model::{
-    AddHeader, CachePolicy, CacheProfile, RateLimit, RoutePolicy, Template, Timeouts,
+    AddHeader, CachePolicy, CacheProfile, RateLimit, RequestBuffering, RoutePolicy, Template,
+    Timeouts,
 };
 use seawall_diag::Span;
 use std::time::Duration;
@@ -25,6 +26,7 @@ const DEFAULTS: Shape = Shape {
     fields: &[
         "mirror",
         "body_limit",
+        "buffering",
         "timeouts",
         "headers",
         "cache",
@@ -114,6 +116,7 @@ pub(crate) struct Layer {
     waf: Option<Option<usize>>,
     body_limit: Option<Option<u64>>,
     pub(crate) mirror: Option<Option<MirrorLayer>>,
+    request_buffering: Option<RequestBuffering>,
     timeouts: TimeoutLayer,
     response: HeaderLayer,
     pub(crate) request: HeaderLayer,
@@ -182,6 +185,7 @@ impl Layer {
             waf: self.waf.or(outer.waf),
             body_limit: self.body_limit.or(outer.body_limit),
             mirror: self.mirror.or_else(|| outer.mirror.clone()),
+            request_buffering: self.request_buffering.or(outer.request_buffering),
             timeouts: TimeoutLayer {
                 connect: t.connect.or(o.connect),
                 first_byte: t.first_byte.or(o.first_byte),
@@ -211,6 +215,7 @@ impl Layer {
             waf: self.waf.flatten(),
             access_log: self.access_log.clone().unwrap_or_default(),
             body_limit: self.body_limit.unwrap_or(RoutePolicy::default().body_limit),
+            request_buffering: self.request_buffering.unwrap_or_default(),
             response_set: self.response.settings(),
             response_remove: self.response.remove.clone().unwrap_or_default(),
             response_add: self.response.additions(),
@@ -358,6 +363,9 @@ pub(crate) fn read_layer(
     }
     if let Some(node) = fields.get("mirror") {
         layer.mirror = split::mirror(reader, node);
+    }
+    if let Some(node) = fields.get("buffering") {
+        layer.request_buffering = super::buffering::request(reader, node);
     }
     if let Some(node) = fields.get("waf") {
         layer.waf = if node.is_off() {

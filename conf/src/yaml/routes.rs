@@ -40,6 +40,7 @@ const ROUTE: Shape = Shape {
         "waf",
         "timeouts",
         "body_limit",
+        "buffering",
         "headers",
         "compress",
         "rate_limit",

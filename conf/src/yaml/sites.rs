@@ -41,6 +41,7 @@ const SITE: Shape = Shape {
         "fastcgi",
         "timeouts",
         "body_limit",
+        "buffering",
         "allow",
         "deny",
         "auth",

@@ -1,8 +1,16 @@
 //! What belongs to one worker thread: nothing in here is shared, nothing is locked.
 
 use crate::{
-    clock::Clock, content::OpenFiles, io::ReadBuffer, log::LogBuffers, origin::Origins, plan::Plan,
-    shared::Shared, template::ProcessInfo, timer::Timers, tx::Tx,
+    clock::Clock,
+    content::OpenFiles,
+    io::ReadBuffer,
+    log::LogBuffers,
+    origin::{Http2Origins, Origins},
+    plan::Plan,
+    shared::Shared,
+    template::ProcessInfo,
+    timer::Timers,
+    tx::Tx,
 };
 use std::{
     cell::{Cell, RefCell},
@@ -27,6 +35,8 @@ pub struct Local {
     pub origins: Origins,
     /// Files opened before.
     pub files: OpenFiles,
+    /// Connections to origins that speak HTTP/2.
+    pub http2: Http2Origins,
     /// `$hostname`, `$pid`
     pub process: ProcessInfo,
     /// Connections this thread serves now.
@@ -59,6 +69,7 @@ impl Local {
             logs: LogBuffers::default(),
             origins: Origins::default(),
             files: OpenFiles::default(),
+            http2: Http2Origins::default(),
             process: ProcessInfo::default(),
             connections: Cell::new(0),
             background: Cell::new(0),

@@ -3,16 +3,20 @@
 use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom, Write},
+    sync::Arc,
 };
 
 /// Bytes kept in memory; what is larger goes to a file that has no name (nginx: `client_body_buffer_size`).
 pub const MEMORY_BYTES: usize = 64 * 1024;
 
+/// Bytes of one body that go to a file at most.
+pub const DISK_BYTES: u64 = 1 << 30;
+
 /// A body held back.
 #[derive(Default)]
 pub struct Spool {
     memory: Vec<u8>,
-    file: Option<File>,
+    file: Option<Arc<File>>,
     len: u64,
 }
 
@@ -26,7 +30,7 @@ impl Spool {
     pub fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.len += bytes.len() as u64;
         match &mut self.file {
-            Some(file) => file.write_all(bytes),
+            Some(file) => (&**file).write_all(bytes),
             None if self.memory.len() + bytes.len() <= MEMORY_BYTES => {
                 self.memory.extend_from_slice(bytes);
                 Ok(())
@@ -36,10 +40,29 @@ impl Spool {
                 file.write_all(&self.memory)?;
                 file.write_all(bytes)?;
                 self.memory = Vec::new();
-                self.file = Some(file);
+                self.file = Some(Arc::new(file));
                 Ok(())
             }
         }
+    }
+
+    /// Whether so many bytes more would stay in memory.
+    pub fn fits(&self, bytes: usize) -> bool {
+        self.file.is_none() && self.memory.len() + bytes <= MEMORY_BYTES
+    }
+
+    /// As [`piece`](Self::piece); what is in a file is read by the thread's pool for files.
+    pub async fn piece_later(&self, offset: u64, max: usize) -> io::Result<Vec<u8>> {
+        let Some(file) = self.file.clone() else {
+            return self.piece(offset, max);
+        };
+        let size = max.min(self.len.saturating_sub(offset) as usize);
+        let work = tokio::task::spawn_blocking(move || {
+            use std::os::unix::fs::FileExt;
+            let mut out = vec![0; size];
+            file.read_exact_at(&mut out, offset).map(|()| out)
+        });
+        work.await.map_err(io::Error::other)?
     }
 
     /// How much it holds.

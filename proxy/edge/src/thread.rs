@@ -129,7 +129,9 @@ async fn tick(local: Rc<Local>) {
         interval.tick().await;
         local.timers.sweep();
         local.logs.flush(false);
-        local.origins.sweep(Instant::now());
+        if local.origins.sweep(Instant::now()) {
+            local.http2.sweep(Instant::now());
+        }
     }
 }
 

@@ -1,20 +1,34 @@
 //! The client's side, towards origins.
 
-use crate::{error::TlsError, provider::provider};
+use crate::{certificate::certified_key, error::TlsError, provider::provider};
 use rustls::{
     ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+    client::{
+        WebPkiServerVerifier,
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    },
+    pki_types::{
+        CertificateDer, CertificateRevocationListDer, ServerName, UnixTime, pem::PemObject,
+    },
+    sign::SingleCertAndKey,
 };
 use std::sync::Arc;
 
-/// What a connection to origins needs.
+/// What connections to origins need.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ClientOptions<'a> {
     /// The authorities trusted; the system's when `None`.
     pub ca_pem: Option<&'a [u8]>,
     /// Whether the origin's certificate must be valid for its name.
     pub verify: bool,
+    /// Revocation lists of the authorities; a certificate on one of them is refused.
+    pub crl_pem: Option<&'a [u8]>,
+    /// The chain and the key shown to an origin that asks for a certificate.
+    pub identity_pem: Option<(&'a [u8], &'a [u8])>,
+    /// Whether the name is left out of the handshake.
+    pub nameless: bool,
+    /// Protocols offered (ALPN), the preferred one first.
+    pub alpn: &'a [&'a [u8]],
 }
 
 /// The configuration for connections to origins. Sessions are resumed through it: one for each pool.
@@ -25,19 +39,45 @@ pub struct ClientOptions<'a> {
 pub fn client_config(options: &ClientOptions<'_>) -> Result<Arc<ClientConfig>, TlsError> {
     let builder =
         ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
-    let config = if options.verify {
-        let roots = match options.ca_pem {
-            Some(pem) => roots_from_pem(pem)?,
-            None => system_roots()?,
-        };
-        builder.with_root_certificates(roots).with_no_client_auth()
+    let builder = if options.verify {
+        builder.with_webpki_verifier(verifier(options)?)
     } else {
         builder
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(AnyCertificate))
-            .with_no_client_auth()
     };
+    let mut config = match options.identity_pem {
+        None => builder.with_no_client_auth(),
+        Some((chain, key)) => {
+            let key = certified_key(chain, key)?;
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(key)))
+        }
+    };
+    config.enable_sni = !options.nameless;
+    config.alpn_protocols = options.alpn.iter().map(|p| p.to_vec()).collect();
     Ok(Arc::new(config))
+}
+
+fn verifier(options: &ClientOptions<'_>) -> Result<Arc<WebPkiServerVerifier>, TlsError> {
+    let roots = match options.ca_pem {
+        Some(pem) => roots_from_pem(pem)?,
+        None => system_roots()?,
+    };
+    let mut builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider());
+    if let Some(pem) = options.crl_pem {
+        let mut lists = Vec::new();
+        for (list, position) in CertificateRevocationListDer::pem_slice_iter(pem).zip(1..) {
+            lists.push(list.map_err(|error| TlsError::BadCertificate {
+                position,
+                reason: error.to_string(),
+            })?);
+        }
+        // As nginx: who is on no list is good, whether or not every authority has one.
+        builder = builder.with_crls(lists).allow_unknown_revocation_status();
+    }
+    builder
+        .build()
+        .map_err(|error| TlsError::NoRoots(error.to_string()))
 }
 
 fn roots_from_pem(pem: &[u8]) -> Result<RootCertStore, TlsError> {

@@ -59,6 +59,7 @@ impl Listener {
             &client_config(&ClientOptions {
                 ca_pem: Some(self.ca.root_pem().as_bytes()),
                 verify: true,
+                ..ClientOptions::default()
             })
             .unwrap(),
         )
@@ -574,7 +575,8 @@ fn origins_cannot_be_verified_by_nothing() {
     assert!(matches!(
         client_config(&ClientOptions {
             ca_pem: Some(b""),
-            verify: true
+            verify: true,
+            ..ClientOptions::default()
         }),
         Err(TlsError::NoCertificate)
     ));
@@ -582,7 +584,8 @@ fn origins_cannot_be_verified_by_nothing() {
     assert!(matches!(
         client_config(&ClientOptions {
             ca_pem: Some(bad),
-            verify: true
+            verify: true,
+            ..ClientOptions::default()
         }),
         Err(TlsError::BadCertificate { position: 1, .. })
     ));

@@ -6,6 +6,8 @@
 mod connection;
 pub mod frame;
 pub mod hpack;
+mod origin;
 
 pub use connection::{Connection, Said};
 pub use frame::Frame;
+pub use origin::{Asked, Http2Origin};

@@ -109,3 +109,24 @@ fn who_expects_100_gets_it_and_only_then_sends() {
     assert_eq!(origin.last().body, b"hello");
     assert_eq!(origin.last().field("Expect"), None);
 }
+
+#[test]
+fn nginx_passes_early_hints_where_a_condition_holds() {
+    let origin = Origin::start();
+    origin.answer(
+        "/",
+        format!("{HINTS}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
+    );
+    let edge = Edge::nginx(format!(
+        "events {{}}\nhttp {{ server {{ listen @http@; location / {{ proxy_pass http://{origin}; early_hints $http_x_hints; }} }} }}"
+    ))
+    .start();
+    let ask = |hints: &str| {
+        let mut client = edge.client();
+        client.send(format!(
+            "GET / HTTP/1.1\r\nHost: a.test\r\nX-Hints: {hints}\r\n\r\n"
+        ));
+        client.head().status
+    };
+    assert_eq!((ask("1"), ask("0")), (103, 200));
+}

@@ -4,7 +4,7 @@ mod server;
 mod sticky;
 
 use crate::address;
-use crate::model::{Balance, Eject, Pool, PoolTls, Protocol, Queue, Retry, Server};
+use crate::model::{Balance, Eject, Pool, PoolTls, Protocol, Queue, Retry, Server, Wire};
 use crate::nginx::read::Reader;
 use crate::nginx::tree::Directive;
 use seawall_diag::{Diagnostic, Span};
@@ -53,6 +53,20 @@ impl Upstreams {
 
     /// The pool of a `proxy_pass`: the upstream of that name, or the address itself, in plain or over TLS.
     pub(crate) fn pool(&mut self, at: Span, authority: &str, origin: &address::Origin) -> usize {
+        // nginx verifies nothing unless told to (proxy_ssl_verify).
+        let tls = origin.tls.then(PoolTls::default);
+        self.pool_over(at, authority, origin, tls, false)
+    }
+
+    /// The same, where TLS and the version of HTTP are said by whoever asks.
+    pub(crate) fn pool_over(
+        &mut self,
+        at: Span,
+        authority: &str,
+        origin: &address::Origin,
+        tls: Option<PoolTls>,
+        http2: bool,
+    ) -> usize {
         let upstream = self
             .pools
             .iter()
@@ -68,7 +82,7 @@ impl Upstreams {
         if let Some(known) = self
             .pools
             .iter()
-            .position(|p| p.name == name && p.tls.is_some() == origin.tls)
+            .position(|p| p.name == name && p.tls == tls && p.wire.http2 == http2)
         {
             return known;
         }
@@ -80,8 +94,8 @@ impl Upstreams {
                 pool
             }
         };
-        // nginx verifies nothing unless told to (proxy_ssl_verify).
-        pool.tls = origin.tls.then(PoolTls::default);
+        pool.tls = tls;
+        pool.wire.http2 = http2;
         self.pools.push(pool);
         self.pools.len() - 1
     }
@@ -139,6 +153,7 @@ fn empty(at: Span, name: &str) -> Pool {
         keepalive: KEEPALIVE,
         keepalive_timeout: Duration::from_secs(60),
         tls: None,
+        wire: Wire::default(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Connections to a pool's servers: how many idle ones are kept, and TLS.
 
-use crate::model::{Pool, PoolTls};
-use crate::yaml::read::{Reader, Shape};
+use crate::model::{CertificateFiles, Pool, PoolTls, Protocol, ProxyVersion};
+use crate::yaml::read::{Fields, Reader, Shape};
 use crate::yaml::tree::{Node, Value};
 
 const KEEPALIVE_SHAPE: Shape = Shape {
@@ -11,8 +11,8 @@ const KEEPALIVE_SHAPE: Shape = Shape {
 };
 const TLS: Shape = Shape {
     what: "`tls`",
-    fields: &["ca", "sni", "verify"],
-    not_yet: &["certificate", "key", "crl", "versions"],
+    fields: &["ca", "sni", "verify", "certificate", "key", "crl"],
+    not_yet: &["versions"],
 };
 
 pub(super) fn keepalive(reader: &mut Reader<'_>, node: &Node, pool: &mut Pool) {
@@ -64,6 +64,49 @@ pub(super) fn tls(reader: &mut Reader<'_>, node: &Node, pool: &mut Pool) {
             .get("verify")
             .and_then(|n| reader.boolean(n))
             .unwrap_or(true);
+        tls.crl = fields
+            .get("crl")
+            .and_then(|n| Some((reader.path(n)?, n.at)));
+        let mut file = |name: &str| {
+            let node = fields.get(name)?;
+            Some((reader.path(node)?, node.at))
+        };
+        tls.identity = match (file("certificate"), file("key")) {
+            (Some(certificate), Some(key)) => Some(CertificateFiles { certificate, key }),
+            (None, None) => None,
+            (Some((_, at)), None) | (None, Some((_, at))) => {
+                reader.invalid(at, "a certificate and its key go together", "write both");
+                None
+            }
+        };
     }
     pool.tls = Some(tls);
+}
+
+/// `protocol` and `proxy_protocol`.
+pub(super) fn wire(reader: &mut Reader<'_>, fields: &Fields<'_>, pool: &mut Pool) {
+    if let Some(node) = fields.get("protocol") {
+        let words = [
+            ("http", (Protocol::Http, false)),
+            ("http1", (Protocol::Http, false)),
+            ("h2", (Protocol::Http, true)),
+            ("grpc", (Protocol::Http, true)),
+            ("fastcgi", (Protocol::FastCgi, false)),
+        ];
+        if let Some((protocol, http2)) = reader.choice(node, &words, &[]) {
+            pool.protocol = protocol;
+            pool.wire.http2 = http2;
+        }
+    }
+    if let Some(node) = fields.get("proxy_protocol").filter(|n| !n.is_off()) {
+        let words = [("v1", ProxyVersion::V1), ("v2", ProxyVersion::V2)];
+        pool.wire.proxy_protocol = reader.choice(node, &words, &[]);
+        if pool.wire.http2 && pool.wire.proxy_protocol.is_some() {
+            reader.invalid(
+                node.at,
+                "one HTTP/2 connection carries many clients: a PROXY header would name one of them",
+                "write `protocol: http1`, or leave `proxy_protocol` out",
+            );
+        }
+    }
 }

@@ -9,7 +9,7 @@ mod sticky;
 
 use super::read::{Fields, Reader, Shape};
 use super::tree::{Key, Node, Value};
-use crate::model::{Address, Balance, Pool, PoolTls, Protocol, Server, SourceKind};
+use crate::model::{Address, Balance, Pool, PoolTls, Protocol, Server, SourceKind, Wire};
 use seawall_diag::Span;
 use servers::{origin, read_servers};
 use std::time::Duration;
@@ -25,6 +25,7 @@ const POOL: Shape = Shape {
         "eject",
         "retry",
         "protocol",
+        "proxy_protocol",
         "queue",
         "breaker",
         "hedge",
@@ -32,7 +33,7 @@ const POOL: Shape = Shape {
         "keepalive",
         "tls",
     ],
-    not_yet: &["proxy_protocol", "http2"],
+    not_yet: &[],
 };
 const HASH: Shape = Shape {
     what: "`hash`",
@@ -99,9 +100,10 @@ impl Pools {
         {
             return Some(self.named + known);
         }
-        let (address, tls) = origin(reader, at, text)?;
+        let (address, scheme) = origin(reader, at, text)?;
         let mut pool = anonymous(at, text, address);
-        pool.tls = tls.then(|| PoolTls {
+        pool.wire.http2 = scheme.http2;
+        pool.tls = scheme.tls.then(|| PoolTls {
             verify: true,
             ..PoolTls::default()
         });
@@ -139,6 +141,7 @@ pub(crate) fn empty(at: Span, name: &str) -> Pool {
         keepalive: KEEPALIVE,
         keepalive_timeout: Duration::from_secs(60),
         tls: None,
+        wire: Wire::default(),
     }
 }
 
@@ -190,10 +193,6 @@ fn read_pool(reader: &mut Reader<'_>, key: &Key, node: &Node) -> Option<Pool> {
         Some(node) => read_servers(reader, node, &mut pool),
         None => reader.missing(key.at, "a pool", "servers"),
     }
-    if let Some(node) = fields.get("protocol") {
-        let words = [("http", Protocol::Http), ("fastcgi", Protocol::FastCgi)];
-        pool.protocol = reader.choice(node, &words, &[]).unwrap_or_default();
-    }
     balance(reader, &fields, &mut pool);
     if let Some(node) = fields.get("resolver") {
         pool.resolver = servers::resolver(reader, node);
@@ -226,6 +225,7 @@ fn read_pool(reader: &mut Reader<'_>, key: &Key, node: &Node) -> Option<Pool> {
     if let Some(node) = fields.get("tls") {
         connection::tls(reader, node, &mut pool);
     }
+    connection::wire(reader, &fields, &mut pool);
     Some(pool)
 }
 

@@ -28,6 +28,7 @@ const SERVER: Shape = Shape {
 
 pub(super) fn read_servers(reader: &mut Reader<'_>, node: &Node, pool: &mut Pool) {
     let mut plain_and_tls = [None, None];
+    let mut versions = [None, None];
     for node in reader.list(node) {
         let fields = match node.value {
             Value::Map(_) => match reader.open(node, &SERVER) {
@@ -54,10 +55,13 @@ pub(super) fn read_servers(reader: &mut Reader<'_>, node: &Node, pool: &mut Pool
             },
             None => node,
         };
-        let Some((address, tls)) = reader.string(at).and_then(|t| origin(reader, at.at, t)) else {
+        let Some((address, Scheme { tls, http2 })) =
+            reader.string(at).and_then(|t| origin(reader, at.at, t))
+        else {
             continue;
         };
         plain_and_tls[usize::from(tls)] = Some(at.at);
+        versions[usize::from(http2)] = Some(at.at);
         let mut server = server(at.at, address);
         let mut all = false;
         if let Some(fields) = fields {
@@ -79,6 +83,14 @@ pub(super) fn read_servers(reader: &mut Reader<'_>, node: &Node, pool: &mut Pool
             "write `https://` before this one too",
         );
     }
+    if let [Some(other), Some(_)] = versions {
+        reader.invalid(
+            other,
+            "a pool's servers speak either all HTTP/2 or none",
+            "write `h2c://`, `grpc://` or `grpcs://` before this one too",
+        );
+    }
+    pool.wire.http2 = versions[1].is_some();
     if plain_and_tls == [None, None]
         && matches!(&node.value, Value::List(items) if items.is_empty())
     {
@@ -195,11 +207,21 @@ fn server_fields(reader: &mut Reader<'_>, fields: Fields<'_>, server: &mut Serve
         .unwrap_or(false);
 }
 
-/// An origin's address and whether TLS is spoken to it; a path in it is refused.
-pub(super) fn origin(reader: &mut Reader<'_>, at: Span, text: &str) -> Option<(Address, bool)> {
+/// What an origin's scheme says.
+pub(super) struct Scheme {
+    pub(super) tls: bool,
+    pub(super) http2: bool,
+}
+
+/// An origin's address and what its scheme says; a path in it is refused.
+pub(super) fn origin(reader: &mut Reader<'_>, at: Span, text: &str) -> Option<(Address, Scheme)> {
     match address::origin(text, None) {
         Ok(origin) if origin.uri.is_empty() || origin.uri == "/" => {
-            Some((reader.located(at, origin.address)?, origin.tls))
+            let scheme = Scheme {
+                tls: origin.tls,
+                http2: origin.http2,
+            };
+            Some((reader.located(at, origin.address)?, scheme))
         }
         Ok(origin) => {
             let message = format!("an address has no path, but this has `{}`", origin.uri);

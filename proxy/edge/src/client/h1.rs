@@ -455,6 +455,7 @@ impl Client {
         route: Option<&crate::plan::RoutePlan>,
         reply: Reply<'_>,
     ) -> Result<(), ClientError> {
+        let reply = super::grpc::translate(tx, reply);
         let body = super::respond::compose(tx, site, &reply);
         self.head(
             local,

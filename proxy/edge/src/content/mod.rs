@@ -3,6 +3,7 @@
 mod fastcgi;
 mod files;
 mod fixed;
+mod hold;
 mod intercept;
 mod proxy;
 

@@ -1,6 +1,6 @@
 //! A pool answers.
 
-use super::Outcome;
+use super::{Outcome, hold};
 use crate::{
     caching::{self, Told},
     client::{ClientError, Length, Reply, remove_lines},
@@ -91,6 +91,12 @@ async fn exchange(
     told: Option<&Told>,
 ) -> Result<(), FetchError> {
     cx.tx.step = Step::SelectServer;
+    let spool = if hold::is_wanted(cx, route, plan) {
+        // Boxed: most requests have no body.
+        Some(Box::pin(hold::hold(cx, route, spool)).await?)
+    } else {
+        spool
+    };
     let whole = spool
         .as_ref()
         .filter(|_| cx.client.body.is_done())
@@ -252,7 +258,11 @@ async fn stream_body(
     cx.tx.step = Step::Deliver;
     let timer = cx.client.timer.clone();
     loop {
-        let piece = if cx.tx.filters.is_empty() {
+        // A head that has no body behind it yet leaves at once: whoever waits for it may have to speak next.
+        let at_once = cx.tx.filters.is_empty()
+            && !answer.is_uploading()
+            && (cx.tx.sent > 0 || answer.is_at_hand(&scratch.rb));
+        let piece = if at_once {
             answer.next(&timer, &mut scratch.rb).await?
         } else {
             Box::pin(next_or_flush(cx, &mut answer, &timer, scratch)).await?
@@ -283,13 +293,25 @@ async fn next_or_flush(
     timer: &Timer,
     scratch: &mut OriginScratch,
 ) -> Result<Option<Range<usize>>, FetchError> {
+    if answer.is_uploading() {
+        if cx.tx.sent == 0 {
+            cx.client.send(cx.tx, b"").await?;
+        }
+        return answer
+            .next_both_ways(cx.client, cx.tx, &mut scratch.rb)
+            .await;
+    }
     let between_bytes = answer.between_bytes();
     let mut next = pin!(answer.next(timer, &mut scratch.rb));
     let at_once = poll_fn(|cx| Poll::Ready(next.as_mut().poll(cx))).await;
     if let Poll::Ready(piece) = at_once {
         return piece;
     }
-    cx.client.flush(cx.tx).await?;
+    if !cx.tx.filters.is_empty() {
+        cx.client.flush(cx.tx).await?;
+    } else if cx.tx.sent == 0 {
+        cx.client.send(cx.tx, b"").await?;
+    }
     timer.set(between_bytes);
     next.await
 }

@@ -1,10 +1,13 @@
 //! A response on its way from an origin: its head has come, its body follows on the same connection.
 
-use super::{exchange::FetchError, io::OriginIo};
+use super::{exchange::FetchError, http2::Incoming, io::OriginIo};
 use crate::{
+    client::Client,
+    io::ReadBuffer,
     local::Local,
     plan::{OriginPeer, PoolPlan},
     timer::Timer,
+    tx::Tx,
 };
 use seawall_balance::Lease;
 use seawall_http::BodyDecoder;
@@ -18,15 +21,28 @@ pub(super) const BODY_READ_BYTES: usize = 64 * 1024;
 
 /// A response head has come; its body follows on the same connection.
 pub struct Answer {
-    pub(super) io: OriginIo,
+    pub(super) from: Source,
     pub(super) peer: Arc<OriginPeer>,
     pub(super) lease: Lease,
     pub(super) pool: Arc<PoolPlan>,
+    pub(super) between_bytes: Duration,
+}
+
+/// Where the body comes from.
+pub(super) enum Source {
+    /// A connection of its own.
+    Http1(Http1Body),
+    /// A stream. Boxed, so that the usual answer stays small.
+    Http2(Box<Incoming>),
+}
+
+/// A body on an HTTP/1 connection.
+pub(super) struct Http1Body {
+    pub(super) io: OriginIo,
     pub(super) decoder: BodyDecoder,
     pub(super) body_at: usize,
     pub(super) head_len: usize,
     pub(super) keep: bool,
-    pub(super) between_bytes: Duration,
 }
 
 impl Answer {
@@ -42,14 +58,106 @@ impl Answer {
 
     /// Whether the body has been read to its end.
     pub fn is_done(&self) -> bool {
-        self.decoder.is_done()
+        match &self.from {
+            Source::Http1(body) => body.decoder.is_done(),
+            Source::Http2(incoming) => incoming.is_done(),
+        }
+    }
+
+    /// Whether the request's body is still on its way: then [`next_both_ways`](Self::next_both_ways) is to be asked.
+    pub fn is_uploading(&self) -> bool {
+        match &self.from {
+            Source::Http1(_) => false,
+            Source::Http2(incoming) => incoming.is_uploading(),
+        }
+    }
+
+    /// Whether a piece of the body is here already, or the end.
+    pub fn is_at_hand(&self, rb: &ReadBuffer) -> bool {
+        match &self.from {
+            Source::Http1(body) => body.decoder.is_done() || rb.len() > body.body_at,
+            Source::Http2(incoming) => incoming.is_done(),
+        }
     }
 
     /// The next piece of the body as a range of `rb`; `None` at its end.
     pub async fn next(
         &mut self,
         timer: &Timer,
-        rb: &mut crate::io::ReadBuffer,
+        rb: &mut ReadBuffer,
+    ) -> Result<Option<Range<usize>>, FetchError> {
+        match &mut self.from {
+            Source::Http1(body) => body.next(timer, self.between_bytes, rb).await,
+            Source::Http2(incoming) => incoming.next(timer, self.between_bytes, rb).await,
+        }
+    }
+
+    /// As [`next`](Self::next), while the rest of the request's body goes the other way.
+    pub async fn next_both_ways(
+        &mut self,
+        client: &mut Client,
+        tx: &mut Tx,
+        rb: &mut ReadBuffer,
+    ) -> Result<Option<Range<usize>>, FetchError> {
+        match &mut self.from {
+            Source::Http1(body) => body.next(&client.timer, self.between_bytes, rb).await,
+            Source::Http2(incoming) => {
+                incoming
+                    .next_both_ways(client, tx, self.between_bytes, rb)
+                    .await
+            }
+        }
+    }
+
+    /// Hands on what has been read already, without waiting. True if that was all of the body.
+    pub fn take_buffered(
+        &mut self,
+        rb: &mut ReadBuffer,
+        take: &mut dyn FnMut(&[u8]),
+    ) -> Result<bool, FetchError> {
+        match &mut self.from {
+            Source::Http1(body) => body.take_buffered(rb, take),
+            Source::Http2(incoming) => Ok(incoming.is_done()),
+        }
+    }
+
+    /// Gives the connection back, if its response was read whole and nothing unasked for came behind it.
+    pub fn finish(self, local: &Local, rb: &ReadBuffer) {
+        if let Source::Http1(body) = self.from
+            && body.keep
+            && body.decoder.is_done()
+            && body.body_at == rb.len()
+        {
+            local.origins.give(body.io, &self.pool, &self.peer);
+        }
+        drop(self.lease);
+    }
+
+    /// The trailers of a body that was read to its end, as lines; what must not stand in them has been left out.
+    pub fn trailers(&self) -> &[u8] {
+        match &self.from {
+            Source::Http1(body) => body.decoder.trailers(),
+            Source::Http2(incoming) => incoming.trailers(),
+        }
+    }
+
+    /// The connection after a 101, and what was read behind its head; the server stays counted as in use. HTTP/2 has no
+    /// 101.
+    pub fn into_tunnel(self, rb: &ReadBuffer) -> Option<(OriginIo, Vec<u8>, Lease)> {
+        let Source::Http1(body) = self.from else {
+            return None;
+        };
+        let early = rb.bytes().get(body.head_len..).unwrap_or_default();
+        Some((body.io, early.to_vec(), self.lease))
+    }
+}
+
+impl Http1Body {
+    async fn next(
+        &mut self,
+        timer: &Timer,
+        between_bytes: Duration,
+        rb: &mut ReadBuffer,
     ) -> Result<Option<Range<usize>>, FetchError> {
         loop {
             let unread = rb.bytes().get(self.body_at..).unwrap_or_default();
@@ -84,7 +192,7 @@ impl Answer {
             } else {
                 HEAD_READ_BYTES
             });
-            timer.set(self.between_bytes);
+            timer.set(between_bytes);
             let n = match timer.guard(self.io.read(rb.free())).await {
                 Err(_) => return Err(FetchError::TimedOut),
                 Ok(Err(e)) => return Err(FetchError::Failed(e.to_string())),
@@ -101,10 +209,9 @@ impl Answer {
         }
     }
 
-    /// Hands on what has been read already, without waiting. True if that was all of the body.
-    pub fn take_buffered(
+    fn take_buffered(
         &mut self,
-        rb: &mut crate::io::ReadBuffer,
+        rb: &mut ReadBuffer,
         take: &mut dyn FnMut(&[u8]),
     ) -> Result<bool, FetchError> {
         loop {
@@ -122,24 +229,5 @@ impl Answer {
                 return Ok(self.decoder.is_done());
             }
         }
-    }
-
-    /// Gives the connection back, if its response was read whole and nothing unasked for came behind it.
-    pub fn finish(self, local: &Local, rb: &crate::io::ReadBuffer) {
-        if self.keep && self.decoder.is_done() && self.body_at == rb.len() {
-            local.origins.give(self.io, &self.pool, &self.peer);
-        }
-        drop(self.lease);
-    }
-
-    /// The trailers of a body that was read to its end, as lines; what must not stand in them has been left out.
-    pub fn trailers(&self) -> &[u8] {
-        self.decoder.trailers()
-    }
-
-    /// The connection after a 101, and what was read behind its head; the server stays counted as in use.
-    pub fn into_tunnel(self, rb: &crate::io::ReadBuffer) -> (OriginIo, Vec<u8>, Lease) {
-        let early = rb.bytes().get(self.head_len..).unwrap_or_default();
-        (self.io, early.to_vec(), self.lease)
     }
 }

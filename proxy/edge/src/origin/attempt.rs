@@ -1,10 +1,11 @@
 //! One attempt at one server: connect, send the request, receive the head of the response.
 
 use super::{
-    answer::{Answer, BODY_READ_BYTES, HEAD_READ_BYTES},
+    answer::{Answer, BODY_READ_BYTES, HEAD_READ_BYTES, Http1Body, Source},
     exchange::OutBody,
-    fastcgi,
+    fastcgi, http2,
     io::OriginIo,
+    preface::preface,
     request::says,
     response::pass_lines,
 };
@@ -30,7 +31,7 @@ use std::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Interim responses (1xx) of one exchange at most.
-const INTERIM_MAX: usize = 8;
+pub(super) const INTERIM_MAX: usize = 8;
 
 #[derive(Clone, Copy)]
 pub(super) struct Attempt<'a> {
@@ -47,6 +48,8 @@ pub(super) enum Failure {
     ConnectTimedOut,
     /// A kept connection was closed before a byte of the response came: nothing is wrong with the server.
     Stale,
+    /// The server has said that it did not look at the request (RFC 9113 §8.7).
+    Unprocessed,
     Broken(String),
     Invalid(&'static str),
     TimedOut,
@@ -56,7 +59,7 @@ pub(super) enum Failure {
 
 /// Whether a response is 304 to a request without a condition, or 206 to one without a range: passed on it would leave
 /// the client with nothing, or with a part that looks whole. `request` is the head as it was sent.
-fn is_unasked(status: u16, request: &[u8]) -> bool {
+pub(super) fn is_unasked(status: u16, request: &[u8]) -> bool {
     match status {
         304 => !says(request, b"if-"),
         206 => !says(request, b"range:"),
@@ -125,27 +128,25 @@ impl Attempt<'_> {
         };
         let mut fresh = false;
         loop {
-            match self
-                .exchange(&peer, fresh, scratch, body, &mut sent_body)
-                .await
-            {
-                Ok((io, keep)) => {
-                    let head = scratch.head.as_ref();
-                    let framing = head.map_or(seawall_http::Framing::None, |h| h.framing);
-                    let head_len = head.map_or(0, |h| h.len);
+            let made = if self.pool.wire.http2 {
+                // Boxed: most requests have no use for its state.
+                Box::pin(self.exchange_http2(&peer, fresh, scratch, body, &mut sent_body)).await
+            } else {
+                self.exchange(&peer, fresh, scratch, body, &mut sent_body)
+                    .await
+            };
+            match made {
+                Ok(from) => {
                     let answer = Answer {
-                        io,
+                        from,
                         peer,
                         lease,
                         pool: self.pool.clone(),
-                        decoder: BodyDecoder::new(framing),
-                        body_at: head_len,
-                        head_len,
-                        keep,
                         between_bytes: self.timeouts.between_bytes,
                     };
                     return (Ok(answer), sent_body);
                 }
+                Err(Failure::Unprocessed) if !fresh && !sent_body => fresh = true,
                 Err(Failure::Stale) if !fresh && !sent_body && self.method.is_idempotent() => {
                     fresh = true
                 }
@@ -161,9 +162,9 @@ impl Attempt<'_> {
         scratch: &mut OriginScratch,
         body: &mut OutBody<'_>,
         sent_body: &mut bool,
-    ) -> Result<(OriginIo, bool), Failure> {
+    ) -> Result<Source, Failure> {
         let metrics = &self.pool.metrics;
-        let (mut stream, reused) = self.connection(peer, fresh).await?;
+        let (mut stream, reused) = self.connection(peer, fresh, body).await?;
         metrics.requests.inc();
         if fastcgi::is_job(&scratch.out) {
             stream = stream.fastcgi(&self.local.shared);
@@ -178,8 +179,38 @@ impl Attempt<'_> {
             Err(e) => return Err(e),
         }
         let keep = self.receive(&mut stream, scratch, reused, body).await?;
-        // A body that broke off leaves a connection that cannot carry another request.
-        Ok((stream, keep && whole))
+        let (framing, head_len) = match &scratch.head {
+            Some(head) => (head.framing, head.len),
+            None => (seawall_http::Framing::None, 0),
+        };
+        Ok(Source::Http1(Http1Body {
+            io: stream,
+            decoder: BodyDecoder::new(framing),
+            body_at: head_len,
+            head_len,
+            // A body that broke off leaves a connection that cannot carry another request; one that began with a PROXY
+            // header is one client's.
+            keep: keep && whole && self.pool.wire.proxy_protocol.is_none(),
+        }))
+    }
+
+    async fn exchange_http2(
+        &self,
+        peer: &Arc<OriginPeer>,
+        fresh: bool,
+        scratch: &mut OriginScratch,
+        body: &mut OutBody<'_>,
+        sent_body: &mut bool,
+    ) -> Result<Source, Failure> {
+        let asking = http2::Asking {
+            local: self.local,
+            timer: self.timer,
+            pool: self.pool,
+            method: self.method,
+            timeouts: self.timeouts,
+        };
+        let incoming = http2::exchange(&asking, peer, fresh, scratch, body, sent_body).await?;
+        Ok(Source::Http2(Box::new(incoming)))
     }
 
     /// A connection that is kept, or a new one; true if it was used before.
@@ -187,6 +218,7 @@ impl Attempt<'_> {
         &self,
         peer: &Arc<OriginPeer>,
         fresh: bool,
+        body: &mut OutBody<'_>,
     ) -> Result<(OriginIo, bool), Failure> {
         let metrics = &self.pool.metrics;
         let certain = !self.method.is_idempotent();
@@ -194,9 +226,17 @@ impl Attempt<'_> {
             metrics.reuses.inc();
             return Ok((io, true));
         }
+        let first = self.pool.wire.proxy_protocol.map(|version| {
+            let client = body.asker().map(|(client, _)| &client.info);
+            preface(version, client)
+        });
         self.timer.set(self.timeouts.connect);
         // Boxed: the state of a connect is many times that of a request, and most requests need none.
-        match self.timer.guard(Box::pin(OriginIo::connect(peer))).await {
+        let connect = Box::pin(OriginIo::connect(
+            peer,
+            first.as_deref().unwrap_or_default(),
+        ));
+        match self.timer.guard(connect).await {
             Ok(Ok(io)) => {
                 metrics.connects.inc();
                 Ok((io, false))
@@ -261,7 +301,8 @@ impl Attempt<'_> {
         let mut at = 0;
         while at < spool.len() {
             let piece = spool
-                .piece(at, BODY_READ_BYTES)
+                .piece_later(at, BODY_READ_BYTES)
+                .await
                 .map_err(|e| Failure::Broken(e.to_string()))?;
             at += piece.len() as u64;
             self.write_chunk(stream, &piece, chunked).await?;

@@ -75,15 +75,16 @@ impl Origins {
         });
     }
 
-    /// Drops what was kept long enough and what the origin has closed.
-    pub fn sweep(&self, now: Instant) {
+    /// Drops what was kept long enough and what the origin has closed. False if the last time was not long ago.
+    pub fn sweep(&self, now: Instant) -> bool {
         if now.saturating_duration_since(self.swept.get()) < SWEEP_EVERY {
-            return;
+            return false;
         }
         self.swept.set(now);
         self.idle.borrow_mut().retain(|_, kept| {
             kept.retain_mut(|idle| idle.until > now && idle.io.is_silent());
             !kept.is_empty()
         });
+        true
     }
 }

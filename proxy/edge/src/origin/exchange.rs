@@ -233,7 +233,10 @@ impl Attempt<'_> {
                 }
                 Err((index, failure)) => {
                     self.note(tries, index, 0, took.as_millis() as u64);
-                    let sent = !matches!(failure, Failure::Connect(_) | Failure::ConnectTimedOut);
+                    let sent = !matches!(
+                        failure,
+                        Failure::Connect(_) | Failure::ConnectTimedOut | Failure::Unprocessed
+                    );
                     let (outcome, repeats, error) = judge(failure, retry.invalid);
                     log_error!(
                         self.local.shared,
@@ -330,6 +333,10 @@ fn judge(failure: Failure, invalid_repeats: bool) -> (Option<Outcome>, bool, Fet
         }
         Failure::Stale => {
             let e = FetchError::Failed("connection closed before a response".into());
+            (Some(Outcome::Broken), true, e)
+        }
+        Failure::Unprocessed => {
+            let e = FetchError::Failed("the request was not processed".into());
             (Some(Outcome::Broken), true, e)
         }
         Failure::Broken(e) => (Some(Outcome::Broken), true, FetchError::Failed(e)),

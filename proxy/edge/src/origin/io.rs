@@ -11,7 +11,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
     net::{TcpStream, UnixStream},
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -35,9 +35,10 @@ pub enum OriginIo {
 }
 
 impl OriginIo {
-    /// Connects; the error says which step failed and why.
-    pub async fn connect(peer: &OriginPeer) -> Result<Self, String> {
-        let socket = match &peer.address {
+    /// Connects, and sends `preface` (a PROXY header) before all else, TLS included. The error says which step failed
+    /// and why.
+    pub async fn connect(peer: &OriginPeer, preface: &[u8]) -> Result<Self, String> {
+        let mut socket = match &peer.address {
             PeerAddress::Inet(address) => {
                 let stream = TcpStream::connect(address).await;
                 let stream = stream.map_err(|e| format!("connect() failed ({e})"))?;
@@ -50,6 +51,10 @@ impl OriginIo {
                 Socket::Unix(stream.map_err(|e| format!("connect() failed ({e})"))?)
             }
         };
+        if !preface.is_empty() {
+            let sent = socket.write_all(preface).await;
+            sent.map_err(|e| format!("sending the PROXY header failed ({e})"))?;
+        }
         let Some(tls) = &peer.tls else {
             return Ok(OriginIo::Plain(socket));
         };

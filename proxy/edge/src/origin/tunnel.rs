@@ -192,7 +192,12 @@ pub async fn tunnel(
     rb: &ReadBuffer,
     idle: (Duration, Duration),
 ) -> Ended {
-    let (mut origin, early, lease) = answer.into_tunnel(rb);
+    let Some((mut origin, early, lease)) = answer.into_tunnel(rb) else {
+        return Ended {
+            moved: Moved::default(),
+            why: "has no connection of its own".to_owned(),
+        };
+    };
     let ahead = tx.rb.bytes().get(tx.body_at..).unwrap_or_default().to_vec();
     tx.body_at = tx.rb.len();
     let mut up = Way::starting_with(ahead);

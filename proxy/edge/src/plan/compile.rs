@@ -550,6 +550,7 @@ impl Compiler<'_> {
             waf: waf.filter(|w| w.mode != model::WafMode::Off),
             access,
             body_limit: policy.body_limit,
+            request_buffering: policy.request_buffering,
             response_set,
             response_add,
             response_remove: policy

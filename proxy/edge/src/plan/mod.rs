@@ -164,6 +164,8 @@ pub struct RoutePlan {
     pub access: Vec<AccessLog>,
     /// Bytes of a request body.
     pub body_limit: Option<u64>,
+    /// Which request bodies are read whole before an origin is asked.
+    pub request_buffering: model::RequestBuffering,
     /// Response fields to set.
     pub response_set: Vec<HeaderSet>,
     /// Response fields to add, and whether whatever the status.

@@ -44,6 +44,8 @@ pub struct PoolPlan {
     pub keepalive: usize,
     /// For how long.
     pub keepalive_timeout: Duration,
+    /// What is spoken on its connections.
+    pub wire: model::Wire,
     /// Its counters.
     pub metrics: PoolMetrics,
     /// TLS of active checks, the same as of requests.
@@ -214,7 +216,11 @@ impl PoolPlan {
         errors: &mut Diagnostics,
     ) -> Arc<Self> {
         let before = previous.and_then(|p| p.pools.iter().find(|p| p.name == from.name));
-        let tls = from.tls.as_ref().map(|tls| pool_tls(tls, context, errors));
+        let http2 = from.wire.http2;
+        let tls = from
+            .tls
+            .as_ref()
+            .map(|tls| pool_tls(tls, http2, context, errors));
         let found = (!from.sources.is_empty()).then(|| {
             let known = before.and_then(|b| Some((&*b.seed.from.sources, &**b.found.as_ref()?)));
             Arc::new(Found::new(&from.sources, known))
@@ -259,6 +265,7 @@ impl PoolPlan {
             health: health.map(Arc::new),
             keepalive: from.keepalive,
             keepalive_timeout: from.keepalive_timeout,
+            wire: from.wire,
             metrics: context.metrics.pool(&from.name),
             check_tls,
             seed,
@@ -285,6 +292,7 @@ impl PoolPlan {
             health: self.health.clone(),
             keepalive: self.keepalive,
             keepalive_timeout: self.keepalive_timeout,
+            wire: self.wire,
             metrics: self.metrics.clone(),
             check_tls: self.check_tls.clone(),
             seed: self.seed.clone(),
@@ -320,13 +328,19 @@ impl Seed {
 }
 
 struct PoolTls {
+    config: Option<Arc<rustls::ClientConfig>>,
     check: Option<Arc<rustls::ClientConfig>>,
     sni: Option<String>,
 }
 
-fn pool_tls(from: &model::PoolTls, context: &PoolContext<'_>, errors: &mut Diagnostics) -> PoolTls {
-    let mut read = |file: &Option<(PathBuf, seawall_diag::Span)>| {
-        let (path, at) = file.as_ref()?;
+fn pool_tls(
+    from: &model::PoolTls,
+    http2: bool,
+    context: &PoolContext<'_>,
+    errors: &mut Diagnostics,
+) -> PoolTls {
+    let mut read = |file: Option<&(PathBuf, seawall_diag::Span)>| {
+        let (path, at) = file?;
         match (context.read)(path) {
             Ok(bytes) => Some(bytes),
             Err(e) => {
@@ -336,20 +350,36 @@ fn pool_tls(from: &model::PoolTls, context: &PoolContext<'_>, errors: &mut Diagn
             }
         }
     };
-    let ca = read(&from.ca);
-    let options = seawall_tls::ClientOptions {
+    let ca = read(from.ca.as_ref());
+    let crl = read(from.crl.as_ref());
+    let certificate = read(from.identity.as_ref().map(|i| &i.certificate));
+    let key = read(from.identity.as_ref().map(|i| &i.key));
+    let options = |http2: bool| seawall_tls::ClientOptions {
         ca_pem: ca.as_deref(),
         verify: from.verify,
+        crl_pem: crl.as_deref(),
+        identity_pem: certificate.as_deref().zip(key.as_deref()),
+        nameless: from.nameless,
+        alpn: if http2 { &[b"h2"] } else { &[b"http/1.1"] },
     };
-    let check = match seawall_tls::client_config(&options) {
+    let mut made = |http2: bool| match seawall_tls::client_config(&options(http2)) {
         Ok(config) => Some(config),
         Err(e) => {
-            errors.error("bad-ca", from.ca.as_ref().map(|(_, at)| *at), e.to_string());
+            let at = from.ca.as_ref().map(|(_, at)| *at);
+            let at = at.or(from.identity.as_ref().map(|i| i.certificate.1));
+            errors.error("bad-tls", at, e.to_string());
             None
         }
     };
+    let config = made(http2);
     PoolTls {
-        check,
+        // Checks speak HTTP/1 whatever requests speak.
+        check: if http2 && config.is_some() {
+            made(false)
+        } else {
+            config.clone()
+        },
+        config,
         sni: from.sni.clone(),
     }
 }
@@ -401,7 +431,7 @@ fn peer_tls(
     tls: Option<&PoolTls>,
     errors: &mut Diagnostics,
 ) -> Option<PeerTls> {
-    let (name, config) = (sni?, tls?.check.clone()?);
+    let (name, config) = (sni?, tls?.config.clone()?);
     match ServerName::try_from(name.to_owned()) {
         Ok(name) => Some(PeerTls { config, name }),
         Err(_) => {

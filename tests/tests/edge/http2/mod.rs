@@ -2,6 +2,7 @@
 //! are in the conformance corpus.
 
 mod floods;
+mod origins;
 mod requests;
 
 use bytes::Bytes;

@@ -27,6 +27,7 @@ mod watch;
 
 pub use connection::serve;
 pub use counters::Http2Counters;
+pub use response::fields as field_map;
 pub use stream::Stream;
 
 /// What a connection of HTTP/2 begins with (RFC 9113 §3.4).

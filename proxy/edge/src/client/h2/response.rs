@@ -13,7 +13,7 @@ fn is_of_connection(name: &HeaderName) -> bool {
 }
 
 /// Field lines as fields; names become lower case, values share one allocation. What is no field line is left out.
-pub(super) fn fields(lines: &[u8]) -> HeaderMap {
+pub fn fields(lines: &[u8]) -> HeaderMap {
     let all = Bytes::copy_from_slice(lines);
     let mut map = HeaderMap::with_capacity(12);
     let mut at = 0;
