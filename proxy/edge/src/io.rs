@@ -224,10 +224,13 @@ impl Default for ReadBuffer {
 }
 
 impl ReadBuffer {
+    /// Large sizes are multiples of this.
+    const GRAIN_BYTES: usize = 4 * 1024;
     /// First size: a browser's head fits.
     pub const INITIAL_BYTES: usize = 2 * 1024;
-    /// The largest size kept for reuse. At 64 KiB bodies the read size is everything.
-    pub const KEPT_BYTES: usize = 64 * 1024;
+    /// The largest size kept for reuse: a head and a body of 64 KiB in one read. At that size the number of reads is
+    /// everything, so a buffer that has held such a response reads the next one at once.
+    pub const KEPT_BYTES: usize = 72 * 1024;
 
     /// An empty buffer that allocates when first read into.
     pub fn new() -> Self {
@@ -284,7 +287,13 @@ impl ReadBuffer {
             self.start = 0;
         }
         if self.data.len() - self.end < n {
-            let size = (self.end + n).next_power_of_two().max(Self::INITIAL_BYTES);
+            let needed = self.end + n;
+            // Doubling past what is kept would throw the buffer away after each response.
+            let size = if needed <= Self::KEPT_BYTES / 2 {
+                needed.next_power_of_two().max(Self::INITIAL_BYTES)
+            } else {
+                needed.next_multiple_of(Self::GRAIN_BYTES)
+            };
             self.data.resize(size, 0);
         }
     }
@@ -351,6 +360,17 @@ mod tests {
         assert_eq!(buf.len(), 2 + ReadBuffer::INITIAL_BYTES);
         buf.consume(usize::MAX / 2);
         assert!(buf.is_empty());
+    }
+
+    #[test]
+    fn a_buffer_that_held_a_head_and_64_kib_is_kept() {
+        let mut buf = ReadBuffer::new();
+        put(&mut buf, &[0; 300]);
+        buf.reserve(64 * 1024);
+        assert!(buf.free().len() >= 64 * 1024);
+        buf.clear();
+        buf.shrink();
+        assert!(buf.capacity() >= 64 * 1024 + 300, "{}", buf.capacity());
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub struct Refused {
 
 /// Serves until the keeper says otherwise. An error ends the worker with exit code 1, and the daemon if it is starting.
 pub fn run(keeper: KeeperClient, options: WorkerOptions) -> anyhow::Result<ExitCode> {
-    // Before anything speaks TLS: pingora would install another provider.
+    // Before anything speaks TLS: a library must not install another provider first.
     let _ = rustls::crypto::CryptoProvider::clone(&seawall_tls::provider()).install_default();
     let control = control_runtime()?;
     let (log, style) = (options.log.clone(), options.source.style);
