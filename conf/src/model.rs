@@ -27,7 +27,7 @@ pub use exposure::*;
 mod limit;
 mod stream;
 
-pub use limit::RateLimit;
+pub use limit::{ConnectionLimit, RateLimit};
 
 pub use stream::{ProxyProtocol, ProxyVersion, Stream, StreamTimeouts, StreamTo};
 mod content;
@@ -507,6 +507,8 @@ pub struct RoutePolicy {
     pub compress: Option<Compress>,
     /// Limits on the rate of requests, each of which must allow one.
     pub rate_limits: Vec<RateLimit>,
+    /// Limits on the requests served at once, each of which must allow one.
+    pub connection_limits: Vec<ConnectionLimit>,
     /// Who may pass.
     pub access: Access,
     /// Cross-origin requests.
@@ -582,6 +584,7 @@ impl Default for RoutePolicy {
             keepalive_requests: u64::MAX,
             compress: None,
             rate_limits: Vec::new(),
+            connection_limits: Vec::new(),
             access: Access::default(),
             cors: None,
             security: SecurityHeaders::Off,

@@ -2,6 +2,7 @@
 
 use super::cache;
 use super::http2;
+use super::limit::LimitZones;
 use super::listen;
 use super::location::Builder;
 use super::log::{self, Logs};
@@ -227,7 +228,9 @@ fn lower_http(
     };
     config.computed = super::computed::read(reader, http);
     let names: Vec<String> = config.caches.iter().map(|c| c.name.clone()).collect();
+    let limits = LimitZones::read(reader, http);
     let named = Named {
+        limits: &limits,
         caches: &names,
         logs,
     };

@@ -18,6 +18,7 @@ pub(crate) mod glob;
 mod gzip;
 mod http2;
 mod lex;
+mod limit;
 mod listen;
 mod location;
 mod log;

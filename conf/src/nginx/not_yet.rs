@@ -22,10 +22,8 @@ pub const NOT_YET: &[&str] = &[
     "grpc_next_upstream", "grpc_next_upstream_timeout", "grpc_next_upstream_tries",
     "http3", "http3_hq", "http3_max_concurrent_streams",
     "ignore_invalid_headers", "image_filter", "js_content",
-    "js_import", "js_set", "limit_conn", "limit_conn_dry_run",
-    "limit_conn_log_level", "limit_conn_status", "limit_conn_zone", "limit_rate",
-    "limit_rate_after", "limit_req", "limit_req_dry_run", "limit_req_log_level", "limit_req_status",
-    "limit_req_zone", "mail", "memcached_pass", "merge_slashes", "min_delete_depth", "mirror",
+    "js_import", "js_set", "limit_rate", "limit_rate_after",
+    "mail", "memcached_pass", "merge_slashes", "min_delete_depth", "mirror",
     "mirror_request_body", "modern_browser", "mp4", "msie_padding", "msie_refresh", "ntlm",
     "override_charset", "perl", "proxy_allow_upstream", "proxy_bind",
     "proxy_buffering", "proxy_cache_background_update", "proxy_cache_bypass", "proxy_cache_convert_head",
@@ -60,7 +58,7 @@ pub const NOT_YET: &[&str] = &[
 #[rustfmt::skip]
 pub const OFF_ALREADY: &[&str] = &[
     "charset", "http3",
-    "limit_req_dry_run", "mirror", "msie_padding", "msie_refresh", "proxy_buffering", "proxy_cache_background_update",
+    "mirror", "msie_padding", "msie_refresh", "proxy_buffering", "proxy_cache_background_update",
     "proxy_cache_lock", "proxy_cache_revalidate", "proxy_ignore_client_abort",
     "proxy_redirect", "proxy_store",
     "ssi", "ssl", "ssl_early_data",

@@ -9,6 +9,7 @@ use super::content::ContentScope;
 use super::fastcgi::{FastCgiFirsts, FastCgiScope};
 use super::gzip::{Gzip, GzipFirsts};
 use super::lex::Word;
+use super::limit::{LimitFirsts, LimitScope, LimitZones};
 use super::origin::OriginScope;
 use super::read::Reader;
 use super::tree::{Directive, Item, directives};
@@ -39,6 +40,7 @@ pub(crate) struct Scope {
     pub(crate) origin: OriginScope,
     gzip: Gzip,
     access: AccessScope,
+    limit: LimitScope,
     pub(crate) fastcgi: FastCgiScope,
     cache: Option<usize>,
     cache_key: Option<Template>,
@@ -51,6 +53,8 @@ pub(crate) struct Scope {
 pub(crate) struct Named<'n> {
     /// Names of caches.
     pub(crate) caches: &'n [String],
+    /// Zones of limits.
+    pub(crate) limits: &'n LimitZones,
     /// Access logs by directive place (`access_log` is read once, before everything else).
     pub(crate) logs: &'n super::log::Logs,
 }
@@ -81,6 +85,7 @@ impl Scope {
             origin: OriginScope::default(),
             gzip: Gzip::default(),
             access: AccessScope::default(),
+            limit: LimitScope::default(),
             fastcgi: FastCgiScope::default(),
             cache: None,
             cache_key: None,
@@ -198,6 +203,9 @@ impl Scope {
                 self.certificate_keys.push(word.clone());
             }
             "ssl_protocols" => protocols(reader, d),
+            name if name.starts_with("limit_") => {
+                self.limit.apply(reader, d, named.limits, &mut first.limit)
+            }
             name if name.starts_with("fastcgi_") => {
                 self.fastcgi.apply(reader, d, &mut first.fastcgi)
             }
@@ -280,6 +288,8 @@ impl Scope {
             types: Arc::clone(&self.types),
             keepalive_requests: self.keepalive_requests,
             compress: self.gzip.policy(),
+            rate_limits: self.limit.rates(),
+            connection_limits: self.limit.connections(),
             access: self.access.policy(),
             identity: self.access.identity(),
             content: self.content.policy(),
@@ -298,6 +308,7 @@ struct Firsts {
     cache_valid: bool,
     gzip: GzipFirsts,
     fastcgi: FastCgiFirsts,
+    limit: LimitFirsts,
     certificate: bool,
     certificate_key: bool,
     error_page: bool,

@@ -354,6 +354,17 @@ pub const TABLE: &[Row] = &[
         repeats: false,
         ..block("limit_except", Contexts::LOCATION, 1, ANY_NUMBER)
     },
+    // ngx_http_limit_req_module, ngx_http_limit_conn_module
+    many("limit_req_zone", Contexts::HTTP, 3, 4, N),
+    many("limit_req", HSL, 1, 3, N),
+    row("limit_req_status", HSL, 1, 1, N),
+    row("limit_req_log_level", HSL, 1, 1, N),
+    flag("limit_req_dry_run", HSL, N),
+    many("limit_conn_zone", Contexts::HTTP, 2, 2, N),
+    many("limit_conn", HSL, 2, 2, N),
+    row("limit_conn_status", HSL, 1, 1, N),
+    row("limit_conn_log_level", HSL, 1, 1, N),
+    flag("limit_conn_dry_run", HSL, N),
     // ngx_http_realip_module
     many("set_real_ip_from", HSL, 1, 1, N),
     row("real_ip_header", HSL, 1, 1, N),

@@ -15,8 +15,8 @@ use super::split::{self, MirrorLayer};
 use super::tree::{Node, Value};
 use crate::media;
 use crate::model::{
-    AddHeader, CachePolicy, CacheProfile, RateLimit, RequestBuffering, RoutePolicy, Template,
-    Timeouts,
+    AddHeader, CachePolicy, CacheProfile, ConnectionLimit, RateLimit, RequestBuffering,
+    RoutePolicy, Template, Timeouts,
 };
 use seawall_diag::Span;
 use std::time::Duration;
@@ -33,6 +33,7 @@ const DEFAULTS: Shape = Shape {
         "waf",
         "compress",
         "rate_limit",
+        "connection_limit",
         "allow",
         "deny",
         "auth",
@@ -113,6 +114,7 @@ pub(crate) struct Layer {
     cache: Option<CacheLayer>,
     compress: Option<CompressLayer>,
     rate_limits: Option<Vec<RateLimit>>,
+    connection_limits: Option<Vec<ConnectionLimit>>,
     waf: Option<Option<usize>>,
     body_limit: Option<Option<u64>>,
     pub(crate) mirror: Option<Option<MirrorLayer>>,
@@ -182,6 +184,9 @@ impl Layer {
                 (inner, outer) => inner.or_else(|| outer.clone()),
             },
             rate_limits: self.rate_limits.or_else(|| outer.rate_limits.clone()),
+            connection_limits: self
+                .connection_limits
+                .or_else(|| outer.connection_limits.clone()),
             waf: self.waf.or(outer.waf),
             body_limit: self.body_limit.or(outer.body_limit),
             mirror: self.mirror.or_else(|| outer.mirror.clone()),
@@ -230,6 +235,7 @@ impl Layer {
             types: media::table(media::WEB),
             compress: self.compress.as_ref().and_then(CompressLayer::policy),
             rate_limits: self.rate_limits.clone().unwrap_or_default(),
+            connection_limits: self.connection_limits.clone().unwrap_or_default(),
             access: self.access.policy(),
             content: self.content.policy(),
             ..RoutePolicy::default()
@@ -380,6 +386,9 @@ pub(crate) fn read_layer(
         layer.cache = cache(reader, node, names);
     }
     layer.rate_limits = fields.get("rate_limit").map(|n| limit::read(reader, n));
+    layer.connection_limits = fields
+        .get("connection_limit")
+        .map(|n| limit::connections(reader, n));
     layer.compress = fields.get("compress").map(|n| compress::read(reader, n));
     if let Some(node) = fields.get("timeouts") {
         layer.timeouts = timeouts(reader, node);

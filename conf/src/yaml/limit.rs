@@ -1,8 +1,8 @@
-//! `rate_limit`: one, or a list of which each must allow a request.
+//! `rate_limit` and `connection_limit`: one, or a list of which each must allow a request.
 
 use super::read::{Reader, Shape};
 use super::tree::Node;
-use crate::model::{RateLimit, Template};
+use crate::model::{ConnectionLimit, LogLevel, RateLimit, Template};
 use crate::quantity;
 use std::time::Duration;
 
@@ -11,7 +11,14 @@ const RATE: Shape = Shape {
     fields: &["key", "rate", "burst", "delay", "status", "dry_run", "keys"],
     not_yet: &[],
 };
+const CONNECTIONS: Shape = Shape {
+    what: "a connection limit",
+    fields: &["key", "max", "status", "dry_run", "keys"],
+    not_yet: &[],
+};
 
+/// The most requests at once that a limit may allow, as in nginx.
+const CONNECTIONS_MAX: u64 = 65_535;
 /// The most that may come at once.
 const BURST_MAX: u64 = 1_000_000;
 /// Keys remembered unless said otherwise, and at most.
@@ -50,6 +57,9 @@ fn one(reader: &mut Reader<'_>, node: &Node) -> Option<RateLimit> {
         .map(|n| n as u32);
     Some(RateLimit {
         at: node.at,
+        zone: None,
+        leaky: false,
+        log_level: LogLevel::Error,
         key,
         rate,
         per,
@@ -61,6 +71,45 @@ fn one(reader: &mut Reader<'_>, node: &Node) -> Option<RateLimit> {
             .and_then(|n| reader.boolean(n))
             .unwrap_or(false),
         keys: number(reader, "keys", 64, KEYS_MAX).map_or(KEYS, |n| n as usize),
+    })
+}
+
+/// Reads `connection_limit`; `off` is none.
+pub(crate) fn connections(reader: &mut Reader<'_>, node: &Node) -> Vec<ConnectionLimit> {
+    if node.is_off() {
+        return Vec::new();
+    }
+    let nodes = reader.list(node);
+    nodes.iter().filter_map(|n| connection(reader, n)).collect()
+}
+
+fn connection(reader: &mut Reader<'_>, node: &Node) -> Option<ConnectionLimit> {
+    let fields = reader.open(node, &CONNECTIONS)?;
+    let Some(max) = fields.get("max") else {
+        reader.missing(fields.at, "a connection limit", "max");
+        return None;
+    };
+    let max = reader.integer(max, 1, CONNECTIONS_MAX)? as u32;
+    let key = match fields.get("key") {
+        Some(node) => reader.template(node)?,
+        None => client(reader, node)?,
+    };
+    let number = |reader: &mut Reader<'_>, name: &str, min, max| {
+        let node = fields.get(name)?;
+        reader.integer(node, min, max)
+    };
+    Some(ConnectionLimit {
+        at: node.at,
+        zone: None,
+        key,
+        max,
+        status: number(reader, "status", 400, 599).unwrap_or(503) as u16,
+        dry_run: fields
+            .get("dry_run")
+            .and_then(|n| reader.boolean(n))
+            .unwrap_or(false),
+        keys: number(reader, "keys", 64, KEYS_MAX).map_or(KEYS, |n| n as usize),
+        log_level: LogLevel::Error,
     })
 }
 

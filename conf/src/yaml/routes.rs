@@ -44,6 +44,7 @@ const ROUTE: Shape = Shape {
         "headers",
         "compress",
         "rate_limit",
+        "connection_limit",
         "fastcgi",
         "when",
         "methods",

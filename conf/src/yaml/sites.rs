@@ -38,6 +38,7 @@ const SITE: Shape = Shape {
         "headers",
         "compress",
         "rate_limit",
+        "connection_limit",
         "fastcgi",
         "timeouts",
         "body_limit",

@@ -511,6 +511,11 @@ async fn answer(cx: &mut Cx<'_>, route: &Arc<RoutePlan>) -> Result<Outcome, Clie
     {
         return Ok(outcome);
     }
+    if !route.connection_limits.is_empty()
+        && let Some(outcome) = limit::connections(cx, route).await?
+    {
+        return Ok(outcome);
+    }
     if let Some(guard) = &route.guard {
         cx.tx.step = Step::Access;
         if let Some(outcome) = access::guard(cx, route, guard).await? {
@@ -645,6 +650,7 @@ fn finish(cx: &mut Cx<'_>, route: Option<&RoutePlan>) {
         cx.tx.status = 499;
         cx.tx.step = reached;
     }
+    cx.tx.held.clear();
     let logs = route.map_or(&cx.site.access, |r| &r.access);
     if logs.is_empty() {
         return;

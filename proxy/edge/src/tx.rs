@@ -1,6 +1,7 @@
 //! A request on its way: everything the steps read and write, in one reused structure.
 
 use crate::{detour::Redirected, filter::Chain, io::ReadBuffer, step::Step, sticky::Bound};
+use seawall_balance::limit::ConnectionGuard;
 use seawall_http::{Method, RequestHead, ResponseHead};
 use smallvec::SmallVec;
 use std::{
@@ -125,6 +126,10 @@ pub struct Tx {
     pub uri_changed: bool,
     /// Whether rate limits have counted it.
     pub counted: bool,
+    /// Its places in the limits on requests at once.
+    pub held: Vec<ConnectionGuard>,
+    /// Whether those limits have been asked.
+    pub held_once: bool,
     /// Arguments, if they were rewritten.
     pub args_buf: Option<Vec<u8>>,
     /// Values of `set` variables by slot.
@@ -241,6 +246,8 @@ impl Default for Tx {
             uri_in_buf: false,
             uri_changed: false,
             counted: false,
+            held: Vec::new(),
+            held_once: false,
             args_buf: None,
             user: Vec::new(),
             captures: Captures::default(),
@@ -285,6 +292,8 @@ impl Tx {
         self.uri_buf.clear();
         self.uri_in_buf = false;
         self.counted = false;
+        self.held.clear();
+        self.held_once = false;
         self.uri_changed = false;
         self.args_buf = None;
         self.user.clear();

@@ -11,6 +11,7 @@ mod bodies;
 mod buffering;
 mod cache;
 mod compression;
+mod connection_limits;
 mod connections;
 mod cors;
 mod discovery;

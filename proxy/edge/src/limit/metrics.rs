@@ -1,9 +1,12 @@
-//! Counters of rate limits.
+//! Counters of limits.
 
 use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
 
-/// The family, declared once.
-pub struct LimitFamily(IntCounterVec);
+/// The families, declared once.
+pub struct LimitFamily {
+    rates: IntCounterVec,
+    connections: IntCounterVec,
+}
 
 /// The handles of one site.
 #[derive(Clone)]
@@ -18,24 +21,56 @@ pub struct LimitMetrics {
     pub crowded: IntCounter,
 }
 
+/// The handles of one site's limits on requests at once.
+#[derive(Clone)]
+pub struct ConnectionMetrics {
+    /// Refused.
+    pub refused: IntCounter,
+    /// Would have been refused (`dry_run`).
+    pub dry_run: IntCounter,
+}
+
 impl LimitFamily {
     /// Declares it.
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let family = IntCounterVec::new(
+        let rates = IntCounterVec::new(
             Opts::new(
                 "seawall_rate_limited_total",
                 "Requests over a rate limit, by what became of them",
             ),
             &["site", "result"],
         )?;
-        registry.register(Box::new(family.clone()))?;
-        Ok(Self(family))
+        registry.register(Box::new(rates.clone()))?;
+        let connections = IntCounterVec::new(
+            Opts::new(
+                "seawall_connection_limited_total",
+                "Requests over a limit on requests at once, by what became of them",
+            ),
+            &["site", "result"],
+        )?;
+        registry.register(Box::new(connections.clone()))?;
+        Ok(Self { rates, connections })
     }
 
     /// The handles of a site.
     pub fn site(&self, name: &str) -> LimitMetrics {
-        let result = |r: &str| self.0.with_label_values(&[name, r]);
-        LimitMetrics {
+        LimitMetrics::of(&self.rates, name)
+    }
+
+    /// The handles of a site's limits on requests at once, where none waits.
+    pub fn connections(&self, name: &str) -> ConnectionMetrics {
+        let result = |r: &str| self.connections.with_label_values(&[name, r]);
+        ConnectionMetrics {
+            refused: result("refused"),
+            dry_run: result("dry_run"),
+        }
+    }
+}
+
+impl LimitMetrics {
+    fn of(family: &IntCounterVec, name: &str) -> Self {
+        let result = |r: &str| family.with_label_values(&[name, r]);
+        Self {
             refused: result("refused"),
             delayed: result("delayed"),
             dry_run: result("dry_run"),

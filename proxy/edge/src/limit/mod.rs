@@ -1,16 +1,19 @@
-//! The limits of a route on its requests: by rate, exact over all threads, with a wait where the limit says so.
+//! The limits of a route on its requests, exact over all threads: by rate, with a wait where the limit says so, and by
+//! how many are served at once.
 //!
 //! A request is counted once, by the route that it reaches first, whatever internal redirects follow. What one limit
 //! refuses the others have not counted.
 
+mod connections;
 mod metrics;
 
-pub use metrics::{LimitFamily, LimitMetrics};
+pub use connections::connections;
+pub use metrics::{ConnectionMetrics, LimitFamily, LimitMetrics};
 
 use crate::{
     client::{ClientError, Reply},
     content::Outcome,
-    log_error,
+    log::LogLevel,
     pipeline::Cx,
     plan::{RateLimitPlan, RoutePlan},
 };
@@ -113,26 +116,34 @@ fn give_back(counted: &[(&RateLimitPlan, u64)]) {
     }
 }
 
-/// nginx's words, at its levels: `error` for what is refused, `warn` for what waits.
+/// nginx's words, at its levels: what waits is logged one lower than what is refused.
 fn note(cx: &Cx<'_>, limit: &RateLimitPlan, decision: &Decision) {
     let (whole, milli) = (decision.excess_milli / 1000, decision.excess_milli % 1000);
     let dry = if limit.dry_run { ", dry run" } else { "" };
-    let client = cx.tx.client_text(&cx.client.info);
-    let (shared, serial, name) = (&cx.local.shared, cx.client.info.serial, &limit.name);
-    if decision.is_allowed() {
-        log_error!(
-            shared,
-            Warn,
-            serial,
-            "delaying request{dry}, excess: {whole}.{milli:03}, by \"{name}\", client: {client}"
-        );
+    let (errors, serial) = (&cx.local.shared.errors, cx.client.info.serial);
+    let (level, text, comma) = if decision.is_allowed() {
+        (lower(limit.log_level), "delaying request", ",")
     } else {
-        log_error!(
-            shared,
-            Error,
+        (limit.log_level, "limiting requests", "")
+    };
+    if errors.enabled(level) {
+        let client = cx.tx.client_text(&cx.client.info);
+        let name = &limit.name;
+        errors.line(
+            level,
             serial,
-            "limiting requests{dry}, excess: {whole}.{milli:03} by \"{name}\", client: {client}"
+            format_args!(
+                "{text}{dry}, excess: {whole}.{milli:03}{comma} by {name}, client: {client}"
+            ),
         );
+    }
+}
+
+fn lower(level: LogLevel) -> LogLevel {
+    match level {
+        LogLevel::Error => LogLevel::Warn,
+        LogLevel::Warn => LogLevel::Notice,
+        _ => LogLevel::Info,
     }
 }
 
@@ -144,6 +155,12 @@ async fn refuse(
     decision: &Decision,
     retry_after: Duration,
 ) -> Result<Option<Outcome>, ClientError> {
+    if !limit.tells {
+        return cx
+            .reply(Some(route), Reply::error(limit.status))
+            .await
+            .map(|()| Some(Outcome::Done));
+    }
     // Rounded up: who comes back at the time said is let in.
     let seconds = |d: Duration| d.as_secs() + u64::from(d.subsec_nanos() > 0);
     let mut lines = Vec::with_capacity(128);

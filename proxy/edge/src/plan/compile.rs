@@ -560,6 +560,13 @@ impl Compiler<'_> {
                 .collect(),
             timeouts: policy.timeouts,
             keepalive_requests: policy.keepalive_requests,
+            connection_limits: self.limits.compile_connections(
+                &policy.connection_limits,
+                &self.site_name,
+                &self.env.metrics.limits,
+                user,
+                &mut self.errors,
+            ),
             rate_limits: self.limits.compile(
                 &policy.rate_limits,
                 &self.site_name,

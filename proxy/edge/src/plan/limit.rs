@@ -1,18 +1,22 @@
-//! Rate limits: what is written once has one table, for all routes that inherit it, all threads, and over reloads.
+//! Limits: what is written once has one table, for all routes that inherit it, all threads, and over reloads.
 
 use super::Plan;
 use crate::{
-    limit::{LimitFamily, LimitMetrics},
+    limit::{ConnectionMetrics, LimitFamily, LimitMetrics},
     template::{Template, UserVariables},
 };
-use seawall_balance::limit::{Delay, Gcra, Limit, LimiterTable};
-use seawall_conf::model::{Config, Part, RateLimit};
+use seawall_balance::limit::{
+    ConnectionLimit as Counts, Delay, Gcra, LeakyBucket, Limit, LimiterTable,
+};
+use seawall_conf::model::{
+    self, Config, ConnectionLimit, LogLevel, Op, Part, RateLimit, Route, RoutePolicy,
+};
 use seawall_diag::{Diagnostics, Span};
 use std::{sync::Arc, time::Duration};
 
 /// A limit of a route.
 pub struct RateLimitPlan {
-    /// Its key as written, for logs.
+    /// Its zone, or its key as written: for logs.
     pub name: Arc<str>,
     /// Its keys.
     pub keys: Arc<Keys>,
@@ -26,18 +30,49 @@ pub struct RateLimitPlan {
     pub status: u16,
     /// Only counted and logged.
     pub dry_run: bool,
+    /// Whether it tells those refused of itself: nginx's does not.
+    pub tells: bool,
+    /// How refusals are logged.
+    pub log_level: LogLevel,
     /// Its site's counters.
     pub metrics: LimitMetrics,
 }
 
+/// A limit of a route on the requests served at once.
+pub struct ConnectionLimitPlan {
+    /// Its zone, or its key as written: for logs.
+    pub name: Arc<str>,
+    /// Its keys.
+    pub keys: Arc<Keys<Arc<Counts>>>,
+    /// So many at once.
+    pub max: u32,
+    /// What is counted together.
+    pub key: Template,
+    /// Answer to those refused.
+    pub status: u16,
+    /// Only counted and logged.
+    pub dry_run: bool,
+    /// How refusals are logged.
+    pub log_level: LogLevel,
+    /// Its site's counters.
+    pub metrics: ConnectionMetrics,
+}
+
 /// The keys of a limit.
-pub struct Keys {
+pub struct Keys<T = LimiterTable> {
     /// What is known of each.
-    pub table: LimiterTable,
+    pub table: T,
     hasher: ahash::RandomState,
 }
 
-impl Keys {
+impl<T> Keys<T> {
+    fn new(table: T) -> Arc<Self> {
+        Arc::new(Self {
+            table,
+            hasher: ahash::RandomState::new(),
+        })
+    }
+
     /// A key's hash, under a secret of this process: nobody can choose keys that collide.
     pub fn hash(&self, key: &[u8]) -> u64 {
         self.hasher.hash_one(key)
@@ -46,47 +81,62 @@ impl Keys {
 
 /// The tables of a plan.
 #[derive(Default)]
-pub struct LimitTables(Vec<Known>);
+pub struct LimitTables {
+    rates: Vec<Known<LimiterTable>>,
+    connections: Vec<Known<Arc<Counts>>>,
+}
 
-struct Known {
+struct Known<T> {
     at: Span,
     /// Key, rate and size, and which of several that say the same.
     shape: (String, usize),
-    keys: Arc<Keys>,
+    keys: Arc<Keys<T>>,
+}
+
+/// Notes what is written at a place, once; what the plan before knew under the same shape is carried over.
+fn know<T>(
+    all: &mut Vec<Known<T>>,
+    previous: Option<&Vec<Known<T>>>,
+    at: Span,
+    text: String,
+    table: impl FnOnce() -> T,
+) {
+    if all.iter().any(|k| k.at == at) {
+        return;
+    }
+    let nth = all.iter().filter(|k| k.shape.0 == text).count();
+    let shape = (text, nth);
+    let known = previous.and_then(|p| p.iter().find(|k| k.shape == shape));
+    let keys = known.map_or_else(|| Keys::new(table()), |known| known.keys.clone());
+    all.push(Known { at, shape, keys });
 }
 
 impl LimitTables {
     /// The tables of every limit; those of the same shape are carried over with all they know.
     pub(super) fn of(config: &Config, previous: Option<&Plan>) -> Self {
-        let mut all: Vec<Known> = Vec::new();
+        let (mut rates, mut connections) = (Vec::new(), Vec::new());
         let routes = config
             .sites
             .iter()
             .flat_map(|s| s.routes.iter().chain(s.fallback.as_deref()));
-        for limit in routes.flat_map(|r| &r.policy.rate_limits) {
-            if all.iter().any(|k| k.at == limit.at) {
-                continue;
+        let mut all = Vec::new();
+        routes.for_each(|r| policies(r, &mut all));
+        for policy in all {
+            for limit in &policy.rate_limits {
+                let known = previous.map(|p| &p.limits.rates);
+                know(&mut rates, known, limit.at, rate_shape(limit), || {
+                    LimiterTable::new(limit.keys)
+                });
             }
-            let text = shape(limit);
-            let nth = all.iter().filter(|k| k.shape.0 == text).count();
-            let shape = (text, nth);
-            let known = previous.and_then(|p| p.limits.0.iter().find(|k| k.shape == shape));
-            let keys = known.map_or_else(
-                || {
-                    Arc::new(Keys {
-                        table: LimiterTable::new(limit.keys),
-                        hasher: ahash::RandomState::new(),
-                    })
-                },
-                |known| known.keys.clone(),
-            );
-            all.push(Known {
-                at: limit.at,
-                shape,
-                keys,
-            });
+            for limit in &policy.connection_limits {
+                let known = previous.map(|p| &p.limits.connections);
+                let shape = connection_shape(limit);
+                know(&mut connections, known, limit.at, shape, || {
+                    Counts::new(limit.keys)
+                });
+            }
         }
-        Self(all)
+        Self { rates, connections }
     }
 
     /// Compiles a route's limits.
@@ -100,16 +150,25 @@ impl LimitTables {
     ) -> Vec<RateLimitPlan> {
         let mut plans = Vec::new();
         for limit in limits {
-            let Some(known) = self.0.iter().find(|k| k.at == limit.at) else {
+            let Some(known) = self.rates.iter().find(|k| k.at == limit.at) else {
                 continue;
             };
             let delay = limit.delay.map_or(Delay::Never, Delay::After);
-            let gcra = Gcra::new(limit.rate, limit.per, limit.burst, delay);
+            let (kind, window) = if limit.leaky {
+                let a_minute = limit.per.as_secs() == 60;
+                let leaky = LeakyBucket::new(limit.rate, a_minute, limit.burst, delay);
+                (Limit::Leaky(leaky), leaky.window())
+            } else {
+                let gcra = Gcra::new(limit.rate, limit.per, limit.burst, delay);
+                (Limit::Gcra(gcra), gcra.window())
+            };
             plans.push(RateLimitPlan {
-                name: Arc::from(key_text(limit)),
+                name: name(limit.zone.as_deref(), &limit.key),
                 keys: known.keys.clone(),
-                limit: Limit::Gcra(gcra),
-                window: gcra.window(),
+                limit: kind,
+                window,
+                tells: !limit.leaky,
+                log_level: limit.log_level,
                 key: Template::compile(&limit.key, user, errors),
                 status: limit.status,
                 dry_run: limit.dry_run,
@@ -118,18 +177,77 @@ impl LimitTables {
         }
         plans
     }
+
+    /// Compiles a route's limits on requests at once.
+    pub(super) fn compile_connections(
+        &self,
+        limits: &[ConnectionLimit],
+        site: &str,
+        family: &LimitFamily,
+        user: &UserVariables,
+        errors: &mut Diagnostics,
+    ) -> Vec<ConnectionLimitPlan> {
+        let mut plans = Vec::new();
+        for limit in limits {
+            let Some(known) = self.connections.iter().find(|k| k.at == limit.at) else {
+                continue;
+            };
+            plans.push(ConnectionLimitPlan {
+                name: name(limit.zone.as_deref(), &limit.key),
+                keys: known.keys.clone(),
+                max: limit.max,
+                key: Template::compile(&limit.key, user, errors),
+                status: limit.status,
+                dry_run: limit.dry_run,
+                log_level: limit.log_level,
+                metrics: family.connections(site),
+            });
+        }
+        plans
+    }
 }
 
-fn key_text(limit: &RateLimit) -> String {
+/// The policies of a route: its own, and those of the `if`s in it.
+fn policies<'r>(route: &'r Route, all: &mut Vec<&'r RoutePolicy>) {
+    all.push(&route.policy);
+    policies_within(&route.program, all);
+}
+
+fn policies_within<'r>(program: &'r [Op], all: &mut Vec<&'r RoutePolicy>) {
+    for op in program {
+        if let Op::If { then, route, .. } = op {
+            policies_within(then, all);
+            if let Some(route) = route {
+                policies(route, all);
+            }
+        }
+    }
+}
+
+fn name(zone: Option<&str>, key: &model::Template) -> Arc<str> {
+    Arc::from(zone.map_or_else(
+        || format!("\"{}\"", key_text(key)),
+        |zone| format!("zone \"{zone}\""),
+    ))
+}
+
+fn key_text(key: &model::Template) -> String {
     let part = |p: &Part| match p {
         Part::Literal(text) => text.clone(),
         Part::Variable { name, .. } => format!("${name}"),
     };
-    limit.key.parts.iter().map(part).collect()
+    key.parts.iter().map(part).collect()
 }
 
 /// What a table's entries mean depends on the rate alone; the burst may change over a reload.
-fn shape(limit: &RateLimit) -> String {
+fn rate_shape(limit: &RateLimit) -> String {
     let per_ns = limit.per.as_nanos();
-    format!("{} {}/{per_ns} {}", key_text(limit), limit.rate, limit.keys)
+    let kind = if limit.leaky { "leaky" } else { "gcra" };
+    let key = key_text(&limit.key);
+    format!("{kind} {key} {}/{per_ns} {}", limit.rate, limit.keys)
+}
+
+/// Those that are served stay counted over a reload, whatever the limit is then.
+fn connection_shape(limit: &ConnectionLimit) -> String {
+    format!("{} {}", key_text(&limit.key), limit.keys)
 }

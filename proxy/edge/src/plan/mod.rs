@@ -41,7 +41,7 @@ pub use content::{ContentRules, RootPlan};
 pub use dns::{DnsPlan, PoolHealth};
 pub use exposure::ExposurePlan;
 pub use fastcgi::{FastCgiPlan, FindPlan};
-pub use limit::{LimitTables, RateLimitPlan};
+pub use limit::{ConnectionLimitPlan, LimitTables, RateLimitPlan};
 pub use pool::{OriginPeer, PeerAddress, PeerSlot, PoolPlan};
 pub use proxy::{HeaderSet, InterimPlan, ProxyPlan, UriPlan};
 pub use redirects::RedirectTable;
@@ -184,6 +184,8 @@ pub struct RoutePlan {
     pub compress: Option<Box<CompressPlan>>,
     /// Limits on the rate of requests.
     pub rate_limits: Vec<RateLimitPlan>,
+    /// Limits on the requests served at once.
+    pub connection_limits: Vec<ConnectionLimitPlan>,
     /// Who may pass.
     pub guard: Option<Box<access::GuardPlan>>,
     /// Response fields of the route's policy.
