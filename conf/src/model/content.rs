@@ -7,6 +7,9 @@ use std::{path::PathBuf, time::Duration};
 /// Policy of a route that concerns its content.
 #[derive(Clone, Debug, Default)]
 pub struct ContentPolicy {
+    /// What `$document_root` and `$request_filename` speak of, whatever answers (nginx: `root`, `alias`). `None`: where
+    /// the content's own files lie.
+    pub root: Option<FileRoot>,
     /// Files looked for before the content answers (nginx: `try_files`).
     pub tries: Option<TryFiles>,
     /// Pages for errors, in the order in which they are looked through.

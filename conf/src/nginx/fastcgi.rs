@@ -205,9 +205,9 @@ fn ignore_headers(reader: &mut Reader<'_>, d: &Directive) {
     }
 }
 
-/// `$document_root` and `$realpath_root` are the location's root.
+/// `$document_root` is the location's root.
 fn in_place(value: &mut Template, root: &Template) {
-    let named = |p: &Part| matches!(p, Part::Variable { name, .. } if name == "document_root" || name == "realpath_root");
+    let named = |p: &Part| matches!(p, Part::Variable { name, .. } if name == "document_root");
     if value.parts.iter().any(named) {
         value.parts = value
             .parts

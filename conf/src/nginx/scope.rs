@@ -15,7 +15,7 @@ use super::read::Reader;
 use super::tree::{Directive, Item, directives};
 use crate::media;
 use crate::model::{
-    AddHeader, CachePolicy, CacheProfile, FileRoot, RoutePolicy, Template, Timeouts,
+    AddHeader, CachePolicy, CacheProfile, ContentPolicy, FileRoot, RoutePolicy, Template, Timeouts,
 };
 use seawall_diag::Span;
 use std::sync::Arc;
@@ -263,6 +263,14 @@ impl Scope {
         }
     }
 
+    /// What goes with content at this level.
+    pub(crate) fn content_policy(&self) -> ContentPolicy {
+        ContentPolicy {
+            root: Some(self.root.clone()),
+            ..self.content.policy()
+        }
+    }
+
     /// The policy of a route at this level.
     pub(crate) fn policy(&self) -> RoutePolicy {
         RoutePolicy {
@@ -292,7 +300,7 @@ impl Scope {
             connection_limits: self.limit.connections(),
             access: self.access.policy(),
             identity: self.access.identity(),
-            content: self.content.policy(),
+            content: self.content_policy(),
             ..RoutePolicy::default()
         }
     }

@@ -47,7 +47,7 @@ pub(crate) fn site(
         routing: Routing::Nginx,
         program,
         redirects: None,
-        content: scope.content.policy(),
+        content: scope.content_policy(),
         routes,
         fallback: Some(Box::new(fallback)),
     }

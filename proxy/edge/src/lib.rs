@@ -40,6 +40,7 @@ mod thread;
 mod timer;
 mod tx;
 mod waf_step;
+mod whereabouts;
 
 pub use caching::PurgeError;
 pub use edge::{Edge, Host, LoadError};

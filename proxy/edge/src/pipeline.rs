@@ -10,7 +10,7 @@ use crate::{
     log_error, mirror,
     origin::{self, FetchError},
     plan::{
-        ContentPlan, RoutePlan, SitePlan,
+        ContentPlan, ContentRules, RoutePlan, SitePlan,
         program::{Target, Verdict},
     },
     step::Step,
@@ -295,6 +295,7 @@ impl Returned<'_> {
 
 fn site_program<'p>(cx: &mut Cx<'p>) -> Result<(), Returned<'p>> {
     let site: &'p SitePlan = cx.site;
+    enter_root(cx, &site.rules);
     if cx.site.program.is_empty() {
         return Ok(());
     }
@@ -365,6 +366,7 @@ fn find_route<'p>(cx: &mut Cx<'p>, start: Start) -> Found<'p> {
         if let ContentPlan::Proxy(proxy) = &route.content {
             cx.tx.fastcgi = proxy.fastcgi.clone();
         }
+        enter_root(cx, &route.rules);
         if route.program.is_empty() {
             return Ok(Some(route));
         }
@@ -405,6 +407,7 @@ pub fn run_program<'p>(
     cx: &mut Cx<'_>,
     route: &'p RoutePlan,
 ) -> Result<Option<&'p Arc<RoutePlan>>, u16> {
+    enter_root(cx, &route.rules);
     if route.program.is_empty() {
         return Ok(None);
     }
@@ -470,8 +473,16 @@ fn set_path(tx: &mut Tx, path: Vec<u8>) {
     tx.uri_changed = true;
 }
 
+/// From here on the variables about files speak of this level's root.
+fn enter_root(cx: &mut Cx<'_>, rules: &ContentRules) {
+    if cx.plan.names_files {
+        cx.tx.root.clone_from(&rules.root);
+    }
+}
+
 /// What a route says of its connection and its id.
 fn enter(cx: &mut Cx<'_>, route: &RoutePlan) {
+    enter_root(cx, &route.rules);
     cx.client.timeout = route.timeouts.client;
     cx.client.body.limit(route.body_limit);
     cx.client.idle = route.timeouts.keepalive;

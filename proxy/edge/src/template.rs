@@ -4,11 +4,12 @@ use crate::{
     clock::Clock,
     plan::{SitePlan, computed::Computed},
     tx::{ConnInfo, Tx},
+    whereabouts::{self, Whereabouts},
 };
 use seawall_conf::model::{self, Part};
 use seawall_diag::Diagnostics;
 use seawall_http::Name;
-use std::{collections::HashMap, io::Write, sync::Arc};
+use std::{cell::Cell, collections::HashMap, io::Write, sync::Arc};
 
 /// A compiled string.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +33,7 @@ enum Variable {
     Hostname, Pid, Connection, ConnectionRequests, RequestId, ContentType, ContentLength, NginxVersion, HttpHost,
     Http(Name), HttpOther(Box<[u8]>), SentHttp(Box<[u8]>), Arg(Box<[u8]>), Cookie(Box<[u8]>), UpstreamHttp(Box<[u8]>),
     FastCgiScriptName, FastCgiPathInfo, Https, Capture(usize), User(usize), Proxied(Proxied), Computed(Arc<Computed>),
+    Whereabouts(Whereabouts),
 }
 
 /// What a PROXY header said, and who connected to us.
@@ -44,6 +46,7 @@ enum Proxied { Addr, Port, ServerAddr, ServerPort, RealAddr, RealPort, Value(u8)
 pub struct UserVariables {
     slots: HashMap<String, usize>,
     computed: HashMap<String, Arc<Computed>>,
+    names_files: Cell<bool>,
 }
 
 impl UserVariables {
@@ -61,6 +64,17 @@ impl UserVariables {
     /// The slot of a known name.
     pub fn slot(&self, name: &str) -> Option<usize> {
         self.slots.get(name).copied()
+    }
+
+    /// Takes note that a variable about files is named.
+    fn files(&self, what: Whereabouts) -> Variable {
+        self.names_files.set(true);
+        Variable::Whereabouts(what)
+    }
+
+    /// Whether a template compiled so far names a variable about files.
+    pub fn names_files(&self) -> bool {
+        self.names_files.get()
     }
 
     /// How many there are.
@@ -154,6 +168,15 @@ impl Template {
         self.pieces.iter().any(|p| match p {
             Piece::Variable(Variable::RequestId) => true,
             Piece::Variable(Variable::Computed(computed)) => computed.wants_id(),
+            _ => false,
+        })
+    }
+
+    /// Whether it speaks of where files lie.
+    pub fn names_files(&self) -> bool {
+        self.pieces.iter().any(|p| match p {
+            Piece::Variable(Variable::Whereabouts(_)) => true,
+            Piece::Variable(Variable::Computed(computed)) => computed.names_files(),
             _ => false,
         })
     }
@@ -252,7 +275,7 @@ fn variable(name: &str, user: &UserVariables) -> Option<Variable> {
     if let Some(computed) = user.computed.get(name) { return Some(Variable::Computed(computed.clone())); }
     if !name.is_empty() && name.bytes().all(|b| b.is_ascii_digit()) { return name.parse().ok().filter(|n| *n < 100).map(Capture); }
     Some(match name {
-        "host" => Host, "uri" | "document_uri" | "request_filename" => Uri, "request_uri" => RequestUri,
+        "host" => Host, "uri" | "document_uri" => Uri, "request_uri" => RequestUri,
         "args" | "query_string" => Args, "is_args" => IsArgs, "request_method" => Method, "scheme" => Scheme,
         "server_name" => ServerName, "server_port" => ServerPort, "server_addr" => ServerAddr, "server_protocol" => Protocol,
         "remote_addr" | "binary_remote_addr" => RemoteAddr, "remote_port" => RemotePort, "client_ip" => ClientIp,
@@ -271,6 +294,8 @@ fn variable(name: &str, user: &UserVariables) -> Option<Variable> {
         "realip_remote_addr" => Proxied(self::Proxied::RealAddr), "realip_remote_port" => Proxied(self::Proxied::RealPort),
         "proxy_protocol_tlv_alpn" => Proxied(self::Proxied::Value(1)), "proxy_protocol_tlv_authority" => Proxied(self::Proxied::Value(2)),
         "proxy_protocol_tlv_unique_id" => Proxied(self::Proxied::Value(5)),
+        "document_root" => user.files(self::Whereabouts::Root), "realpath_root" => user.files(self::Whereabouts::RealRoot),
+        "request_filename" => user.files(self::Whereabouts::File),
         _ => return prefixed(name),
     })
 }
@@ -459,6 +484,7 @@ fn value(variable: &Variable, scope: &Scope<'_>, out: &mut Vec<u8>) {
         Arg(name) => out.extend_from_slice(argument(tx.args(), name)),
         Cookie(name) => out.extend_from_slice(cookie(tx, name).unwrap_or_default()),
         Proxied(what) => proxied(*what, conn, out),
+        Variable::Whereabouts(what) => whereabouts::render(*what, tx.root.as_deref(), scope, out),
         Capture(group) => out.extend_from_slice(tx.captures.get(*group)),
         Variable::Computed(computed) => computed.render(scope, out),
         User(slot) => {

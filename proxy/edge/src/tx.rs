@@ -172,6 +172,8 @@ pub struct Tx {
     pub proxy_port: u16,
     /// The application of the route that was found, for `$fastcgi_script_name`.
     pub fastcgi: Option<Arc<crate::plan::FastCgiPlan>>,
+    /// Where files lie for the route that was found, if a variable asks for it.
+    pub root: Option<Arc<crate::plan::RootPlan>>,
     /// The script that was found for it.
     pub script: Option<Box<Script>>,
     /// For tests of rule sets: a response header and the rules that matched.
@@ -269,6 +271,7 @@ impl Default for Tx {
             proxy_host: Arc::from(""),
             proxy_port: 0,
             fastcgi: None,
+            root: None,
             script: None,
             waf_report: None,
             granted: None,
@@ -311,6 +314,7 @@ impl Tx {
         self.tries.clear();
         self.cache = "";
         self.fastcgi = None;
+        self.root = None;
         self.script = None;
         self.waf_report = None;
         self.granted = None;

@@ -18,6 +18,7 @@ mod discovery;
 mod dns;
 mod error_pages;
 mod fastcgi;
+mod file_variables;
 mod files;
 mod forwarding;
 mod heads;

@@ -12,13 +12,14 @@ use crate::{
     metrics::AccessResult,
     origin::{self, Answer, Built, Conditional, FetchError, OutBody},
     pipeline::{self, Cx},
-    plan::{ContentPlan, ProxyPlan, RoutePlan, SitePlan},
+    plan::{ContentPlan, ProxyPlan, RootPlan, RoutePlan, SitePlan},
     template::Template,
     tx::OriginScratch,
 };
 use seawall_conf::model::Timeouts;
 use seawall_http::{Framing, Method, Name, encode};
 use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// Bytes of a 2xx answer's body that are read so that its connection can be used again; a longer one costs it.
 const DRAIN_BYTES: usize = 64 * 1024;
@@ -185,6 +186,7 @@ struct Aside {
     uri_in_buf: bool,
     uri_changed: bool,
     args_buf: Option<Vec<u8>>,
+    root: Option<Arc<RootPlan>>,
 }
 
 impl Aside {
@@ -202,6 +204,7 @@ impl Aside {
             uri_in_buf: std::mem::replace(&mut tx.uri_in_buf, true),
             uri_changed: std::mem::replace(&mut tx.uri_changed, true),
             args_buf: tx.args_buf.replace(args),
+            root: tx.root.clone(),
         }
     }
 
@@ -211,6 +214,7 @@ impl Aside {
         tx.uri_in_buf = self.uri_in_buf;
         tx.uri_changed = self.uri_changed;
         tx.args_buf = self.args_buf;
+        tx.root = self.root;
     }
 }
 

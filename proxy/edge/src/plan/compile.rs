@@ -153,6 +153,7 @@ impl Plan {
             }),
             key_sets: credentials.fetched(),
             user_slots: user.len(),
+            names_files: user.names_files(),
             certificates,
             dns: parking_lot::Mutex::new(dns),
             files,
@@ -396,7 +397,7 @@ impl Compiler<'_> {
             types: types.map_or(&[], |r| &r.policy.types),
             default_type: types.map_or("text/html", |r| &r.policy.default_type),
         }
-        .rules(&site.content, &mut self.errors);
+        .rules(&site.content, None, &mut self.errors);
         SitePlan {
             redirects,
             rules,
@@ -504,7 +505,7 @@ impl Compiler<'_> {
             types: &policy.types,
             default_type: &policy.default_type,
         };
-        let rules = context.rules(&policy.content, &mut self.errors);
+        let rules = context.rules(&policy.content, Some(&route.content), &mut self.errors);
         let mut content = self.content(&route.content, &context);
         access::withhold(&mut content, &policy.access, &self.withheld);
         let errors = &mut self.errors;

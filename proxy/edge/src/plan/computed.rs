@@ -188,6 +188,25 @@ impl Computed {
         self.source.wants_id()
     }
 
+    /// Whether it speaks of where files lie.
+    pub fn names_files(&self) -> bool {
+        self.source.names_files()
+            || match &self.rule {
+                Rule::Map {
+                    exact,
+                    regexes,
+                    default,
+                    ..
+                } => {
+                    let pieces = || regexes.iter().flat_map(|(_, pieces)| pieces);
+                    default.names_files()
+                        || exact.values().any(Template::names_files)
+                        || pieces().any(|p| matches!(p, Piece::Template(t) if t.names_files()))
+                }
+                Rule::Geo { .. } | Rule::Split { .. } => false,
+            }
+    }
+
     /// Appends the value.
     pub fn render(&self, scope: &Scope<'_>, out: &mut Vec<u8>) {
         let mut source = Vec::new();

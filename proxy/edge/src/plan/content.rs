@@ -17,6 +17,8 @@ const EMPTY_GIF: &[u8] = b"GIF89a\x01\x00\x01\x00\x80\x01\x00\x00\x00\x00\xff\xf
 
 /// What goes with a route's content, and with a site's errors.
 pub struct ContentRules {
+    /// Where files lie, for the variables that say so.
+    pub root: Option<Arc<RootPlan>>,
     /// Files looked for before the content answers.
     pub tries: Option<TryPlan>,
     /// Pages for errors.
@@ -120,7 +122,7 @@ impl RootPlan {
             _ => None,
         };
         Self {
-            path: Template::compile(&root.path, user, errors),
+            path: path_template(&root.path, user, errors),
             alias: root.alias.clone(),
             fixed,
         }
@@ -133,10 +135,15 @@ impl RootPlan {
         errors: &mut Diagnostics,
     ) -> Self {
         Self {
-            path: Template::compile(path, user, errors),
+            path: path_template(path, user, errors),
             alias: None,
             fixed: None,
         }
+    }
+
+    /// Appends the root as it was written, or what `alias` says.
+    pub fn push_whole(&self, scope: &Scope<'_>, out: &mut Vec<u8>) {
+        self.path.render(scope, out);
     }
 
     /// Appends the root alone; gives how many bytes of it are the root that nothing may leave.
@@ -161,6 +168,25 @@ impl RootPlan {
     }
 }
 
+/// A root that is made of where files lie would be made of itself.
+fn path_template(
+    path: &model::Template,
+    user: &UserVariables,
+    errors: &mut Diagnostics,
+) -> Template {
+    let compiled = Template::compile(path, user, errors);
+    if compiled.names_files() {
+        let at = path.parts.iter().find_map(|p| match p {
+            model::Part::Variable { at, .. } => Some(*at),
+            model::Part::Literal(_) => None,
+        });
+        let message =
+            "a root cannot be made of $document_root, $realpath_root or $request_filename";
+        errors.error("root-of-itself", at.unwrap_or_default(), message);
+    }
+    compiled
+}
+
 /// What compiling needs.
 pub struct Context<'a> {
     /// Reads files.
@@ -174,9 +200,36 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// What the variables about files speak of: the root that was said, else that of the content.
+    fn root(
+        &self,
+        policy: &ContentPolicy,
+        content: Option<&model::Content>,
+        errors: &mut Diagnostics,
+    ) -> Option<RootPlan> {
+        let written = policy.root.as_ref().or(match content {
+            Some(model::Content::Static { root, .. }) => Some(root),
+            _ => policy.tries.as_ref().map(|tries| &tries.root),
+        });
+        Some(match (written, content) {
+            (Some(root), _) => RootPlan::compile(root, self.user, errors),
+            (None, Some(model::Content::Proxy(proxy))) => {
+                let found = proxy.fastcgi.as_ref()?.find.as_ref()?;
+                RootPlan::directory(&found.root, self.user, errors)
+            }
+            _ => return None,
+        })
+    }
+
     /// Compiles what goes with content.
-    pub fn rules(&self, policy: &ContentPolicy, errors: &mut Diagnostics) -> ContentRules {
+    pub fn rules(
+        &self,
+        policy: &ContentPolicy,
+        content: Option<&model::Content>,
+        errors: &mut Diagnostics,
+    ) -> ContentRules {
         ContentRules {
+            root: self.root(policy, content, errors).map(Arc::new),
             tries: policy.tries.as_ref().map(|t| self.tries(t, errors)),
             errors: ErrorPages {
                 pages: policy

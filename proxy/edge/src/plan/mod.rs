@@ -94,6 +94,8 @@ pub struct Plan {
     pub key_sets: Vec<Arc<crate::access::jwks::KeySet>>,
     /// Slots for `set` variables.
     pub user_slots: usize,
+    /// Whether a variable about files is named anywhere.
+    pub names_files: bool,
     /// What the certificates are, for the API.
     pub certificates: Vec<CertificateState>,
     /// Zones, until the DNS server takes them.
