@@ -10,7 +10,7 @@ pub enum Step {
     /// A connection was taken from a listener.
     #[default]
     Accept,
-    /// The PROXY protocol header (not built yet; listed because its place is here).
+    /// The PROXY protocol header, where the listener asks for one.
     ProxyProtocol,
     /// The TLS handshake.
     Tls,
