@@ -141,7 +141,12 @@ fn begin(
         stream.metrics.dropped.inc();
         return None;
     };
-    let Some((server, lease)) = connected(local, stream, &mut session) else {
+    let Some(Chosen {
+        server,
+        pool,
+        lease,
+    }) = connected(local, stream, &mut session)
+    else {
         stream.metrics.unconnected.inc();
         return refuse(&mut session, Status::NoServer);
     };
@@ -179,17 +184,21 @@ fn begin(
     };
     let serial = session.serial;
     let local = local.clone();
-    spawn_local(async move { watched(&local, serial, answers.run(lease, session)).await });
+    spawn_local(async move { watched(&local, serial, answers.run(&pool, lease, session)).await });
     Some(flow)
 }
 
-/// A socket connected to a server of the pool. Nothing is sent yet, so this does not wait.
-fn connected(
-    local: &Local,
-    stream: &StreamPlan,
-    session: &mut Session,
-) -> Option<(UdpSocket, Lease)> {
-    let pool = stream.pool(None)?;
+/// A session's server.
+struct Chosen {
+    server: UdpSocket,
+    /// The generation of the pool that it was chosen from: the session reports to that one, whatever is found meanwhile.
+    pool: Arc<PoolPlan>,
+    lease: Lease,
+}
+
+/// A socket connected to a server of the pool as it is now. Nothing is sent yet, so this does not wait.
+fn connected(local: &Local, stream: &StreamPlan, session: &mut Session) -> Option<Chosen> {
+    let pool = stream.pool(None)?.live();
     pool.balancer.on_request();
     let mut tried = Tried::new();
     for _ in 0..pool.peers.len() {
@@ -201,7 +210,14 @@ fn connected(
             .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "host not found"))
             .and_then(open);
         match made {
-            Ok(socket) => return Some((socket, lease)),
+            Ok(server) => {
+                let pool = pool.clone();
+                return Some(Chosen {
+                    server,
+                    pool,
+                    lease,
+                });
+            }
             Err(e) => {
                 log_error!(
                     local.shared,
@@ -211,7 +227,7 @@ fn connected(
                     session.client_text,
                     slot.text
                 );
-                report(local, pool, lease.index, Outcome::ConnectFailed);
+                report(local, &pool, lease.index, Outcome::ConnectFailed);
             }
         }
     }
@@ -282,12 +298,10 @@ impl Drop for Answers {
 }
 
 impl Answers {
-    async fn run(self, lease: Lease, mut session: Session) {
+    async fn run(self, pool: &PoolPlan, lease: Lease, mut session: Session) {
         let began = Instant::now();
         let stream = self.stream.clone();
-        if let Some(pool) = stream.pool(None) {
-            self.carry(pool, lease.index, began).await;
-        }
+        self.carry(pool, lease.index, began).await;
         drop(lease);
         session.received = self.flow.received.get();
         session.sent = self.flow.sent.get();
