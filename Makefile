@@ -1,7 +1,7 @@
 # The commands of the house. `make help` lists them; each installs what it needs and is not there.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench deny deb clean
+.PHONY: help demo test check bench drills deny deb clean
 
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
@@ -25,6 +25,11 @@ bench: ## nginx and us side by side: CPU per request, memory of idle connections
 	@packaging/dev/install.sh build bench
 	cargo build --release -p seawall
 	@python3 tests/benches/edge/run.py --seawall $(TARGET_DIR)/release/seawall $(BENCH)
+
+drills: ## A server is killed, fails, is drained, comes back, under load: tables of figures
+	@packaging/dev/install.sh build
+	cargo build --release -p seawall -p seawall-tests --bin seawall --bin drills
+	@$(TARGET_DIR)/release/drills
 
 deny: ## Advisories, licences and bans of the dependencies (installs cargo-deny, which takes minutes)
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny

@@ -5,9 +5,11 @@
 
 mod connection;
 pub mod frame;
+mod health;
 pub mod hpack;
 mod origin;
 
 pub use connection::{Connection, Said};
 pub use frame::Frame;
+pub use health::HealthOrigin;
 pub use origin::{Asked, Http2Origin};

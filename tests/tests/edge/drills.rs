@@ -1,0 +1,49 @@
+//! The drills of `make drills` in small: what must hold whatever the machine.
+
+use seawall_tests::drills::{self, Scale};
+use std::time::Duration;
+
+const SCALE: Scale = Scale {
+    connections: 4,
+    requests: 200,
+    slow_start: Duration::from_secs(2),
+};
+
+#[test]
+fn one_of_three_killed_under_concurrent_load_is_no_clients_error() {
+    let seen = drills::kill(SCALE);
+    assert_eq!(seen.errors, 0, "{seen:?}");
+    assert!(seen.retries >= 1 && seen.served_again >= 1, "{seen:?}");
+}
+
+#[test]
+fn a_server_that_fails_on_half_under_load_is_left_out_and_heals() {
+    let seen = drills::half(SCALE);
+    assert!(seen.errors_before >= 1, "it failed: {seen:?}");
+    assert_eq!(seen.errors_after, 0, "{seen:?}");
+    assert!(seen.served_again >= 1, "{seen:?}");
+}
+
+#[test]
+fn an_open_breaker_lets_nothing_through_until_its_probes() {
+    let seen = drills::breaker(SCALE);
+    assert!(seen.until_open >= 19, "{seen:?}");
+    assert!(seen.refused >= 1, "{seen:?}");
+    assert_eq!((seen.leaked, seen.errors_after), (0, 0), "{seen:?}");
+}
+
+#[test]
+fn a_server_drained_under_load_gets_nothing_from_the_call_on() {
+    let seen = drills::drain(SCALE);
+    assert_eq!((seen.errors, seen.to_drained), (0, 0), "{seen:?}");
+    assert!(seen.requests_drained >= 1, "{seen:?}");
+    assert!(seen.served_again >= 1, "{seen:?}");
+}
+
+#[test]
+fn a_recovered_servers_share_grows() {
+    let seen = drills::slow_start(SCALE);
+    assert_eq!(seen.errors, 0, "{seen:?}");
+    let (first, last) = (seen.shares[0], seen.shares[10]);
+    assert!(first < 15.0 && last > 25.0, "{seen:?}");
+}
