@@ -489,6 +489,8 @@ pub struct RoutePolicy {
     pub body_limit: Option<u64>,
     /// Which request bodies are read whole before an origin is asked.
     pub request_buffering: RequestBuffering,
+    /// How far responses are read ahead of their clients; `None` is not at all.
+    pub response_buffering: Option<ResponseBuffering>,
     /// Response header fields to set, in order (name, value).
     pub response_set: Vec<(String, Template)>,
     /// Response header fields to remove.
@@ -575,6 +577,7 @@ impl Default for RoutePolicy {
             access_log: Vec::new(),
             body_limit: Some(10 << 20),
             request_buffering: RequestBuffering::default(),
+            response_buffering: Some(ResponseBuffering::default()),
             response_set: Vec::new(),
             response_remove: Vec::new(),
             response_add: Vec::new(),

@@ -92,3 +92,22 @@ pub enum RequestBuffering {
     /// None.
     Never,
 }
+
+/// How far a response is read ahead of a client that takes it more slowly than its origin gives it. What lies between is
+/// in memory first, then in a file without a name; with both full the origin waits for the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResponseBuffering {
+    /// Bytes in memory (default 256 KiB; nginx: `proxy_buffers`, here at least 64 KiB).
+    pub memory: u64,
+    /// Bytes in the file (default none; nginx: `proxy_max_temp_file_size`, 1 GiB).
+    pub disk: u64,
+}
+
+impl Default for ResponseBuffering {
+    fn default() -> Self {
+        Self {
+            memory: 256 << 10,
+            disk: 0,
+        }
+    }
+}

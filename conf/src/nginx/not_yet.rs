@@ -26,7 +26,7 @@ pub const NOT_YET: &[&str] = &[
     "mail", "memcached_pass", "merge_slashes", "min_delete_depth", "mirror",
     "mirror_request_body", "modern_browser", "mp4", "msie_padding", "msie_refresh", "ntlm",
     "override_charset", "perl", "proxy_allow_upstream", "proxy_bind",
-    "proxy_buffering", "proxy_cache_background_update", "proxy_cache_bypass", "proxy_cache_convert_head",
+    "proxy_cache_background_update", "proxy_cache_bypass", "proxy_cache_convert_head",
     "proxy_cache_lock", "proxy_cache_lock_age", "proxy_cache_lock_timeout", "proxy_cache_max_range_offset",
     "proxy_cache_methods", "proxy_cache_min_uses", "proxy_cache_purge", "proxy_cache_revalidate",
     "proxy_cache_use_stale", "proxy_cookie_domain", "proxy_cookie_flags", "proxy_cookie_path",
@@ -58,7 +58,7 @@ pub const NOT_YET: &[&str] = &[
 #[rustfmt::skip]
 pub const OFF_ALREADY: &[&str] = &[
     "charset", "http3",
-    "mirror", "msie_padding", "msie_refresh", "proxy_buffering", "proxy_cache_background_update",
+    "mirror", "msie_padding", "msie_refresh", "proxy_cache_background_update",
     "proxy_cache_lock", "proxy_cache_revalidate", "proxy_ignore_client_abort",
     "proxy_redirect", "proxy_store",
     "ssi", "ssl", "ssl_early_data",

@@ -2,9 +2,14 @@
 
 use super::read::{Reader, is_on};
 use super::tree::Directive;
-use crate::model::{CertificateFiles, Interim, PassOn, PoolTls, RequestBuffering, Template};
+use crate::model::{
+    CertificateFiles, Interim, PassOn, PoolTls, RequestBuffering, ResponseBuffering, Template,
+};
 use seawall_diag::Span;
 use std::path::PathBuf;
+
+/// nginx's 8 buffers of 4 KiB are less than one read takes here.
+const READ_AHEAD_BYTES_MIN: u64 = 64 << 10;
 
 type File = Option<(PathBuf, Span)>;
 
@@ -13,6 +18,8 @@ type File = Option<(PathBuf, Span)>;
 pub(crate) struct OriginScope {
     pub(crate) http2: bool,
     pub(crate) request_buffering: RequestBuffering,
+    response_buffering: bool,
+    read_ahead: ResponseBuffering,
     name: Option<String>,
     server_name: bool,
     verify: bool,
@@ -29,6 +36,11 @@ impl Default for OriginScope {
         Self {
             http2: false,
             request_buffering: RequestBuffering::All,
+            response_buffering: true,
+            read_ahead: ResponseBuffering {
+                memory: READ_AHEAD_BYTES_MIN,
+                disk: 1 << 30,
+            },
             name: None,
             server_name: false,
             verify: false,
@@ -57,6 +69,11 @@ impl OriginScope {
                     RequestBuffering::Never
                 }
             }
+            "proxy_buffering" => self.response_buffering = is_on(d),
+            "proxy_buffers" => self.buffers(reader, d),
+            "proxy_max_temp_file_size" => {
+                self.read_ahead.disk = reader.size(d).unwrap_or(self.read_ahead.disk);
+            }
             "proxy_ssl_name" | "grpc_ssl_name" if word.text.contains('$') => {
                 reader.not_yet(word.at, "a name that is a variable")
             }
@@ -75,6 +92,29 @@ impl OriginScope {
             }
             _ => {}
         }
+    }
+
+    /// `proxy_buffers number size`: their product is what counts.
+    fn buffers(&mut self, reader: &mut Reader<'_>, d: &Directive) {
+        let [number, size] = d.args.as_slice() else {
+            return;
+        };
+        let Some(size) = reader.size_word(size, &size.text) else {
+            return;
+        };
+        match number.text.parse::<u32>() {
+            // ngx_conf_set_bufs_slot and ngx_http_proxy_module refuse less than two.
+            Ok(number) if number >= 2 && size > 0 => {
+                let bytes = size.saturating_mul(u64::from(number));
+                self.read_ahead.memory = bytes.max(READ_AHEAD_BYTES_MIN);
+            }
+            _ => reader.error(number.at, "\"proxy_buffers\" directive invalid value"),
+        }
+    }
+
+    /// How far responses are read ahead.
+    pub(crate) fn response_buffering(&self) -> Option<ResponseBuffering> {
+        self.response_buffering.then_some(self.read_ahead)
     }
 
     /// TLS as this level has it. `host` is the name in `proxy_pass`, which is asked for unless another is.

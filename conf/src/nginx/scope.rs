@@ -288,6 +288,7 @@ impl Scope {
             access_log: self.access_log.clone(),
             body_limit: self.body_limit,
             request_buffering: self.origin.request_buffering,
+            response_buffering: self.origin.response_buffering(),
             response_set: Vec::new(),
             response_remove: Vec::new(),
             response_add: self.add_headers.clone(),

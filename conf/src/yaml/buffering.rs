@@ -1,25 +1,76 @@
-//! `buffering`: which bodies are held back.
+//! `buffering`: which bodies are held back, and how far a response runs ahead of its client.
 
 use super::read::{Reader, Shape};
 use super::tree::Node;
-use crate::model::RequestBuffering;
+use crate::model::{RequestBuffering, ResponseBuffering};
 
 const BUFFERING: Shape = Shape {
     what: "`buffering`",
-    fields: &["request"],
-    not_yet: &["response", "memory", "disk"],
+    fields: &["request", "response", "memory", "disk"],
+    not_yet: &[],
 };
 
-/// `buffering: { request: true | false }`, or `off` for both.
-pub(super) fn request(reader: &mut Reader<'_>, node: &Node) -> Option<RequestBuffering> {
-    if node.is_off() {
-        return Some(RequestBuffering::Never);
+/// What one level says; the rest is the outer level's.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct BufferingLayer {
+    request: Option<RequestBuffering>,
+    response: Option<bool>,
+    memory: Option<u64>,
+    disk: Option<u64>,
+}
+
+impl BufferingLayer {
+    pub(crate) fn over(self, outer: &Self) -> Self {
+        Self {
+            request: self.request.or(outer.request),
+            response: self.response.or(outer.response),
+            memory: self.memory.or(outer.memory),
+            disk: self.disk.or(outer.disk),
+        }
     }
-    let fields = reader.open(node, &BUFFERING)?;
-    let all = reader.boolean(fields.get("request")?)?;
-    Some(if all {
-        RequestBuffering::All
-    } else {
-        RequestBuffering::Never
-    })
+
+    pub(crate) fn request(self) -> RequestBuffering {
+        self.request.unwrap_or_default()
+    }
+
+    pub(crate) fn response(self) -> Option<ResponseBuffering> {
+        let built_in = ResponseBuffering::default();
+        self.response.unwrap_or(true).then_some(ResponseBuffering {
+            memory: self.memory.unwrap_or(built_in.memory),
+            disk: self.disk.unwrap_or(built_in.disk),
+        })
+    }
+}
+
+/// `buffering: { request: true | false, response: true | false, memory: 256KiB, disk: 1GiB }`, or `off` for both.
+pub(super) fn buffering(reader: &mut Reader<'_>, node: &Node) -> BufferingLayer {
+    let mut layer = BufferingLayer::default();
+    if node.is_off() {
+        layer.request = Some(RequestBuffering::Never);
+        layer.response = Some(false);
+        return layer;
+    }
+    let Some(fields) = reader.open(node, &BUFFERING) else {
+        return layer;
+    };
+    if let Some(node) = fields.get("request") {
+        layer.request = reader.boolean(node).map(|all| match all {
+            true => RequestBuffering::All,
+            false => RequestBuffering::Never,
+        });
+    }
+    if let Some(node) = fields.get("response") {
+        layer.response = reader.boolean(node);
+    }
+    if let Some(node) = fields.get("memory") {
+        layer.memory = reader.size(node);
+    }
+    if let Some(node) = fields.get("disk") {
+        layer.disk = if node.is_off() {
+            Some(0)
+        } else {
+            reader.size(node)
+        };
+    }
+    layer
 }

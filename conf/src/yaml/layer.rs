@@ -4,6 +4,7 @@
 //! replace, `off` removes) and the result becomes a [`RoutePolicy`].
 
 use super::access::AccessLayer;
+use super::buffering::BufferingLayer;
 use super::compress::{self, CompressLayer};
 use super::content::{self, ContentLayer};
 use super::exposure::ExposureLayer;
@@ -15,8 +16,8 @@ use super::split::{self, MirrorLayer};
 use super::tree::{Node, Value};
 use crate::media;
 use crate::model::{
-    AddHeader, CachePolicy, CacheProfile, ConnectionLimit, RateLimit, RequestBuffering,
-    RoutePolicy, Template, Timeouts,
+    AddHeader, CachePolicy, CacheProfile, ConnectionLimit, RateLimit, RoutePolicy, Template,
+    Timeouts,
 };
 use seawall_diag::Span;
 use std::time::Duration;
@@ -118,7 +119,7 @@ pub(crate) struct Layer {
     waf: Option<Option<usize>>,
     body_limit: Option<Option<u64>>,
     pub(crate) mirror: Option<Option<MirrorLayer>>,
-    request_buffering: Option<RequestBuffering>,
+    buffering: BufferingLayer,
     timeouts: TimeoutLayer,
     response: HeaderLayer,
     pub(crate) request: HeaderLayer,
@@ -190,7 +191,7 @@ impl Layer {
             waf: self.waf.or(outer.waf),
             body_limit: self.body_limit.or(outer.body_limit),
             mirror: self.mirror.or_else(|| outer.mirror.clone()),
-            request_buffering: self.request_buffering.or(outer.request_buffering),
+            buffering: self.buffering.over(&outer.buffering),
             timeouts: TimeoutLayer {
                 connect: t.connect.or(o.connect),
                 first_byte: t.first_byte.or(o.first_byte),
@@ -220,7 +221,8 @@ impl Layer {
             waf: self.waf.flatten(),
             access_log: self.access_log.clone().unwrap_or_default(),
             body_limit: self.body_limit.unwrap_or(RoutePolicy::default().body_limit),
-            request_buffering: self.request_buffering.unwrap_or_default(),
+            request_buffering: self.buffering.request(),
+            response_buffering: self.buffering.response(),
             response_set: self.response.settings(),
             response_remove: self.response.remove.clone().unwrap_or_default(),
             response_add: self.response.additions(),
@@ -371,7 +373,7 @@ pub(crate) fn read_layer(
         layer.mirror = split::mirror(reader, node);
     }
     if let Some(node) = fields.get("buffering") {
-        layer.request_buffering = super::buffering::request(reader, node);
+        layer.buffering = super::buffering::buffering(reader, node);
     }
     if let Some(node) = fields.get("waf") {
         layer.waf = if node.is_off() {

@@ -11,6 +11,7 @@
 
 mod accept;
 pub mod access;
+mod backlog;
 mod caching;
 mod client;
 mod clock;

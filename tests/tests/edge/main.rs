@@ -39,6 +39,7 @@ mod proxy_protocol;
 mod proxying;
 mod ranges;
 mod rate_limits;
+mod read_ahead;
 mod redirects;
 mod reload;
 mod routing;

@@ -1,5 +1,6 @@
 //! What answers: a value chosen by the steps.
 
+mod ahead;
 mod fastcgi;
 mod files;
 mod fixed;

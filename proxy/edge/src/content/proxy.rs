@@ -1,6 +1,10 @@
 //! A pool answers.
 
-use super::{Outcome, hold};
+use super::{
+    Outcome,
+    ahead::{self, Ahead},
+    hold,
+};
 use crate::{
     caching::{self, Told},
     client::{ClientError, Length, Reply, remove_lines},
@@ -251,6 +255,7 @@ fn begin(
 /// Sends the body of a response as it comes, through the filters.
 async fn stream_body(
     cx: &mut Cx<'_>,
+    route: &RoutePlan,
     mut answer: Answer,
     trailers: bool,
     scratch: &mut OriginScratch,
@@ -271,13 +276,42 @@ async fn stream_body(
         let last = answer.is_done();
         let data = scratch.rb.bytes().get(range).unwrap_or_default();
         if last {
+            cx.tx.trailers.clear();
+            if trailers {
+                cx.tx.trailers.extend_from_slice(answer.trailers());
+            }
             // The connection is free before the client has taken the last bytes: the next request can have it.
-            let lines = if trailers { answer.trailers() } else { b"" };
-            cx.client.last_with_trailers(cx.tx, data, lines).await?;
             answer.finish(cx.local, &scratch.rb);
+            cx.client.last(cx.tx, data).await?;
             return Ok(());
         }
-        cx.client.send(cx.tx, data).await?;
+        let ahead = {
+            let local = cx.local;
+            let mut sending = pin!(cx.client.send(cx.tx, data));
+            let sent = poll_fn(|cx| Poll::Ready(sending.as_mut().poll(cx))).await;
+            match sent {
+                Poll::Ready(sent) => {
+                    sent?;
+                    continue;
+                }
+                Poll::Pending => match ahead::wanted(route, &answer, scratch) {
+                    None => {
+                        sending.await?;
+                        continue;
+                    }
+                    Some(bounds) => {
+                        let mut ahead =
+                            Box::new(Ahead::begin(local, answer, &scratch.rb, bounds, trailers));
+                        Box::pin(ahead.while_sending(local, sending)).await?;
+                        ahead
+                    }
+                },
+            }
+        };
+        match Box::pin(ahead.drain(cx)).await? {
+            None => return Ok(()),
+            Some((rest, rb)) => (answer, scratch.rb) = (rest, rb),
+        }
     }
     let lines = if trailers { answer.trailers() } else { b"" };
     cx.client.last_with_trailers(cx.tx, b"", lines).await?;
@@ -327,5 +361,5 @@ pub async fn pass_through(
 ) -> Result<(), FetchError> {
     let trailers = pass_trailers && cx.tx.takes_trailers();
     begin(cx, route, trailers, &answer, scratch, told);
-    stream_body(cx, answer, trailers, scratch).await
+    stream_body(cx, route, answer, trailers, scratch).await
 }

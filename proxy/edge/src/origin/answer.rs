@@ -109,6 +109,23 @@ impl Answer {
         }
     }
 
+    /// Copies what was read and not handed on, and the head before it, to a buffer with which the body goes on.
+    pub fn move_unread(&mut self, rb: &ReadBuffer) -> ReadBuffer {
+        let mut moved = ReadBuffer::new();
+        let bytes = rb.bytes();
+        match &mut self.from {
+            Source::Http1(body) => {
+                moved.extend(bytes.get(..body.head_len).unwrap_or_default());
+                moved.extend(bytes.get(body.body_at..).unwrap_or_default());
+                body.body_at = body.head_len;
+            }
+            Source::Http2(incoming) => {
+                moved.extend(bytes.get(..incoming.head_len()).unwrap_or_default());
+            }
+        }
+        moved
+    }
+
     /// Hands on what has been read already, without waiting. True if that was all of the body.
     pub fn take_buffered(
         &mut self,

@@ -552,6 +552,7 @@ impl Compiler<'_> {
             access,
             body_limit: policy.body_limit,
             request_buffering: policy.request_buffering,
+            response_buffering: policy.response_buffering,
             response_set,
             response_add,
             response_remove: policy

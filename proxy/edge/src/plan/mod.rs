@@ -168,6 +168,8 @@ pub struct RoutePlan {
     pub body_limit: Option<u64>,
     /// Which request bodies are read whole before an origin is asked.
     pub request_buffering: model::RequestBuffering,
+    /// How far a response is read ahead of its client.
+    pub response_buffering: Option<model::ResponseBuffering>,
     /// Response fields to set.
     pub response_set: Vec<HeaderSet>,
     /// Response fields to add, and whether whatever the status.

@@ -188,6 +188,11 @@ impl Incoming {
         self.upload.is_some()
     }
 
+    /// Bytes of the head at the beginning of the buffer.
+    pub fn head_len(&self) -> usize {
+        self.head_len
+    }
+
     /// The trailers, once the body is done.
     pub fn trailers(&self) -> &[u8] {
         &self.trailers
