@@ -198,7 +198,10 @@ mod tests {
 
     #[test]
     fn a_hello_without_end_is_given_up() {
-        let mut endless = vec![HANDSHAKE, 3, 1, 0x40, 0, CLIENT_HELLO, 0, 0x40, 0xc0];
+        // A first record that is full and a second one that would be.
+        let mut endless = vec![HANDSHAKE, 3, 1, 0x40, 0, CLIENT_HELLO, 0, 0x42, 0];
+        endless.resize(5 + RECORD_BYTES_MAX, 0);
+        endless.extend([HANDSHAKE, 3, 1, 0x40, 0]);
         endless.resize(HELLO_BYTES_MAX - 1, 0);
         assert_eq!(client_hello(&endless), ClientHello::More);
         endless.push(0);
