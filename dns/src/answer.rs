@@ -167,7 +167,11 @@ fn look_up(
     reply: &mut Reply<'_>,
 ) -> Outcome {
     let room = reply.limit - if reply.edns.is_some() { OPT_BYTES } else { 0 };
-    if let Some((rendered, rcode)) = rendered(zones, zone, question, health)
+    // Answers are rendered ahead without signatures only: with them they are made of encoded parts.
+    let secure =
+        reply.edns.is_some_and(|e| e.dnssec_ok) && zones.zone(zone).is_some_and(|z| z.signed);
+    if !secure
+        && let Some((rendered, rcode)) = rendered(zones, zone, question, health)
         && let Some(end) = rendered.copy(reply.message, reply.end, room)
     {
         (reply.end, reply.counts) = (end, rendered.counts);
@@ -183,6 +187,7 @@ fn look_up(
         zone,
         &question.name,
         RType(question.qtype),
+        secure,
         health,
         &mut writer,
     );
@@ -200,7 +205,7 @@ fn rendered<'z>(
     let qtype = RType(question.qtype);
     let denial = |rcode| Some((zones.zone(zone)?.denial.as_ref()?, rcode));
     match zones.locate(zone, &question.name, qtype) {
-        Match::Exact(node) | Match::Wildcard(node) => {
+        Match::Exact(node) | Match::Wildcard { node, .. } => {
             if let Some(slot) = zones.slot(node, qtype) {
                 return zones
                     .choose(slot, health)?
@@ -212,8 +217,10 @@ fn rendered<'z>(
                 return Some((rendered, rendered.rcode));
             }
             let nothing = zones.slots(node).is_empty();
-            let no_data =
-                nothing || (qtype != RType::ANY && zones.slot(node, RType::CNAME).is_none());
+            // Signatures lie with what they cover, not under a type of their own.
+            let no_data = nothing
+                || (!matches!(qtype, RType::ANY | RType::RRSIG)
+                    && zones.slot(node, RType::CNAME).is_none());
             if no_data {
                 denial(rcode::NOERROR)
             } else {
@@ -222,7 +229,7 @@ fn rendered<'z>(
         }
         Match::Cut(node) => node.referral.as_ref().map(|r| (r, r.rcode)),
         Match::Redirect(_) => None,
-        Match::Nothing => denial(rcode::NXDOMAIN),
+        Match::Nothing { .. } => denial(rcode::NXDOMAIN),
     }
 }
 

@@ -18,6 +18,7 @@
 
 mod answer;
 mod counters;
+mod dnssec;
 mod dynamic;
 mod error;
 pub mod limits;

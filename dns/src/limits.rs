@@ -14,6 +14,11 @@ pub const UDP_EDNS_BYTES: usize = 1232;
 pub const TCP_BYTES: usize = 65_535;
 /// Aliases (CNAME and DNAME) followed in one answer; the rest is the resolver's.
 pub const ALIASES_MAX: usize = 16;
+/// Records in one answer that deny: up to four for what is asked, one for each wildcard among its aliases.
+pub const PROOFS_MAX: usize = ALIASES_MAX + 8;
+/// Iterations of NSEC3 in a zone that others signed; with more it is not served, as every denial would cost them
+/// (RFC 9276 §3.2).
+pub const NSEC3_ITERATIONS_MAX: u16 = 500;
 /// Names remembered while a message is compressed; further ones are written out.
 pub const COMPRESSION_NAMES_MAX: usize = 96;
 /// Targets of a dynamic record.

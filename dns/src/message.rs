@@ -127,6 +127,27 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Writes an RRset and its signatures, both or neither.
+    pub fn signed(
+        &mut self,
+        section: Section,
+        owner: Owner<'_>,
+        set: &Answers<'_>,
+        signatures: &Answers<'_>,
+    ) -> Result<(), Full> {
+        let (at, known, counts) = (self.at, self.known_len, self.counts);
+        let pointers = self.pointers.as_ref().map_or(0, |p| p.len());
+        self.rrset(section, owner, set)?;
+        let written = self.rrset(section, owner, signatures);
+        if written.is_err() {
+            (self.at, self.known_len, self.counts) = (at, known, counts);
+            if let Some(p) = self.pointers.as_mut() {
+                p.truncate(pointers);
+            }
+        }
+        written
+    }
+
     fn records(&mut self, owner: Owner<'_>, set: &Answers<'_>) -> Result<u16, Full> {
         let mut count = 0;
         for data in set.records() {

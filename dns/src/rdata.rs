@@ -2,6 +2,7 @@
 //! message writer finds the names to compress in it.
 
 use crate::RType;
+use crate::dnssec::bitmap;
 use crate::name::wire_len;
 
 /// A field of record data.
@@ -40,6 +41,16 @@ pub(crate) enum Field {
     Params,
     /// A location (RFC 1876).
     Location,
+    /// A record type, by mnemonic or `TYPEnnn`.
+    Type,
+    /// A moment, `YYYYMMDDHHmmSS` in UTC or seconds (RFC 4034 §3.2).
+    Time,
+    /// A bitmap of types to the end (RFC 4034 §4.1.2).
+    Types,
+    /// A salt of NSEC3 in hexadecimal, `-` for none (RFC 5155 §3.3).
+    Salt,
+    /// A hash in base32hex without padding (RFC 5155 §3.3).
+    Hash,
 }
 
 /// The fields of a type; `None` where only generic data (`\# length hex`, RFC 3597) can be written.
@@ -77,6 +88,10 @@ pub(crate) fn fields(rtype: RType) -> Option<&'static [Field]> {
         RType::EUI48 => &[Eui(6)],
         RType::EUI64 => &[Eui(8)],
         RType::SVCB | RType::HTTPS => &[U16, Name, Params],
+        RType::RRSIG => &[Type, Algorithm, U8, Period, Time, Time, U16, Name, Base64],
+        RType::NSEC => &[Name, Types],
+        RType::NSEC3 => &[U8, U8, U16, Salt, Hash, Types],
+        RType::NSEC3PARAM => &[U8, U8, U16, Salt],
         _ => return None,
     })
 }
@@ -146,13 +161,15 @@ pub(crate) fn is_well_formed(rtype: RType, data: &[u8]) -> bool {
 
 fn skip(field: Field, data: &[u8]) -> Option<&[u8]> {
     let len = match field {
-        Field::V4 | Field::U32 | Field::Period => 4,
+        Field::V4 | Field::U32 | Field::Period | Field::Time => 4,
         Field::V6 | Field::Location => 16,
         Field::Name | Field::Compressible => wire_len(data)?,
         Field::U8 | Field::Algorithm => 1,
-        Field::U16 => 2,
+        Field::U16 | Field::Type => 2,
         Field::Eui(n) => usize::from(n),
-        Field::Text => 1 + usize::from(*data.first()?),
+        Field::Text | Field::Salt => 1 + usize::from(*data.first()?),
+        Field::Hash => 1 + usize::from(*data.first().filter(|n| **n > 0)?),
+        Field::Types => Some(data.len()).filter(|_| bitmap::is_well_formed(data))?,
         Field::Tag => 1 + usize::from(*data.first().filter(|n| **n > 0)?),
         Field::Texts => {
             let mut rest = skip(Field::Text, data)?;

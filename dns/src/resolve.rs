@@ -4,10 +4,10 @@
 
 use crate::RType;
 use crate::dynamic::Health;
-use crate::limits::{ALIASES_MAX, NAME_BYTES_MAX};
+use crate::limits::{ALIASES_MAX, NAME_BYTES_MAX, PROOFS_MAX};
 use crate::message::{Full, Owner, Section, Writer};
 use crate::query::{QName, rcode};
-use crate::set::{Answers, EncodedSet, Find, Match, Node, Shadow, ZoneSet};
+use crate::set::{Answers, EncodedSet, Find, Match, NONE, Node, Shadow, ZoneSet};
 
 /// What the header is to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,11 @@ struct Resolver<'a> {
     zone: u32,
     qtype: RType,
     health: &'a dyn Health,
+    /// Whether signatures and proofs are wanted and there are some (RFC 4035 §3.1).
+    secure: bool,
+    /// Records that deny and are still to be written, as they stand behind the answer section.
+    proofs: [u32; PROOFS_MAX],
+    proofs_len: usize,
     /// Names of aliases that were followed; one that comes again is a loop.
     followed: [Option<&'a Node>; ALIASES_MAX],
 }
@@ -68,6 +73,7 @@ pub(crate) fn resolve(
     zone: u32,
     name: &QName,
     qtype: RType,
+    secure: bool,
     health: &dyn Health,
     writer: &mut Writer<'_>,
 ) -> Outcome {
@@ -76,6 +82,9 @@ pub(crate) fn resolve(
         zone,
         qtype,
         health,
+        secure,
+        proofs: [NONE; PROOFS_MAX],
+        proofs_len: 0,
         followed: [None; ALIASES_MAX],
     };
     let mut step = resolver.step(name, Owner::Question, 0, writer);
@@ -84,7 +93,7 @@ pub(crate) fn resolve(
             Step::Done(outcome) => return outcome,
             // Only this zone's data: resolvers ask the next zone themselves, whoever sends it along (RFC 2181 §5.4.1).
             Step::Follow(target) if zones.zone_of(&target, qtype) != Some(zone) => {
-                return Outcome::ANSWER;
+                return resolver.close(Outcome::ANSWER, writer);
             }
             Step::Follow(target) => {
                 step = resolver.step(&target, Owner::Name(target.wire()), hop, writer)
@@ -93,7 +102,7 @@ pub(crate) fn resolve(
     }
     match step {
         Step::Done(outcome) => outcome,
-        Step::Follow(_) => Outcome::ANSWER,
+        Step::Follow(_) => resolver.close(Outcome::ANSWER, writer),
     }
 }
 
@@ -106,20 +115,49 @@ pub(crate) fn positive(
     writer: &mut Writer<'_>,
 ) -> Result<(), Full> {
     writer.rrset(Section::Answer, owner, &zones.answers(set))?;
+    hosts(zones, set, health, false, writer);
+    Ok(())
+}
+
+/// Writes the addresses of the hosts that an RRset names.
+fn hosts(
+    zones: &ZoneSet,
+    set: &EncodedSet,
+    health: &dyn Health,
+    secure: bool,
+    writer: &mut Writer<'_>,
+) {
     for target in zones.targets(set) {
         let Some(node) = zones.node(*target) else {
             continue;
         };
         // What does not fit is left out whole; the client can ask for it.
-        let _ = addresses(zones, node, health, writer);
+        let _ = addresses(zones, node, health, secure, writer);
     }
-    Ok(())
+}
+
+/// Writes an RRset, with its signatures where they are wanted: both or neither.
+fn put(
+    zones: &ZoneSet,
+    section: Section,
+    owner: Owner<'_>,
+    set: &EncodedSet,
+    secure: bool,
+    writer: &mut Writer<'_>,
+) -> Result<(), Full> {
+    let answers = zones.answers(set);
+    if secure {
+        writer.signed(section, owner, &answers, &zones.signatures(set))
+    } else {
+        writer.rrset(section, owner, &answers)
+    }
 }
 
 fn addresses(
     zones: &ZoneSet,
     node: &Node,
     health: &dyn Health,
+    secure: bool,
     writer: &mut Writer<'_>,
 ) -> Result<(), Full> {
     let mut all = Ok(());
@@ -130,11 +168,8 @@ fn addresses(
         else {
             continue;
         };
-        all = all.and(writer.rrset(
-            Section::Additional,
-            Owner::Name(zones.name(node.name)),
-            &zones.answers(set),
-        ));
+        let owner = Owner::Name(zones.name(node.name));
+        all = all.and(put(zones, Section::Additional, owner, set, secure, writer));
     }
     all
 }
@@ -150,14 +185,40 @@ impl<'a> Resolver<'a> {
         match self.zones.locate(self.zone, name, self.qtype) {
             Match::Cut(node) => Step::Done(self.referral(node, name, owner, hop, writer)),
             Match::Redirect(node) => self.redirect(node, name, owner, hop, writer),
-            Match::Exact(node) | Match::Wildcard(node) => self.node(node, owner, hop, writer),
-            Match::Nothing => Step::Done(self.denial(rcode::NXDOMAIN, writer)),
+            Match::Exact(node) => self.node(node, None, owner, hop, writer),
+            Match::Wildcard { node, encloser } => {
+                if self.secure {
+                    // What the wildcard answers holds as long as the name itself is shown not to be there.
+                    self.prove_missing(encloser, name, !self.has_answer(node));
+                }
+                self.node(node, Some(encloser), owner, hop, writer)
+            }
+            Match::Nothing { encloser } => {
+                if self.secure {
+                    self.prove_missing(encloser, name, true);
+                    self.prove(self.zones.node(encloser).map_or(NONE, |n| n.wild_proof));
+                }
+                Step::Done(self.denial(rcode::NXDOMAIN, writer))
+            }
         }
     }
 
+    /// Whether a node has an answer to the question, if only an alias.
+    fn has_answer(&self, node: &Node) -> bool {
+        let slots = self.zones.slots(node);
+        match self.qtype {
+            RType::ANY | RType::RRSIG => !slots.is_empty(),
+            qtype => slots
+                .iter()
+                .any(|s| s.rtype == qtype || s.rtype == RType::CNAME),
+        }
+    }
+
+    /// Answers from a node: the name asked for, or the wildcard below `encloser`.
     fn node(
         &mut self,
         node: &'a Node,
+        encloser: Option<u32>,
         owner: Owner<'_>,
         hop: usize,
         writer: &mut Writer<'_>,
@@ -165,36 +226,110 @@ impl<'a> Resolver<'a> {
         let zones = self.zones;
         let wanted = match self.qtype {
             RType::ANY => self.least(node),
+            RType::RRSIG if self.has_answer(node) => {
+                return Step::Done(self.signatures(node, owner, writer));
+            }
             qtype => zones
                 .slot(node, qtype)
                 .and_then(|slot| zones.choose(slot, self.health)),
         };
         if let Some(set) = wanted {
-            return Step::Done(Outcome::ANSWER.or_truncated(positive(
-                zones,
-                set,
-                owner,
-                self.health,
-                writer,
-            )));
+            let written = put(zones, Section::Answer, owner, set, self.secure, writer);
+            if written.is_err() {
+                return Step::Done(Outcome::ANSWER.or_truncated(written));
+            }
+            let outcome = self.close(Outcome::ANSWER, writer);
+            hosts(zones, set, self.health, self.secure, writer);
+            return Step::Done(outcome);
         }
         let Some(alias) = zones
             .slot(node, RType::CNAME)
             .and_then(|slot| zones.set(slot.set))
         else {
+            if self.secure {
+                match encloser.and_then(|e| zones.node(e)) {
+                    Some(encloser) => self.prove(encloser.wild_proof),
+                    None => self.prove_types(node),
+                }
+            }
             return Step::Done(self.denial(rcode::NOERROR, writer));
         };
         if self.is_loop(node, hop) {
-            return Step::Done(Outcome::ANSWER);
+            return Step::Done(self.close(Outcome::ANSWER, writer));
         }
-        let answers = zones.answers(alias);
-        if writer.rrset(Section::Answer, owner, &answers).is_err() {
-            return Step::Done(Outcome::ANSWER.or_truncated(Err(Full)));
+        let written = put(zones, Section::Answer, owner, alias, self.secure, writer);
+        if written.is_err() {
+            return Step::Done(Outcome::ANSWER.or_truncated(written));
         }
-        match answers.records().next().and_then(QName::read) {
+        match zones.answers(alias).records().next().and_then(QName::read) {
             Some(target) => Step::Follow(target),
-            None => Step::Done(Outcome::ANSWER),
+            None => Step::Done(self.close(Outcome::ANSWER, writer)),
         }
+    }
+
+    /// The signatures at a name, for who asks for them by type. As with ANY a part of them is an answer.
+    fn signatures(&mut self, node: &Node, owner: Owner<'_>, writer: &mut Writer<'_>) -> Outcome {
+        let zones = self.zones;
+        let mut some = false;
+        for slot in zones.slots(node) {
+            let Some(set) = zones.choose(slot, self.health) else {
+                continue;
+            };
+            let sigs = zones.signatures(set);
+            if sigs.is_empty() {
+                continue;
+            }
+            let written = writer.rrset(Section::Answer, owner, &sigs);
+            if written.is_err() {
+                return Outcome::ANSWER.or_truncated(written);
+            }
+            some = true;
+        }
+        if some {
+            self.close(Outcome::ANSWER, writer)
+        } else {
+            self.denial(rcode::NOERROR, writer)
+        }
+    }
+
+    fn prove_missing(&mut self, encloser: u32, name: &QName, whole: bool) {
+        let (zones, zone) = (self.zones, self.zone);
+        zones.prove_missing(zone, encloser, name, whole, &mut |proof| self.prove(proof));
+    }
+
+    fn prove_types(&mut self, node: &Node) {
+        let (zones, zone) = (self.zones, self.zone);
+        zones.prove_types(zone, node, &mut |proof| self.prove(proof));
+    }
+
+    /// Remembers a proof for the authority section, once.
+    fn prove(&mut self, proof: u32) {
+        let known = self.proofs.get(..self.proofs_len).unwrap_or_default();
+        if proof == NONE || known.contains(&proof) {
+            return;
+        }
+        if let Some(place) = self.proofs.get_mut(self.proofs_len) {
+            *place = proof;
+            self.proofs_len += 1;
+        }
+    }
+
+    /// Writes the proofs that an answer needs. Without one of them it is not whole.
+    fn close(&mut self, outcome: Outcome, writer: &mut Writer<'_>) -> Outcome {
+        let zones = self.zones;
+        let proofs = self.proofs.iter().take(self.proofs_len);
+        for proof in proofs.filter_map(|p| zones.proof(*p)) {
+            let Some(set) = zones.set(proof.set) else {
+                continue;
+            };
+            let owner = Owner::Name(zones.name(proof.owner));
+            let written = put(zones, Section::Authority, owner, set, true, writer);
+            if written.is_err() {
+                return outcome.or_truncated(written);
+            }
+        }
+        self.proofs_len = 0;
+        outcome
     }
 
     /// RFC 8482 §4.1: one RRset is an answer to ANY; the smallest is of least use to an amplifier.
@@ -208,7 +343,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// RFC 2308 §2: the SOA says for how long there is nothing.
-    fn denial(&self, rcode: u16, writer: &mut Writer<'_>) -> Outcome {
+    fn denial(&mut self, rcode: u16, writer: &mut Writer<'_>) -> Outcome {
         let outcome = Outcome {
             rcode,
             ..Outcome::ANSWER
@@ -220,11 +355,22 @@ impl<'a> Resolver<'a> {
             return outcome;
         };
         let owner = Owner::Name(self.zones.name(apex.name));
-        outcome.or_truncated(writer.rrset(Section::Authority, owner, &self.zones.answers(soa)))
+        let written = put(
+            self.zones,
+            Section::Authority,
+            owner,
+            soa,
+            self.secure,
+            writer,
+        );
+        match written {
+            Ok(()) => self.close(outcome, writer),
+            Err(_) => outcome.or_truncated(written),
+        }
     }
 
     fn referral(
-        &self,
+        &mut self,
         cut: &Node,
         name: &QName,
         owner: Owner<'_>,
@@ -255,6 +401,10 @@ impl<'a> Resolver<'a> {
         {
             return outcome.or_truncated(Err(Full));
         }
+        let delegated = self.delegation(cut, cut_name, writer);
+        if delegated.is_err() {
+            return outcome.or_truncated(delegated);
+        }
         let hosts = || {
             zones
                 .targets(set)
@@ -265,12 +415,37 @@ impl<'a> Resolver<'a> {
         let mut written = Ok(());
         for node in hosts().filter(is_below) {
             // RFC 9471 §3.1: glue below the cut cannot be learned elsewhere.
-            written = written.and(addresses(zones, node, self.health, writer));
+            written = written.and(addresses(zones, node, self.health, self.secure, writer));
         }
         for node in hosts().filter(|n| !is_below(n)) {
-            let _ = addresses(zones, node, self.health, writer);
+            let _ = addresses(zones, node, self.health, self.secure, writer);
         }
         outcome.or_truncated(written)
+    }
+
+    /// RFC 4035 §3.1.4: a referral says how the zone below is signed, or proves that it is not.
+    fn delegation(&mut self, cut: &Node, name: &[u8], writer: &mut Writer<'_>) -> Result<(), Full> {
+        if !self.secure {
+            return Ok(());
+        }
+        let zones = self.zones;
+        let ds = zones.slot(cut, RType::DS).and_then(|s| zones.set(s.set));
+        if let Some(ds) = ds {
+            put(
+                zones,
+                Section::Authority,
+                Owner::Name(name),
+                ds,
+                true,
+                writer,
+            )?;
+        } else {
+            self.prove_types(cut);
+        }
+        if self.close(Outcome::ANSWER, writer).truncated {
+            return Err(Full);
+        }
+        Ok(())
     }
 
     /// RFC 6672 §3.2: the DNAME itself, and the CNAME it amounts to for this name.
@@ -290,11 +465,10 @@ impl<'a> Resolver<'a> {
             return Step::Done(self.denial(rcode::NXDOMAIN, writer));
         };
         let answers = zones.answers(set);
-        if writer
-            .rrset(Section::Answer, Owner::Name(zones.name(top.name)), &answers)
-            .is_err()
-        {
-            return Step::Done(Outcome::ANSWER.or_truncated(Err(Full)));
+        let at = Owner::Name(zones.name(top.name));
+        let written = put(zones, Section::Answer, at, set, self.secure, writer);
+        if written.is_err() {
+            return Step::Done(Outcome::ANSWER.or_truncated(written));
         }
         let prefix_len = name.wire().len().saturating_sub(top.name.len as usize);
         let (Some(prefix), Some(target)) =
@@ -305,10 +479,11 @@ impl<'a> Resolver<'a> {
         let len = prefix.len() + target.len();
         let mut data = [0u8; 2 + NAME_BYTES_MAX];
         if len > NAME_BYTES_MAX {
-            return Step::Done(Outcome {
+            let outcome = Outcome {
                 rcode: rcode::YXDOMAIN,
                 ..Outcome::ANSWER
-            });
+            };
+            return Step::Done(self.close(outcome, writer));
         }
         let bytes = (len as u16)
             .to_be_bytes()
@@ -323,7 +498,7 @@ impl<'a> Resolver<'a> {
         let looping = self.is_loop(top, hop);
         match alias.records().next().and_then(QName::read) {
             Some(target) if !looping && self.qtype != RType::CNAME => Step::Follow(target),
-            _ => Step::Done(Outcome::ANSWER),
+            _ => Step::Done(self.close(Outcome::ANSWER, writer)),
         }
     }
 

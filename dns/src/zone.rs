@@ -27,6 +27,14 @@ pub(crate) struct RrSet {
     pub at: Span,
 }
 
+impl RrSet {
+    /// The type that these signatures cover; `None` if this holds no signatures.
+    pub fn covers(&self) -> Option<RType> {
+        let covered = self.data.first()?.first_chunk()?;
+        (self.rtype == RType::RRSIG).then(|| RType(u16::from_be_bytes(*covered)))
+    }
+}
+
 /// What one name owns.
 #[derive(Clone, Debug)]
 pub(crate) struct Owner {
@@ -38,6 +46,11 @@ pub(crate) struct Owner {
 impl Owner {
     pub fn set(&self, rtype: RType) -> Option<&RrSet> {
         self.sets.iter().find(|s| s.rtype == rtype)
+    }
+
+    /// The signatures that cover a type; each covered type's are a set of their own.
+    pub fn signatures(&self, covered: RType) -> Option<&RrSet> {
+        self.sets.iter().find(|s| s.covers() == Some(covered))
     }
 }
 
@@ -178,7 +191,14 @@ impl Zone {
             sets: Vec::new(),
             dynamic: Vec::new(),
         });
-        let Some(set) = owner.sets.iter_mut().find(|s| s.rtype == rtype) else {
+        // Signatures of each type are a set of their own, as their TTL is that of what they cover (RFC 4034 §3).
+        let covered = (rtype == RType::RRSIG).then(|| {
+            data.first_chunk()
+                .copied()
+                .map(|c| RType(u16::from_be_bytes(c)))
+        });
+        let is_same = |s: &RrSet| s.rtype == rtype && covered.is_none_or(|c| s.covers() == c);
+        let Some(set) = owner.sets.iter_mut().find(|s| is_same(s)) else {
             owner.sets.push(RrSet {
                 rtype,
                 ttl,

@@ -1,7 +1,9 @@
 //! What only the whole zone shows.
 
+use crate::dnssec::hash::Hashing;
+use crate::limits::NSEC3_ITERATIONS_MAX;
 use crate::name::canonical_key;
-use crate::zone::Owner;
+use crate::zone::{Owner, RrSet};
 use crate::{Name, RType, Zone, rdata};
 use seawall_diag::{Diagnostic, Diagnostics, FileId, Span};
 
@@ -24,6 +26,9 @@ pub(crate) fn check(zone: &Zone, file: FileId, found: &mut Diagnostics) {
             zone.origin()
         );
         found.push(Diagnostic::warning("missing-ns", whole, message));
+    }
+    if let Some(set) = apex.and_then(|a| a.set(RType::NSEC3PARAM)) {
+        iterations(set, found);
     }
     // The key of the cut or DNAME that hides what is below.
     let mut shadow: Option<(&[u8], &Owner, RType)> = None;
@@ -49,7 +54,9 @@ fn alias_stands_alone(owner: &Owner, found: &mut Diagnostics) {
     let Some(alias) = owner.set(RType::CNAME) else {
         return;
     };
-    let Some(other) = owner.sets.iter().find(|s| s.rtype != RType::CNAME) else {
+    // RFC 4035 §2.5: signatures and the proof that there is nothing else may stand beside it.
+    let beside = [RType::CNAME, RType::RRSIG, RType::NSEC, RType::KEY];
+    let Some(other) = owner.sets.iter().find(|s| !beside.contains(&s.rtype)) else {
         return;
     };
     let message = format!(
@@ -72,6 +79,20 @@ fn wildcard_cut(owner: &Owner, found: &mut Diagnostics) {
             set.rtype
         );
         found.push(Diagnostic::warning("wildcard-cut", set.at, message));
+    }
+}
+
+/// RFC 9276 §3.2: every denial would cost so many hashes here, and resolvers take such answers for unsigned.
+fn iterations(set: &RrSet, found: &mut Diagnostics) {
+    let mut counts = set.data.iter().filter_map(|d| Hashing::read(d));
+    if let Some(hashing) = counts.find(|h| h.iterations > NSEC3_ITERATIONS_MAX) {
+        let message = format!(
+            "NSEC3 with {} iterations is not served; at most {NSEC3_ITERATIONS_MAX} are",
+            hashing.iterations
+        );
+        found.push(
+            Diagnostic::error("nsec3-iterations", set.at, message).help("sign the zone with 0"),
+        );
     }
 }
 

@@ -1,7 +1,7 @@
 //! The fields of one entry, read from left to right.
 
 use super::scan::Token;
-use super::{location, params};
+use super::{location, params, signed};
 use crate::name::unescape;
 use crate::rdata::{self, Field};
 use crate::{Name, RType};
@@ -193,6 +193,11 @@ impl<'t> Fields<'t> {
             Field::Eui(len) => self.eui(len, out)?,
             Field::Params => params::read(self, out)?,
             Field::Location => location::read(self, out)?,
+            Field::Type => out.extend(signed::rtype(self)?.0.to_be_bytes()),
+            Field::Time => out.extend(signed::time(self)?.to_be_bytes()),
+            Field::Types => signed::types(self, out)?,
+            Field::Salt => signed::salt(self, out)?,
+            Field::Hash => signed::hash(self, out)?,
         }
         Ok(())
     }
@@ -352,7 +357,7 @@ pub(crate) fn period(text: &str) -> Option<u32> {
 }
 
 /// Decodes hexadecimal; `None` unless it is whole bytes of it.
-fn hex(text: &str, out: &mut Vec<u8>) -> Option<()> {
+pub(crate) fn hex(text: &str, out: &mut Vec<u8>) -> Option<()> {
     let digit = |byte: u8| char::from(byte).to_digit(16).map(|d| d as u8);
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     for [high, low] in pairs {

@@ -10,6 +10,7 @@ mod location;
 mod params;
 mod reader;
 mod scan;
+mod signed;
 
 pub(crate) use check::check;
 pub(crate) use reader::Reader;

@@ -202,16 +202,6 @@ impl<'a> Reader<'a> {
                 format!("{rtype} is a question, not a record"),
             ));
         }
-        if matches!(
-            rtype,
-            RType::RRSIG | RType::NSEC | RType::NSEC3 | RType::NSEC3PARAM
-        ) {
-            return Err(Diagnostic::error(
-                "not-yet",
-                at,
-                "a zone that is already signed cannot be served yet",
-            ));
-        }
         let data = fields.data(rtype)?;
         let minimum = data
             .last_chunk()

@@ -1,9 +1,11 @@
 //! From zones to a [`ZoneSet`].
 
-use super::{Apex, Candidate, EncodedSet, NONE, Node, Range, Shadow, Slot, ZoneSet, render};
+use super::{
+    Apex, Candidate, EncodedSet, NONE, Node, Range, Shadow, Slot, ZoneSet, proofs, render,
+};
 use crate::dynamic::{DynamicRecord, address_data};
 use crate::name::{ancestor, labels};
-use crate::zone::Owner;
+use crate::zone::{Owner, RrSet};
 use crate::{RType, Zone, rdata};
 use hashbrown::HashTable;
 
@@ -19,6 +21,7 @@ pub(super) fn compile(zones: Vec<Zone>) -> ZoneSet {
         sets: Vec::new(),
         candidates: Vec::new(),
         targets: Vec::new(),
+        proofs: Vec::new(),
         names: Vec::new(),
         canonical: Vec::new(),
         data: Vec::new(),
@@ -29,6 +32,7 @@ pub(super) fn compile(zones: Vec<Zone>) -> ZoneSet {
     index(&mut set);
     link_wildcards(&mut set);
     link_targets(&mut set);
+    proofs::link(&mut set);
     render::render(&mut set);
     set
 }
@@ -43,11 +47,24 @@ fn add_zone(set: &mut ZoneSet, zone: &Zone) {
         depth: apex_labels,
         denial_soa: NONE,
         denial: None,
+        nodes: Range {
+            start: set.nodes.len() as u32,
+            len: 0,
+        },
+        signed: false,
+        proofs: Range::default(),
+        hashing: None,
+        hashes: Box::default(),
     };
+    let mut hashed = proofs::Hashed::of(zone);
     // The nodes from the apex down to the last one added, by their labels below the apex.
     let mut path: Vec<u32> = Vec::new();
     for owner in zone.owners().values() {
         let wire = owner.name.wire();
+        // A hash is no name that anybody could ask for (RFC 5155 §7.2.8).
+        if hashed.take(set, owner, apex_labels) {
+            continue;
+        }
         let below = labels(wire).count().saturating_sub(apex_labels);
         apex.depth = apex.depth.max(apex_labels + below);
         // What this name shares with the path stays; what is missing in between exists without data.
@@ -65,14 +82,17 @@ fn add_zone(set: &mut ZoneSet, zone: &Zone) {
         let node = add_node(set, number, wire, &path, Some(owner));
         path.push(node);
     }
-    if let Some(soa) = zone
+    apex.nodes.len = set.nodes.len() as u32 - apex.nodes.start;
+    if let Some((owner, soa)) = zone
         .owners()
         .values()
         .next()
-        .and_then(|apex| apex.set(RType::SOA))
+        .and_then(|apex| Some((apex, apex.set(RType::SOA)?)))
     {
-        apex.denial_soa = add_denial_soa(set, soa);
+        apex.denial_soa = add_denial_soa(set, soa, owner);
+        apex.signed = owner.signatures(RType::SOA).is_some();
     }
+    hashed.finish(set, &mut apex);
     set.zones.push(apex);
 }
 
@@ -100,8 +120,10 @@ fn add_node(set: &mut ZoneSet, zone: u32, name: &[u8], path: &[u32], owner: Opti
     let start = set.slots.len() as u32;
     if let Some(owner) = owner {
         for rrset in &owner.sets {
-            let records: Vec<&[u8]> = rrset.data.iter().map(|d| &**d).collect();
-            let encoded = put_set(set, rrset.rtype, rrset.ttl, &records);
+            if matches!(rrset.rtype, RType::RRSIG | RType::NSEC3) {
+                continue;
+            }
+            let encoded = put_rrset(set, owner, rrset, rrset.ttl);
             set.slots.push(Slot {
                 rtype: rrset.rtype,
                 set: encoded,
@@ -123,6 +145,8 @@ fn add_node(set: &mut ZoneSet, zone: u32, name: &[u8], path: &[u32], owner: Opti
         shadow,
         slots,
         wildcard: NONE,
+        proof: NONE,
+        wild_proof: NONE,
         referral: None,
         alias: Vec::new(),
     });
@@ -137,10 +161,10 @@ fn dynamic_slot(set: &mut ZoneSet, record: &DynamicRecord) -> Slot {
         .map(|t| address_data(t.address))
         .collect();
     let all: Vec<&[u8]> = data.iter().map(|d| &**d).collect();
-    let everything = put_set(set, record.rtype, record.ttl_s, &all);
+    let everything = put_set(set, record.rtype, record.ttl_s, &all, &[]);
     let start = set.candidates.len() as u32;
     for (target, data) in record.targets.iter().zip(&all) {
-        let alone = put_set(set, record.rtype, record.ttl_s, &[data]);
+        let alone = put_set(set, record.rtype, record.ttl_s, &[data], &[]);
         set.candidates.push(Candidate {
             up: target.up,
             set: alone,
@@ -158,15 +182,22 @@ fn dynamic_slot(set: &mut ZoneSet, record: &DynamicRecord) -> Slot {
 }
 
 /// RFC 2308 §5: a denial is kept for the lesser of the SOA's TTL and its minimum.
-fn add_denial_soa(set: &mut ZoneSet, soa: &crate::zone::RrSet) -> u32 {
-    let Some(data) = soa.data.first() else {
-        return NONE;
-    };
-    let minimum = data.last_chunk().map_or(0, |m| u32::from_be_bytes(*m));
-    put_set(set, RType::SOA, soa.ttl.min(minimum), &[data])
+fn add_denial_soa(set: &mut ZoneSet, soa: &RrSet, owner: &Owner) -> u32 {
+    let minimum = soa
+        .data
+        .first()
+        .and_then(|data| data.last_chunk())
+        .map_or(0, |m| u32::from_be_bytes(*m));
+    put_rrset(set, owner, soa, soa.ttl.min(minimum))
 }
 
-fn put_name(set: &mut ZoneSet, wire: &[u8]) -> Range {
+/// Encodes an RRset of a name with its signatures.
+pub(super) fn put_rrset(set: &mut ZoneSet, owner: &Owner, rrset: &RrSet, ttl: u32) -> u32 {
+    let sigs = owner.signatures(rrset.rtype).map(|s| &s.data[..]);
+    put_set(set, rrset.rtype, ttl, &rrset.data, sigs.unwrap_or_default())
+}
+
+pub(super) fn put_name(set: &mut ZoneSet, wire: &[u8]) -> Range {
     let start = set.names.len() as u32;
     set.names.extend_from_slice(wire);
     set.canonical
@@ -177,24 +208,38 @@ fn put_name(set: &mut ZoneSet, wire: &[u8]) -> Range {
     }
 }
 
-fn put_set(set: &mut ZoneSet, rtype: RType, ttl: u32, records: &[&[u8]]) -> u32 {
-    let start = set.data.len() as u32;
-    for record in records {
-        set.data.extend((record.len() as u16).to_be_bytes());
-        set.data.extend_from_slice(record);
-    }
-    let data = Range {
-        start,
-        len: set.data.len() as u32 - start,
-    };
+fn put_set<D: AsRef<[u8]>>(
+    set: &mut ZoneSet,
+    rtype: RType,
+    ttl: u32,
+    records: &[D],
+    sigs: &[Box<[u8]>],
+) -> u32 {
+    let data = put_data(set, records);
+    let sigs = put_data(set, sigs);
     set.sets.push(EncodedSet {
         rtype,
         ttl,
         data,
+        sigs,
         targets: Range::default(),
         whole: None,
     });
     set.sets.len() as u32 - 1
+}
+
+/// Appends records to the arena, each behind its length.
+fn put_data<D: AsRef<[u8]>>(set: &mut ZoneSet, records: &[D]) -> Range {
+    let start = set.data.len() as u32;
+    for record in records {
+        let record = record.as_ref();
+        set.data.extend((record.len() as u16).to_be_bytes());
+        set.data.extend_from_slice(record);
+    }
+    Range {
+        start,
+        len: set.data.len() as u32 - start,
+    }
 }
 
 /// Fills both tables. A zone that comes later takes the place of one with its name.

@@ -13,10 +13,10 @@ pub(crate) enum Match<'a> {
     Redirect(&'a Node),
     /// The name exists.
     Exact(&'a Node),
-    /// The name does not exist and this wildcard matches it.
-    Wildcard(&'a Node),
-    /// The name does not exist.
-    Nothing,
+    /// The name does not exist and this wildcard matches it, the one below the closest encloser.
+    Wildcard { node: &'a Node, encloser: u32 },
+    /// The name does not exist, but its closest encloser does.
+    Nothing { encloser: u32 },
 }
 
 /// Looks up names.
@@ -38,14 +38,18 @@ impl Find for ZoneSet {
     }
 
     fn locate(&self, zone: u32, name: &QName, qtype: RType) -> Match<'_> {
-        let Some((node, exact)) = self.closest_encloser(zone, name) else {
-            return Match::Nothing;
+        let missing = Match::Nothing { encloser: NONE };
+        let Some((index, exact)) = self.closest_encloser(zone, name) else {
+            return missing;
+        };
+        let Some(node) = self.node(index) else {
+            return missing;
         };
         match node.shadow {
             Shadow::Nothing => {}
             Shadow::Cut(cut) => {
                 let Some(cut) = self.node(cut) else {
-                    return Match::Nothing;
+                    return missing;
                 };
                 let at_cut = exact && std::ptr::eq(cut, node);
                 return if at_cut && qtype == RType::DS {
@@ -56,7 +60,7 @@ impl Find for ZoneSet {
             }
             Shadow::Redirect(top) => {
                 let Some(top) = self.node(top) else {
-                    return Match::Nothing;
+                    return missing;
                 };
                 if !(exact && std::ptr::eq(top, node)) {
                     return Match::Redirect(top);
@@ -66,8 +70,13 @@ impl Find for ZoneSet {
         if exact {
             return Match::Exact(node);
         }
-        self.node(node.wildcard)
-            .map_or(Match::Nothing, Match::Wildcard)
+        match self.node(node.wildcard) {
+            Some(node) => Match::Wildcard {
+                node,
+                encloser: index,
+            },
+            None => Match::Nothing { encloser: index },
+        }
     }
 }
 
@@ -92,19 +101,19 @@ impl ZoneSet {
 
     /// The deepest existing name at or above `name`, and whether it is `name` itself. A name's ancestors within its
     /// zone all exist as nodes, which is what makes the search binary.
-    fn closest_encloser(&self, zone: u32, name: &QName) -> Option<(&Node, bool)> {
+    fn closest_encloser(&self, zone: u32, name: &QName) -> Option<(u32, bool)> {
         let apex = self.zone(zone)?;
         let whole = name.labels();
         if whole <= apex.depth
-            && let Some(node) = self.lookup(zone, name.wire())
+            && let Some(node) = self.lookup_index(zone, name.wire())
         {
             return Some((node, true));
         }
-        let mut best = self.lookup(zone, name.last(apex.labels))?;
+        let mut best = self.lookup_index(zone, name.last(apex.labels))?;
         let (mut exists, mut missing) = (apex.labels, whole.min(apex.depth + 1));
         while exists + 1 < missing {
             let middle = exists.midpoint(missing);
-            match self.lookup(zone, name.last(middle)) {
+            match self.lookup_index(zone, name.last(middle)) {
                 Some(node) => (best, exists) = (node, middle),
                 None => missing = middle,
             }
@@ -113,10 +122,6 @@ impl ZoneSet {
     }
 
     /// The node of a name in lower case.
-    pub(super) fn lookup(&self, zone: u32, name: &[u8]) -> Option<&Node> {
-        self.lookup_index(zone, name).and_then(|i| self.node(i))
-    }
-
     pub(super) fn lookup_index(&self, zone: u32, name: &[u8]) -> Option<u32> {
         let is_it = |i: &u32| {
             self.node(*i)

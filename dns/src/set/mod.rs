@@ -8,11 +8,13 @@
 
 mod compile;
 mod locate;
+mod proofs;
 mod render;
 
 pub(crate) use locate::{Find, Match};
 pub(crate) use render::Rendered;
 
+use crate::dnssec::hash::{Hash, Hashing};
 use crate::dynamic::{Health, HealthId};
 use crate::{RType, Zone};
 use hashbrown::HashTable;
@@ -40,6 +42,11 @@ pub(crate) struct Node {
     pub slots: Range,
     /// The node of `*` below this one.
     pub wildcard: u32,
+    /// In [`ZoneSet::proofs`]: what shows which types this name has. An NSEC of the name itself or, where it has no
+    /// records, of the one before it; the NSEC3 of the name, if there is one.
+    pub proof: u32,
+    /// What shows that there is no `*` below this name or, where there is one, which types it has.
+    pub wild_proof: u32,
     /// A referral, where this is a cut.
     pub referral: Option<Rendered>,
     /// Where this is an alias: whole answers by type asked for.
@@ -84,10 +91,19 @@ pub(crate) struct EncodedSet {
     pub ttl: u32,
     /// In the arena of data: each record's length in two bytes, then its data.
     pub data: Range,
+    /// Its signatures, encoded alike; empty where there are none.
+    pub sigs: Range,
     /// Nodes whose addresses belong into the additional section, in [`ZoneSet::targets`].
     pub targets: Range,
     /// The whole answer to a question for its owner and type.
     pub whole: Option<Rendered>,
+}
+
+/// A record that denies, as a name and an RRset of type NSEC or NSEC3.
+pub(crate) struct Proof {
+    /// In the arena of names.
+    pub owner: Range,
+    pub set: u32,
 }
 
 /// One zone of the set.
@@ -101,6 +117,16 @@ pub(crate) struct Apex {
     pub denial_soa: u32,
     /// NODATA or NXDOMAIN for the apex itself.
     pub denial: Option<Rendered>,
+    /// Its nodes.
+    pub nodes: Range,
+    /// Whether its SOA has a signature, so that who understands signatures gets them.
+    pub signed: bool,
+    /// In [`ZoneSet::proofs`], in their order.
+    pub proofs: Range,
+    /// Where it denies by hashes: how they are made.
+    pub hashing: Option<Hashing>,
+    /// The hash of each of its proofs.
+    pub hashes: Box<[Hash]>,
 }
 
 /// An RRset as the message writer takes it.
@@ -111,6 +137,11 @@ pub(crate) struct Answers<'a> {
 }
 
 impl<'a> Answers<'a> {
+    /// Whether there is no record.
+    pub fn is_empty(&self) -> bool {
+        self.data.is_empty()
+    }
+
     /// A single record that is in no zone, such as the CNAME made of a DNAME; `data` is its length and its data.
     pub fn made(rtype: RType, ttl: u32, data: &'a [u8]) -> Self {
         Self { rtype, ttl, data }
@@ -141,6 +172,7 @@ pub struct ZoneSet {
     sets: Vec<EncodedSet>,
     candidates: Vec<Candidate>,
     targets: Vec<u32>,
+    proofs: Vec<Proof>,
     names: Vec<u8>,
     /// The names in lower case, at the same places: what hashing and comparing looks at.
     canonical: Vec<u8>,
@@ -189,6 +221,15 @@ impl ZoneSet {
 
     pub(crate) fn targets(&self, set: &EncodedSet) -> &[u32] {
         set.targets.of(&self.targets)
+    }
+
+    /// An RRset's signatures, whose TTL is its own (RFC 4034 §3).
+    pub(crate) fn signatures(&self, set: &EncodedSet) -> Answers<'_> {
+        Answers {
+            rtype: RType::RRSIG,
+            ttl: set.ttl,
+            data: set.sigs.of(&self.data),
+        }
     }
 
     pub(crate) fn answers(&self, set: &EncodedSet) -> Answers<'_> {

@@ -169,6 +169,7 @@ fn resolved(set: &ZoneSet, index: u32, qtype: RType, buffer: &mut [u8]) -> Optio
         node.zone,
         &QName::read(name)?,
         qtype,
+        false,
         &asked,
         &mut writer,
     );

@@ -4,6 +4,7 @@
 
 use hickory_proto::op::Message;
 use hickory_proto::rr::{RData, Record};
+use hickory_proto::serialize::binary::BinEncodable;
 use seawall_diag::SourceMap;
 use seawall_dns::{
     AlwaysUp, Client, Health, Out, RType, Transport, Verdict, Zone, ZoneSet, answer,
@@ -78,6 +79,12 @@ impl Ask {
 
     pub fn edns(mut self, payload: u16) -> Self {
         self.edns = Some((payload, 0, false));
+        self
+    }
+
+    /// With EDNS and its DO bit, for signatures.
+    pub fn secure(mut self, payload: u16) -> Self {
+        self.edns = Some((payload, 0, true));
         self
     }
 
@@ -156,6 +163,38 @@ impl Answer {
             self.answers.iter().map(String::as_str).collect(),
             self.authority.iter().map(String::as_str).collect(),
         )
+    }
+}
+
+impl Answer {
+    /// The code, then the records of all sections in their order as `owner type`, the owner relative to
+    /// `example.test`, a signature as `owner +type`.
+    pub fn order(&self) -> Vec<String> {
+        let code = match self.rcode {
+            0 => "NOERROR".to_owned(),
+            3 => "NXDOMAIN".to_owned(),
+            other => other.to_string(),
+        };
+        let mut order = vec![code];
+        let sections = [
+            &self.message.answers,
+            &self.message.authorities,
+            &self.message.additionals,
+        ];
+        for record in sections.into_iter().flatten() {
+            let name = record.name.to_lowercase().to_string();
+            let owner = name.trim_end_matches("example.test.").trim_end_matches('.');
+            let owner = if owner.is_empty() { "@" } else { owner };
+            let rtype = RType(record.record_type().into());
+            if rtype != RType::RRSIG {
+                order.push(format!("{owner} {rtype}"));
+                continue;
+            }
+            let data = record.data.to_bytes().unwrap();
+            let covered = RType(u16::from_be_bytes([data[0], data[1]]));
+            order.push(format!("{owner} +{covered}"));
+        }
+        order
     }
 }
 
