@@ -1,7 +1,7 @@
 //! Serves zone files on one address, over UDP and TCP: `serve 127.0.0.1:25010 shop.test=shop.test.zone ...`
 
 use seawall_diag::SourceMap;
-use seawall_dns::{AlwaysUp, Shared, TcpLimits, Zone, ZoneSet, serve_tcp, serve_udp};
+use seawall_dns::{AlwaysUp, Shared, TcpLimits, Zone, Zones, serve_tcp, serve_udp};
 use std::error::Error;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
     }
-    let shared = Arc::new(Shared::new(ZoneSet::new(zones), Arc::new(AlwaysUp)));
+    let shared = Arc::new(Shared::new(Zones::new(zones), Arc::new(AlwaysUp)));
     let socket = std::net::UdpSocket::bind(&address)?;
     let for_udp = Arc::clone(&shared);
     std::thread::spawn(move || serve_udp(socket, for_udp, Arc::new(AtomicBool::new(false))));

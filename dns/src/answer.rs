@@ -6,7 +6,7 @@ use crate::message::Writer;
 use crate::query::{Edns, HEADER, Query, Question, rcode};
 use crate::resolve::{Outcome, resolve};
 use crate::set::{Find, Match, Rendered, ZoneSet};
-use crate::{DropReason, RType};
+use crate::{DropReason, RType, Zones};
 use std::net::IpAddr;
 
 const QR: u16 = 0x8000;
@@ -67,7 +67,7 @@ pub enum Verdict {
 }
 
 /// Answers one query. Neither allocates nor waits.
-pub fn answer(zones: &ZoneSet, query: &[u8], client: &Client<'_>, out: &mut Out<'_>) -> Verdict {
+pub fn answer(zones: &Zones, query: &[u8], client: &Client<'_>, out: &mut Out<'_>) -> Verdict {
     let Some(parsed) = Query::read(query) else {
         return Verdict::Drop(DropReason::Short);
     };
@@ -132,7 +132,7 @@ fn refusal(query: &Query, transport: Transport) -> Option<u16> {
 }
 
 /// Decides what the answer says and writes its sections.
-fn sections(zones: &ZoneSet, query: &Query, client: &Client<'_>, reply: &mut Reply<'_>) -> Outcome {
+fn sections(zones: &Zones, query: &Query, client: &Client<'_>, reply: &mut Reply<'_>) -> Outcome {
     if let Some(rcode) = refusal(query, client.transport) {
         return Outcome::only(rcode);
     }
@@ -144,7 +144,7 @@ fn sections(zones: &ZoneSet, query: &Query, client: &Client<'_>, reply: &mut Rep
         return Outcome::only(rcode::REFUSED);
     };
     let behind_question = reply.end;
-    let outcome = look_up(zones, zone, question, client.health, reply);
+    let outcome = look_up(zone, 0, question, client.health, reply);
     if question.class == CLASS_IN {
         return outcome;
     }

@@ -51,6 +51,30 @@ pub(crate) enum Field {
     Salt,
     /// A hash in base32hex without padding (RFC 5155 §3.3).
     Hash,
+    /// A character-string that may be missing, to the end (RFC 1183 §3.2).
+    OptionalText,
+    /// Four groups of hexadecimal digits (RFC 6742).
+    Locator,
+    /// The kind of a certificate, by number or mnemonic (RFC 4398 §2.1).
+    CertificateKind,
+    /// The scheme of a generalised NOTIFY, by number or mnemonic (RFC 9859 §2).
+    Scheme,
+    /// Address prefixes to the end (RFC 3123).
+    Prefixes,
+    /// An NSAP address, `0x...` with dots anywhere (RFC 1706).
+    Nsap,
+    /// Precedence, kind of gateway, algorithm, gateway, key (RFC 4025).
+    IpsecKey,
+    /// Precedence, discovery bit, kind of relay, relay (RFC 8777).
+    Relay,
+    /// Algorithm, identity, key, servers (RFC 8005).
+    Host,
+    /// Address, protocol, ports (RFC 1035 §3.4.2).
+    Services,
+    /// Base64 to the end, `-` for none.
+    OptionalBase64,
+    /// A number of 64 bits.
+    U64,
 }
 
 /// The fields of a type; `None` where only generic data (`\# length hex`, RFC 3597) can be written.
@@ -59,8 +83,16 @@ pub(crate) fn fields(rtype: RType) -> Option<&'static [Field]> {
     Some(match rtype {
         RType::A => &[V4],
         RType::AAAA => &[V6],
-        RType::NS | RType::CNAME | RType::PTR => &[Compressible],
-        RType::DNAME => &[Name],
+        RType::NS
+        | RType::CNAME
+        | RType::PTR
+        | RType::MD
+        | RType::MF
+        | RType::MB
+        | RType::MG
+        | RType::MR => &[Compressible],
+        RType::MINFO => &[Compressible, Compressible],
+        RType::DNAME | RType::NSAP_PTR => &[Name],
         RType::SOA => &[
             Compressible,
             Compressible,
@@ -71,24 +103,51 @@ pub(crate) fn fields(rtype: RType) -> Option<&'static [Field]> {
             Period,
         ],
         RType::MX => &[U16, Compressible],
-        RType::TXT | RType::SPF => &[Texts],
+        RType::TXT
+        | RType::SPF
+        | RType::NINFO
+        | RType::AVC
+        | RType::RESINFO
+        | RType::WALLET
+        | RType::CLA => &[Texts],
         RType::HINFO => &[Text, Text],
-        RType::RP => &[Name, Name],
-        RType::AFSDB | RType::KX => &[U16, Name],
+        RType::X25 => &[Text],
+        RType::ISDN => &[Text, OptionalText],
+        RType::GPOS => &[Text, Text, Text],
+        RType::RP | RType::TALINK => &[Name, Name],
+        RType::AFSDB | RType::KX | RType::RT | RType::LP => &[U16, Name],
+        RType::PX => &[U16, Name, Name],
+        RType::NID | RType::L64 => &[U16, Locator],
+        RType::L32 => &[U16, V4],
+        RType::APL => &[Prefixes],
+        RType::NSAP => &[Nsap],
+        RType::EID | RType::NIMLOC => &[Hex],
+        RType::CERT => &[CertificateKind, U16, Algorithm, Base64],
+        RType::DHCID | RType::HHIT | RType::BRID => &[Base64],
+        RType::IPSECKEY => &[IpsecKey],
+        RType::AMTRELAY => &[Relay],
+        RType::HIP => &[Host],
+        RType::WKS => &[Services],
+        RType::SINK => &[U8, U8, U8, Base64],
+        RType::DOA => &[U32, U32, U8, Text, OptionalBase64],
+        RType::CSYNC => &[U32, U16, Types],
+        RType::ZONEMD => &[U32, U8, U8, Hex],
+        RType::DSYNC => &[Type, Scheme, U16, Name],
+        RType::IPN => &[U64],
         RType::SRV => &[U16, U16, U16, Name],
         RType::NAPTR => &[U16, U16, Text, Text, Text, Name],
         RType::CAA => &[U8, Tag, RestText],
         RType::URI => &[U16, U16, RestText],
         RType::SSHFP => &[U8, U8, Hex],
         RType::TLSA | RType::SMIMEA => &[U8, U8, U8, Hex],
-        RType::DS | RType::CDS => &[U16, Algorithm, U8, Hex],
-        RType::DNSKEY | RType::CDNSKEY => &[U16, U8, Algorithm, Base64],
+        RType::DS | RType::CDS | RType::TA | RType::DLV => &[U16, Algorithm, U8, Hex],
+        RType::DNSKEY | RType::CDNSKEY | RType::KEY | RType::RKEY => &[U16, U8, Algorithm, Base64],
         RType::OPENPGPKEY => &[Base64],
         RType::LOC => &[Location],
         RType::EUI48 => &[Eui(6)],
         RType::EUI64 => &[Eui(8)],
         RType::SVCB | RType::HTTPS => &[U16, Name, Params],
-        RType::RRSIG => &[Type, Algorithm, U8, Period, Time, Time, U16, Name, Base64],
+        RType::RRSIG | RType::SIG => &[Type, Algorithm, U8, Period, Time, Time, U16, Name, Base64],
         RType::NSEC => &[Name, Types],
         RType::NSEC3 => &[U8, U8, U16, Salt, Hash, Types],
         RType::NSEC3PARAM => &[U8, U8, U16, Salt],
@@ -108,7 +167,15 @@ pub(crate) enum Piece<'a> {
 /// Splits record data into what is copied and what is compressed. Data that does not fit its type is copied.
 pub(crate) fn pieces(rtype: RType, data: &[u8]) -> impl Iterator<Item = Piece<'_>> {
     let (prefix, names) = match rtype {
-        RType::NS | RType::CNAME | RType::PTR => (0, 1),
+        RType::NS
+        | RType::CNAME
+        | RType::PTR
+        | RType::MB
+        | RType::MG
+        | RType::MR
+        | RType::MD
+        | RType::MF => (0, 1),
+        RType::MINFO => (0, 2),
         RType::MX => (2, 1),
         RType::SOA => (0, 2),
         _ => (data.len(), 0),
@@ -136,7 +203,7 @@ pub(crate) fn pieces(rtype: RType, data: &[u8]) -> impl Iterator<Item = Piece<'_
 pub(crate) fn additional_target(rtype: RType, data: &[u8]) -> Option<&[u8]> {
     let at = match rtype {
         RType::NS => 0,
-        RType::MX | RType::KX | RType::AFSDB => 2,
+        RType::MX | RType::KX | RType::AFSDB | RType::RT => 2,
         RType::SRV => 6,
         _ => return None,
     };
@@ -163,13 +230,23 @@ fn skip(field: Field, data: &[u8]) -> Option<&[u8]> {
     let len = match field {
         Field::V4 | Field::U32 | Field::Period | Field::Time => 4,
         Field::V6 | Field::Location => 16,
+        Field::Locator | Field::U64 => 8,
         Field::Name | Field::Compressible => wire_len(data)?,
-        Field::U8 | Field::Algorithm => 1,
-        Field::U16 | Field::Type => 2,
+        Field::U8 | Field::Algorithm | Field::Scheme => 1,
+        Field::U16 | Field::Type | Field::CertificateKind => 2,
         Field::Eui(n) => usize::from(n),
         Field::Text | Field::Salt => 1 + usize::from(*data.first()?),
         Field::Hash => 1 + usize::from(*data.first().filter(|n| **n > 0)?),
+        Field::OptionalText if data.is_empty() => 0,
+        Field::OptionalText => 1 + usize::from(*data.first()?),
         Field::Types => Some(data.len()).filter(|_| bitmap::is_well_formed(data))?,
+        Field::Prefixes => return skip_prefixes(data),
+        Field::IpsecKey => return skip_ipsec_key(data),
+        Field::Relay => return skip_relay(data),
+        Field::Host => return skip_host(data),
+        Field::Services => Some(data.len()).filter(|n| *n >= 5)?,
+        Field::Nsap => Some(data.len()).filter(|n| *n > 0)?,
+        Field::OptionalBase64 => data.len(),
         Field::Tag => 1 + usize::from(*data.first().filter(|n| **n > 0)?),
         Field::Texts => {
             let mut rest = skip(Field::Text, data)?;
@@ -197,6 +274,54 @@ fn skip_params(mut data: &[u8]) -> Option<&[u8]> {
         data = rest.get(usize::from(u16::from_be_bytes([*l0, *l1]))..)?;
     }
     data.is_empty().then_some(data)
+}
+
+fn skip_prefixes(mut data: &[u8]) -> Option<&[u8]> {
+    while let Some(([family0, family1, prefix, len], rest)) = data.split_first_chunk() {
+        let (bytes, bits) = match (family0, family1) {
+            (0, 1) => (4, 32),
+            (0, 2) => (16, 128),
+            _ => (127, 255),
+        };
+        let len = usize::from(len & 0x7F);
+        if len > bytes || *prefix > bits {
+            return None;
+        }
+        data = rest.get(len..)?;
+    }
+    data.is_empty().then_some(data)
+}
+
+/// The gateway that a kind announces: none, IPv4, IPv6 or a name.
+fn skip_gateway(kind: u8, data: &[u8]) -> Option<&[u8]> {
+    let len = match kind {
+        0 => 0,
+        1 => 4,
+        2 => 16,
+        3 => wire_len(data)?,
+        _ => return None,
+    };
+    data.get(len..)
+}
+
+fn skip_ipsec_key(data: &[u8]) -> Option<&[u8]> {
+    let ([_, kind, _], rest) = data.split_first_chunk()?;
+    skip_gateway(*kind, rest).map(|_| [].as_slice())
+}
+
+fn skip_relay(data: &[u8]) -> Option<&[u8]> {
+    let ([_, kind], rest) = data.split_first_chunk()?;
+    skip_gateway(kind & 0x7F, rest).filter(|rest| rest.is_empty())
+}
+
+fn skip_host(data: &[u8]) -> Option<&[u8]> {
+    let ([identity, _, k0, k1], rest) = data.split_first_chunk()?;
+    let key = usize::from(u16::from_be_bytes([*k0, *k1]));
+    let mut rest = rest.get(usize::from(*identity) + key..)?;
+    while !rest.is_empty() {
+        rest = rest.get(wire_len(rest)?..)?;
+    }
+    Some(rest)
 }
 
 #[cfg(test)]
@@ -228,6 +353,13 @@ mod tests {
         assert!(!is_well_formed(RType::MX, &[0, 1, 5, b'a']));
         assert!(is_well_formed(RType(65280), &[1, 2, 3]));
         assert!(!is_well_formed(RType::TXT, &[]));
+        assert!(is_well_formed(RType::NSEC, b"\0\0\x01\x40"));
+        assert!(
+            !is_well_formed(RType::NSEC, b"\0\0\x02\x40\0"),
+            "a zero at the end"
+        );
+        assert!(!is_well_formed(RType::APL, &[0, 1, 33, 0]));
+        assert!(!is_well_formed(RType::IPSECKEY, &[1, 4, 2]));
         assert!(
             !is_well_formed(RType::HTTPS, b"\0\x01\0\0\x03\0\x02\0\x50\0\x01\0\0"),
             "keys out of order"

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// One record of a zone file.
+/// One record.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Record {
     pub owner: Name,
     pub rtype: RType,
@@ -160,6 +161,21 @@ impl Zone {
         Ok(())
     }
 
+    /// A zone without records.
+    #[allow(dead_code, reason = "transfers are the next step")]
+    pub(crate) fn empty(origin: Name) -> Self {
+        Self {
+            origin,
+            owners: BTreeMap::new(),
+            warnings: Diagnostics::default(),
+        }
+    }
+
+    #[allow(dead_code, reason = "updates are the next step")]
+    pub(crate) fn owners_mut(&mut self) -> &mut BTreeMap<Box<[u8]>, Owner> {
+        &mut self.owners
+    }
+
     pub(crate) fn owners(&self) -> &BTreeMap<Box<[u8]>, Owner> {
         &self.owners
     }
@@ -225,12 +241,11 @@ impl Zone {
         if set.ttl == ttl {
             return Ok(None);
         }
-        // RFC 2181 §5.2 forbids it; the smallest promises nothing that a line did not.
-        set.ttl = set.ttl.min(ttl);
+        // RFC 2181 §5.2 forbids it; the first one's is what BIND takes.
         let differs = Diagnostic::warning(
             "ttl",
             at,
-            "the records of one name and type share one TTL; the smallest is used",
+            "the records of one name and type share one TTL; the first one's is used",
         );
         Ok(Some(differs.related(set.at, "this one differs")))
     }

@@ -5,7 +5,7 @@ mod asking;
 use asking::{Ask, zone};
 use seawall_dns::{
     AlwaysUp, Client, DynamicRecord, HealthId, Out, Policy, RType, Target, Transport, Verdict,
-    ZoneSet, answer,
+    Zones, answer,
 };
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -55,7 +55,7 @@ fn no_answer_allocates() {
         targets,
     };
     zone.add_dynamic(record).unwrap();
-    let zones = ZoneSet::new(vec![zone]);
+    let zones = Zones::new(vec![zone]);
     let questions = [
         ("www", "A"),
         ("www", "MX"),

@@ -3,7 +3,7 @@
 mod asking;
 
 use asking::{Ask, ask, set, zone, zone_named};
-use seawall_dns::ZoneSet;
+use seawall_dns::Zones;
 
 /// The SOA of a denial: its TTL is the minimum, 60, not the record's own 3600.
 const DENIAL: &str =
@@ -78,7 +78,7 @@ fn a_name_that_is_not_there_is_denied_with_the_soa_rfc2308() {
 
 #[test]
 fn a_soa_ttl_below_its_minimum_is_the_ttl_of_denials_rfc2308() {
-    let zones = ZoneSet::new(vec![{
+    let zones = Zones::new(vec![{
         let mut sources = seawall_diag::SourceMap::default();
         let file = sources.add(
             "z",
@@ -386,7 +386,7 @@ fn ds_is_the_parents_rfc4035() {
     let reply = ask(&set(lines), "sub.example.test", "DS");
     assert_eq!((reply.aa, reply.answers.len()), (true, 1), "{ds}");
     expect(lines, ("plain.example.test", "DS"), 0, true, &[], &[DENIAL]);
-    let both = ZoneSet::new(vec![
+    let both = Zones::new(vec![
         zone(lines),
         zone_named("sub.example.test", "www A 192.0.2.7\n"),
     ]);

@@ -3,7 +3,7 @@
 mod asking;
 
 use asking::{Ask, ask, zone};
-use seawall_dns::{DynamicRecord, Error, Health, HealthId, Policy, RType, Target, ZoneSet};
+use seawall_dns::{DynamicRecord, Error, Health, HealthId, Policy, RType, Target, Zones};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bit n: target n is up.
@@ -32,7 +32,7 @@ fn record(owner: &str, rtype: RType, targets: &[(&str, Option<u32>)]) -> Dynamic
     }
 }
 
-fn zones() -> ZoneSet {
+fn zones() -> Zones {
     let mut zone = zone("alias CNAME www\n@ MX 10 www\nsub NS www\nwww TXT static\n");
     let targets = [("192.0.2.10", Some(0)), ("198.51.100.7", Some(1))];
     zone.add_dynamic(record("www", RType::A, &targets)).unwrap();
@@ -44,7 +44,7 @@ fn zones() -> ZoneSet {
     .unwrap();
     zone.add_dynamic(record("*.any.example.test.", RType::A, &targets))
         .unwrap();
-    ZoneSet::new(vec![zone])
+    Zones::new(vec![zone])
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod asking;
 
 use asking::{Ask, set, wire_name};
 use hickory_proto::op::Message;
-use seawall_dns::{AlwaysUp, Client, DropReason, Out, Transport, Verdict, ZoneSet, answer};
+use seawall_dns::{AlwaysUp, Client, DropReason, Out, Transport, Verdict, Zones, answer};
 
 const LINES: &str = "www A 192.0.2.1\n*.w CNAME www\nsub NS ns.sub\nns.sub A 192.0.2.2\nd DNAME w\nbig TXT \"0123456789\"\n\
     a.b.ent MX 1 www\nunk TYPE65280 \\# 3 010203\n";
@@ -22,7 +22,7 @@ impl Seed {
 }
 
 /// What must hold for any bytes whatsoever.
-fn check(zones: &ZoneSet, query: &[u8], transport: Transport) -> Verdict {
+fn check(zones: &Zones, query: &[u8], transport: Transport) -> Verdict {
     let mut buffer = [0u8; 4096];
     let client = Client {
         addr: [192, 0, 2, 99].into(),

@@ -3,7 +3,7 @@
 mod asking;
 
 use asking::{Ask, ask, set, wire_name, zone, zone_named};
-use seawall_dns::{RType, ZoneSet, limits};
+use seawall_dns::{RType, Zones, limits};
 
 const DENIAL: &str =
     "example.test. 60 SOA ns1.example.test. hostmaster.example.test. 1 7200 3600 1209600 60";
@@ -26,12 +26,12 @@ fn outside_of_all_zones_is_refused() {
             "{name}"
         );
     }
-    assert_eq!(ask(&ZoneSet::new(Vec::new()), "example.test", "A").rcode, 5);
+    assert_eq!(ask(&Zones::new(Vec::new()), "example.test", "A").rcode, 5);
 }
 
 #[test]
 fn the_root_can_be_a_zone() {
-    let zones = ZoneSet::new(vec![
+    let zones = Zones::new(vec![
         zone_named(".", "www.example.test A 192.0.2.1\n"),
         zone_named("example.test", WWW),
     ]);
@@ -242,7 +242,7 @@ fn every_type_is_carried_as_it_was_written() {
 
 #[test]
 fn a_later_zone_takes_the_place_of_one_with_its_name() {
-    let zones = ZoneSet::new(vec![zone("a A 192.0.2.1\n"), zone("a A 192.0.2.2\n")]);
+    let zones = Zones::new(vec![zone("a A 192.0.2.1\n"), zone("a A 192.0.2.2\n")]);
     assert_eq!(
         ask(&zones, "a.example.test", "A").answers,
         ["a.example.test. 300 A 192.0.2.2"]

@@ -4,7 +4,7 @@
 mod asking;
 use asking::{Ask, HEAD, set};
 use seawall_diag::SourceMap;
-use seawall_dns::{Zone, ZoneSet};
+use seawall_dns::{Zone, Zones};
 
 /// A signature that is none, for a type.
 fn sig(owner: &str, covered: &str) -> String {
@@ -14,7 +14,7 @@ fn sig(owner: &str, covered: &str) -> String {
 }
 
 /// A zone with a wildcard, an alias, an empty non-terminal and two delegations.
-fn nsec() -> ZoneSet {
+fn nsec() -> Zones {
     let mut lines = String::from(
         "@ DNSKEY 257 3 13 AAAA\n@ 60 NSEC a.ent NS SOA RRSIG NSEC DNSKEY\n\
          a.ent TXT x\na.ent 60 NSEC ns1 TXT RRSIG NSEC\n\
@@ -39,7 +39,7 @@ fn nsec() -> ZoneSet {
 }
 
 /// The answer's records as `owner type`, each section in its order; a signature as `owner +type`.
-fn order(zones: &ZoneSet, name: &str, qtype: &str) -> Vec<String> {
+fn order(zones: &Zones, name: &str, qtype: &str) -> Vec<String> {
     Ask::new(name, qtype).secure(1232).of(zones).order()
 }
 

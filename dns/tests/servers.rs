@@ -5,7 +5,7 @@ mod asking;
 use asking::{Answer, Ask, set};
 use seawall_dns::{
     AlwaysUp, Counters, DropReason, DynamicRecord, Health, HealthId, Policy, RType, Shared, Target,
-    TcpLimits, ZoneSet, limits, serve_tcp, serve_udp,
+    TcpLimits, Zones, limits, serve_tcp, serve_udp,
 };
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -340,7 +340,7 @@ fn a_panic_loses_its_query_and_no_other() {
         targets,
     })
     .unwrap();
-    let shared = Arc::new(Shared::new(ZoneSet::new(vec![zone]), Arc::new(Broken)));
+    let shared = Arc::new(Shared::new(Zones::new(vec![zone]), Arc::new(Broken)));
     let udp = Udp::start(&shared);
     let client = UdpSocket::bind("127.0.0.1:0").unwrap();
     client

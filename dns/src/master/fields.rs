@@ -1,7 +1,7 @@
 //! The fields of one entry, read from left to right.
 
 use super::scan::Token;
-use super::{location, params, signed};
+use super::{location, params, signed, words};
 use crate::name::unescape;
 use crate::rdata::{self, Field};
 use crate::{Name, RType};
@@ -198,11 +198,33 @@ impl<'t> Fields<'t> {
             Field::Types => signed::types(self, out)?,
             Field::Salt => signed::salt(self, out)?,
             Field::Hash => signed::hash(self, out)?,
+            Field::OptionalText => {
+                if self.peek().is_some() {
+                    self.text(out)?;
+                }
+            }
+            Field::Locator => words::locator(self, out)?,
+            Field::CertificateKind => out.extend(words::certificate_kind(self)?.to_be_bytes()),
+            Field::Scheme => out.push(words::scheme(self)?),
+            Field::Prefixes => words::prefixes(self, out)?,
+            Field::Nsap => words::nsap(self, out)?,
+            Field::IpsecKey => words::ipsec_key(self, out)?,
+            Field::Relay => words::relay(self, out)?,
+            Field::Host => words::host(self, out)?,
+            Field::Services => words::services(self, out)?,
+            Field::OptionalBase64 => {
+                if self.peek().is_some_and(|(text, _)| text == "-") {
+                    self.at += 1;
+                } else {
+                    self.base64(out)?;
+                }
+            }
+            Field::U64 => out.extend(words::long(self)?.to_be_bytes()),
         }
         Ok(())
     }
 
-    fn address<T: std::str::FromStr>(&mut self, what: &str) -> Read<T> {
+    pub fn address<T: std::str::FromStr>(&mut self, what: &str) -> Read<T> {
         let (text, at) = self.next(what)?;
         text.parse()
             .map_err(|_| Diagnostic::error("bad-address", at, format!("`{text}` is not {what}")))
@@ -242,9 +264,10 @@ impl<'t> Fields<'t> {
         Ok(())
     }
 
-    fn base64(&mut self, out: &mut Vec<u8>) -> Read<()> {
+    pub fn base64(&mut self, out: &mut Vec<u8>) -> Read<()> {
         let (first, at) = self.next("base64 data")?;
-        let mut joined = first.to_owned();
+        // Deleted keys are announced with a single zero (RFC 8078 §4), which some write as a number.
+        let mut joined = if first == "0" { "AA==" } else { first }.to_owned();
         while let Ok((text, _)) = self.next("") {
             joined.push_str(text);
         }
@@ -252,8 +275,11 @@ impl<'t> Fields<'t> {
             .ok_or_else(|| Diagnostic::error("bad-data", at, "this is not base64 (with padding)"))
     }
 
-    fn algorithm(&mut self) -> Read<u8> {
-        const MNEMONICS: [(&str, u8); 7] = [
+    pub fn algorithm(&mut self) -> Read<u8> {
+        const MNEMONICS: [(&str, u8); 14] = [
+            ("RSAMD5", 1),
+            ("DH", 2),
+            ("DSA", 3),
             ("RSASHA1", 5),
             ("RSASHA256", 8),
             ("RSASHA512", 10),
@@ -261,6 +287,10 @@ impl<'t> Fields<'t> {
             ("ECDSAP384SHA384", 14),
             ("ED25519", 15),
             ("ED448", 16),
+            ("INDIRECT", 252),
+            ("PRIVATEDNS", 253),
+            ("PRIVATEOID", 254),
+            ("NSEC3RSASHA1", 7),
         ];
         if let Some((_, number)) = self
             .peek()

@@ -11,6 +11,8 @@ mod params;
 mod reader;
 mod scan;
 mod signed;
+pub(crate) mod words;
 
 pub(crate) use check::check;
+pub(crate) use params::KEYS;
 pub(crate) use reader::Reader;

@@ -5,7 +5,8 @@ use seawall_diag::{Diagnostic, Span};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-const KEYS: [(&str, u16); 8] = [
+/// Parameters with a name (RFC 9460 §14.3.2 and later).
+pub(crate) const KEYS: [(&str, u16); 9] = [
     ("mandatory", 0),
     ("alpn", 1),
     ("no-default-alpn", 2),
@@ -14,6 +15,7 @@ const KEYS: [(&str, u16); 8] = [
     ("ech", 5),
     ("ipv6hint", 6),
     ("dohpath", 7),
+    ("ohttp", 8),
 ];
 
 /// Reads `key=value` words to the end and writes them in the order of their keys.
@@ -74,7 +76,7 @@ fn encode(key: u16, name: &str, value: Option<&str>, at: Span) -> Read<Vec<u8>> 
         return Ok(bytes);
     }
     let missing = || bad(at, format!("`{name}` needs a value"));
-    if key != 2 && bytes.is_empty() {
+    if !matches!(key, 2 | 8) && bytes.is_empty() {
         return Err(missing());
     }
     let text = std::str::from_utf8(&bytes).map_err(|_| bad(at, "this value is not UTF-8"));
@@ -91,7 +93,7 @@ fn encode(key: u16, name: &str, value: Option<&str>, at: Span) -> Read<Vec<u8>> 
             out.extend(keys.iter().flat_map(|k| k.to_be_bytes()));
         }
         1 => protocols(&bytes, &mut out).ok_or_else(|| bad(at, "a protocol has 1 to 255 bytes"))?,
-        2 if value.is_some() => return Err(bad(at, "`no-default-alpn` takes no value")),
+        2 | 8 if value.is_some() => return Err(bad(at, format!("`{name}` takes no value"))),
         3 => out.extend(
             text?
                 .parse::<u16>()

@@ -128,7 +128,7 @@ impl<'a> Reader<'a> {
     ) -> Read<()> {
         match word.to_ascii_uppercase().as_str() {
             "$ORIGIN" => context.origin = fields.name("the origin")?,
-            "$TTL" => self.default_ttl = Some(ttl_within_range(fields.period("the TTL")?, at)?),
+            "$TTL" => self.default_ttl = Some(within_range(fields.period("the TTL")?)),
             "$INCLUDE" => {
                 let (path, path_at) = fields.next("the file to include")?;
                 let origin = if fields.peek().is_some() {
@@ -175,7 +175,7 @@ impl<'a> Reader<'a> {
             let (word, at) = fields.next("the type")?;
             if ttl.is_none() && word.starts_with(|c: char| c.is_ascii_digit()) {
                 let seconds = period(word).ok_or_else(|| bad_word(word, at))?;
-                ttl = Some(ttl_within_range(seconds, at)?);
+                ttl = Some(within_range(seconds));
             } else if !class
                 && (word.eq_ignore_ascii_case("IN") || word.eq_ignore_ascii_case("CLASS1"))
             {
@@ -235,13 +235,11 @@ fn bad_word(word: &str, at: Span) -> Diagnostic {
     .help("a type without a mnemonic is written TYPEnnn, its data \\# LENGTH HEX")
 }
 
-fn ttl_within_range(seconds: u32, at: Span) -> Read<u32> {
+/// RFC 2181 §8: a TTL with its highest bit set counts as zero.
+fn within_range(seconds: u32) -> u32 {
     if seconds <= i32::MAX as u32 {
-        return Ok(seconds);
+        seconds
+    } else {
+        0
     }
-    Err(Diagnostic::error(
-        "bad-number",
-        at,
-        crate::Error::TtlTooLarge.to_string(),
-    ))
 }

@@ -6,7 +6,7 @@ mod udp;
 pub use tcp::serve_tcp;
 pub use udp::serve_udp;
 
-use crate::{Client, Counters, DropReason, Health, Out, Verdict, ZoneSet, answer};
+use crate::{Client, Counters, DropReason, Health, Out, Verdict, Zones, answer};
 use arc_swap::{ArcSwap, Guard};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// the [`Health`] it was given out by.
 pub struct Serving {
     /// What is answered.
-    pub zones: Arc<ZoneSet>,
+    pub zones: Arc<Zones>,
     /// What dynamic records ask.
     pub health: Arc<dyn Health>,
 }
@@ -29,7 +29,7 @@ pub struct Shared {
 
 impl Shared {
     /// Starts with these zones.
-    pub fn new(zones: ZoneSet, health: Arc<dyn Health>) -> Self {
+    pub fn new(zones: Zones, health: Arc<dyn Health>) -> Self {
         let serving = ArcSwap::from_pointee(Serving {
             zones: Arc::new(zones),
             health,
@@ -41,7 +41,7 @@ impl Shared {
     }
 
     /// Answers from these zones from the next batch of queries on; nothing is lost meanwhile.
-    pub fn publish(&self, zones: ZoneSet, health: Arc<dyn Health>) {
+    pub fn publish(&self, zones: Zones, health: Arc<dyn Health>) {
         self.serving.store(Arc::new(Serving {
             zones: Arc::new(zones),
             health,
@@ -56,7 +56,7 @@ impl Shared {
 
 /// Answers, and outlives a panic: one query is lost instead of the thread that serves all others. Nothing is left
 /// half-done, as zones are never written to and every answer starts its buffer anew.
-fn guarded(zones: &ZoneSet, query: &[u8], client: &Client<'_>, out: &mut Out<'_>) -> Verdict {
+fn guarded(zones: &Zones, query: &[u8], client: &Client<'_>, out: &mut Out<'_>) -> Verdict {
     catch_unwind(AssertUnwindSafe(|| answer(zones, query, client, out)))
         .unwrap_or(Verdict::Drop(DropReason::Panic))
 }

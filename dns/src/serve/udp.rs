@@ -41,7 +41,7 @@ pub fn serve_udp(socket: UdpSocket, shared: Arc<Shared>, stop: Arc<AtomicBool>) 
 fn one(
     datagram: &Datagram<'_>,
     room: &mut [u8],
-    zones: &crate::ZoneSet,
+    zones: &crate::Zones,
     health: &dyn crate::Health,
     tally: &mut Snapshot,
 ) -> Option<usize> {

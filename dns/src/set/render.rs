@@ -212,9 +212,10 @@ fn finish(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AlwaysUp, Client, Out, Transport, Verdict, Zone, answer};
+    use crate::{AlwaysUp, Client, Name, Out, Transport, Verdict, Zone, Zones, answer};
     use hickory_proto::op::Message;
     use seawall_diag::SourceMap;
+    use std::sync::Arc;
 
     const ZONE: &str = "$TTL 300\n@ SOA ns1 hostmaster 1 2 3 4 5\n@ NS ns1\n@ NS ns.sub\nns1 A 192.0.2.1\n@ MX 1 mail\n@ MX 2 mail.sub\n\
         mail A 192.0.2.2\nmail AAAA ::2\nwww CNAME mail\nout CNAME www.other.test.\nnx CNAME nothing\nsub NS ns.sub\nsub NS ns1\nns.sub A 192.0.2.3\n\
@@ -238,7 +239,7 @@ mod tests {
     }
 
     /// The answer as another decoder sees it: one may point to more than the other.
-    fn reply(set: &ZoneSet, name: &str, qtype: RType) -> Message {
+    fn reply(set: &Arc<ZoneSet>, name: &str, qtype: RType) -> Message {
         let mut query = vec![0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
         query.extend_from_slice(crate::Name::parse(name, None).unwrap().wire());
         query.extend(qtype.0.to_be_bytes());
@@ -250,7 +251,9 @@ mod tests {
             health: &AlwaysUp,
         };
         let mut out = Out::new(&mut buffer);
-        match answer(set, &query, &client, &mut out) {
+        let mut zones = Zones::default();
+        zones.insert(&Name::parse("z.test.", None).unwrap(), Arc::clone(set));
+        match answer(&zones, &query, &client, &mut out) {
             Verdict::Reply(len) => Message::from_vec(out.written(len)).unwrap(),
             Verdict::Drop(reason) => panic!("{reason:?}"),
         }
@@ -258,7 +261,7 @@ mod tests {
 
     #[test]
     fn what_is_rendered_ahead_is_what_would_be_written() {
-        let (rendered, bare) = (zones(), bare());
+        let (rendered, bare) = (Arc::new(zones()), Arc::new(bare()));
         let names = [
             "",
             "www.",

@@ -6,9 +6,7 @@ use hickory_proto::op::Message;
 use hickory_proto::rr::{RData, Record};
 use hickory_proto::serialize::binary::BinEncodable;
 use seawall_diag::SourceMap;
-use seawall_dns::{
-    AlwaysUp, Client, Health, Out, RType, Transport, Verdict, Zone, ZoneSet, answer,
-};
+use seawall_dns::{AlwaysUp, Client, Health, Out, RType, Transport, Verdict, Zone, Zones, answer};
 
 /// Header of a small zone: SOA with a minimum below its TTL, two servers.
 pub const HEAD: &str = "$TTL 300\n\
@@ -29,8 +27,8 @@ pub fn zone_named(name: &str, lines: &str) -> Zone {
         .unwrap_or_else(|found| panic!("{:#?}", found.lines(&sources)))
 }
 
-pub fn set(lines: &str) -> ZoneSet {
-    ZoneSet::new(vec![zone(lines)])
+pub fn set(lines: &str) -> Zones {
+    Zones::new(vec![zone(lines)])
 }
 
 /// A name in wire form, byte for byte.
@@ -103,11 +101,11 @@ impl Ask {
         query
     }
 
-    pub fn of(&self, zones: &ZoneSet) -> Answer {
+    pub fn of(&self, zones: &Zones) -> Answer {
         self.with(zones, &AlwaysUp)
     }
 
-    pub fn with(&self, zones: &ZoneSet, health: &dyn Health) -> Answer {
+    pub fn with(&self, zones: &Zones, health: &dyn Health) -> Answer {
         let mut buffer = vec![0; 65_535];
         let mut out = Out::new(&mut buffer);
         let client = Client {
@@ -123,7 +121,7 @@ impl Ask {
 }
 
 /// Asks over UDP with EDNS at its largest.
-pub fn ask(zones: &ZoneSet, name: &str, qtype: &str) -> Answer {
+pub fn ask(zones: &Zones, name: &str, qtype: &str) -> Answer {
     Ask::new(name, qtype).edns(1232).of(zones)
 }
 

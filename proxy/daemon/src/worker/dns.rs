@@ -3,7 +3,7 @@
 use super::host::{KeeperHost, udp};
 use crate::log::ErrorLog;
 use seawall_conf::model::LogLevel;
-use seawall_dns::{AlwaysUp, Shared, TcpLimits, ZoneSet, serve_tcp, serve_udp};
+use seawall_dns::{AlwaysUp, Shared, TcpLimits, Zones, serve_tcp, serve_udp};
 use seawall_edge::plan::Plan;
 use seawall_sys::listen::Endpoint;
 use std::{
@@ -39,7 +39,7 @@ struct Listening {
 impl DnsServer {
     /// A server without zones and addresses.
     pub fn new(log: ErrorLog) -> Self {
-        let shared = Arc::new(Shared::new(ZoneSet::new(Vec::new()), Arc::new(AlwaysUp)));
+        let shared = Arc::new(Shared::new(Zones::new(Vec::new()), Arc::new(AlwaysUp)));
         Self {
             shared,
             live: Mutex::default(),

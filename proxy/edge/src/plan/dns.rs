@@ -3,7 +3,7 @@
 use super::{PoolPlan, compile::Environment};
 use seawall_conf::model::{self, DnsPolicy};
 use seawall_diag::{Diagnostic, Diagnostics, SourceMap};
-use seawall_dns::{DynamicRecord, Health, HealthId, Policy, RType, Target, Zone, ZoneSet};
+use seawall_dns::{DynamicRecord, Health, HealthId, Policy, RType, Target, Zone, Zones};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -13,7 +13,7 @@ use std::{
 /// Zones, and the health that their records ask.
 pub struct DnsPlan {
     /// What is answered.
-    pub zones: ZoneSet,
+    pub zones: Zones,
     /// The pools of this plan.
     pub health: Arc<PoolHealth>,
     /// Zone files and what they include, for watching.
@@ -71,7 +71,7 @@ pub fn compile(
     }
     let health = Arc::new(PoolHealth(pools.to_vec()));
     DnsPlan {
-        zones: ZoneSet::new(zones),
+        zones: Zones::new(zones),
         health,
         files,
     }

@@ -1,0 +1,89 @@
+//! The zones that answer together, each compiled by itself, so that a change to one leaves the others as they are.
+
+use crate::name::labels;
+use crate::query::QName;
+use crate::{Name, RType, Zone, ZoneSet};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Zones by name. Immutable: a change makes a new one, which shares the zones that did not change.
+#[derive(Clone, Default)]
+pub struct Zones {
+    by_name: HashMap<Box<[u8]>, Arc<ZoneSet>, ahash::RandomState>,
+    /// Bit n: some zone's name has n labels.
+    labels: u128,
+}
+
+impl Zones {
+    /// Compiles zones. Of two with the same name the later one answers.
+    pub fn new(zones: Vec<Zone>) -> Self {
+        let mut all = Self::default();
+        for zone in zones {
+            let name = zone.origin().clone();
+            all.insert(&name, Arc::new(ZoneSet::new(vec![zone])));
+        }
+        all
+    }
+
+    /// Puts a compiled zone in the place of one with its name.
+    pub fn insert(&mut self, name: &Name, zone: Arc<ZoneSet>) {
+        let name = name.lower();
+        self.labels |= 1u128.checked_shl(name.labels() as u32).unwrap_or(0);
+        self.by_name.insert(name.wire().into(), zone);
+    }
+
+    /// Takes a zone out.
+    pub fn remove(&mut self, name: &Name) -> Option<Arc<ZoneSet>> {
+        let removed = self.by_name.remove(name.lower().wire());
+        self.labels = self
+            .by_name
+            .keys()
+            .fold(0, |bits, name| bits | 1 << labels(name).count());
+        removed
+    }
+
+    /// A zone by its own name.
+    pub fn get(&self, name: &Name) -> Option<&Arc<ZoneSet>> {
+        self.by_name.get(name.lower().wire())
+    }
+
+    /// All of them, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<ZoneSet>> {
+        self.by_name.values()
+    }
+
+    /// How many zones there are.
+    pub fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// Whether there is no zone, so that everything is refused.
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    /// The zone that answers for a name: the closest one above; for DS the parent's, if it is here (RFC 4035 §3.1.4.1).
+    pub(crate) fn zone_of(&self, name: &QName, qtype: RType) -> Option<&Arc<ZoneSet>> {
+        let (found, labels) = self.closest(name, name.labels())?;
+        if qtype == RType::DS && labels == name.labels() && labels > 0 {
+            return Some(
+                self.closest(name, labels - 1)
+                    .map_or(found, |(parent, _)| parent),
+            );
+        }
+        Some(found)
+    }
+
+    /// The zone with the most labels, at most `labels`, that `name` lies in.
+    fn closest(&self, name: &QName, labels: usize) -> Option<(&Arc<ZoneSet>, usize)> {
+        let mut candidates = self.labels & (u128::MAX >> (127 - labels.min(127)));
+        while candidates != 0 {
+            let n = 127 - candidates.leading_zeros() as usize;
+            candidates &= !(1 << n);
+            if let Some(zone) = self.by_name.get(name.last(n)) {
+                return Some((zone, n));
+            }
+        }
+        None
+    }
+}
