@@ -1,9 +1,7 @@
 //! base32hex without padding (RFC 4648 §7): its order is that of the bytes, which is why NSEC3 uses it.
 
-#[cfg(test)]
 const DIGITS: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
 
-#[cfg(test)]
 /// Encodes in lower case.
 pub(crate) fn encode(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len().div_ceil(5) * 8);
