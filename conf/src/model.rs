@@ -18,10 +18,12 @@ mod http2;
 
 pub use http2::Http2Limits;
 mod access;
+mod acme;
 mod computed;
 mod exposure;
 
 pub use access::*;
+pub use acme::*;
 pub use computed::*;
 pub use exposure::*;
 mod limit;
@@ -57,6 +59,8 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// Whose `X-Forwarded-*` and `Forwarded` count.
     pub trusted_proxies: Vec<IpNet>,
+    /// The CA that issues for public names, if one is named.
+    pub acme: Option<Acme>,
     /// Log files.
     pub log: Log,
     /// The DNS server, if wanted.
@@ -362,6 +366,8 @@ pub struct Site {
     pub listeners: Vec<usize>,
     /// Its certificates.
     pub tls: SiteTls,
+    /// The authorities (PEM) of which clients must show a certificate.
+    pub clients: Option<(PathBuf, Span)>,
     /// Whether plain HTTP is answered with 308 to HTTPS.
     pub redirect_to_https: bool,
     /// How a route is found.
@@ -404,6 +410,9 @@ pub enum SiteTls {
     Passthrough,
     /// Issued by the internal CA.
     Internal,
+    /// By the CA that [`Config::acme`] names, for these names (wildcards as `*.name`); the internal CA issues for the
+    /// site's other ones.
+    Acme(Vec<String>),
     /// Files, watched. Several pairs where a site has an RSA and an ECDSA certificate.
     Files(Vec<CertificateFiles>),
 }
@@ -415,6 +424,8 @@ pub struct CertificateFiles {
     pub certificate: (PathBuf, Span),
     /// PEM.
     pub key: (PathBuf, Span),
+    /// An OCSP response (DER) that is stapled.
+    pub ocsp: Option<(PathBuf, Span)>,
 }
 
 /// How a route is found in a site.

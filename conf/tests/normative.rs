@@ -85,7 +85,7 @@ fn mended(line: &str) -> Option<String> {
         l if l.starts_with("timeouts: {") => "  timeouts: { connect: 3s, first_byte: 60s, between_bytes: 60s }".into(),
         l if l.starts_with("- { path: /ws") => "      - { path: /ws, to: shop-web }".into(),
         l if l.starts_with("to: { shop-web") => "        to: shop-web".into(),
-        l if l.starts_with("- { host: vault") => "  - { host: vault.lan, listen: lan, tls: { certificate: lan.pem, key: lan.key }, to: vault }".into(),
+        l if l.starts_with("- { host: vault") => "  - { host: vault.lan, listen: lan, tls: { certificate: lan.pem, key: lan.key, clients: lan-ca.pem }, to: vault }".into(),
         _ => return None,
     })
 }

@@ -11,6 +11,8 @@ declare -A bench=([h2load]=nghttp2-client [openssl]=openssl [nginx]=nginx-light 
 test+=([gzip]=gzip [brotli]=brotli [zstd]=zstd)
 # what answers over FastCGI
 test+=([php-fpm]=php-fpm)
+# the CA that certificates are asked of
+test+=([pebble]=pebble)
 # servers that streams lead to
 test+=([redis-server]=redis-server)
 

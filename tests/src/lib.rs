@@ -27,6 +27,7 @@ pub mod http2;
 pub mod load;
 mod origin;
 mod patience;
+pub mod pebble;
 mod peer;
 pub mod php;
 mod ports;

@@ -30,7 +30,14 @@ pub struct Session {
 /// # Errors
 /// The handshake's.
 pub fn connect(address: SocketAddr, name: &str, ca: &Path) -> io::Result<Session> {
-    let config = trusting(ca, &[b"http/1.1"])?;
+    shake(address, name, trusting(ca, &[b"http/1.1"])?)
+}
+
+/// Shakes hands for `name` in a way of one's own.
+///
+/// # Errors
+/// The handshake's.
+pub fn shake(address: SocketAddr, name: &str, config: Arc<ClientConfig>) -> io::Result<Session> {
     let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
     let mut session = ClientConnection::new(config, name).map_err(io::Error::other)?;
     let mut socket = TcpStream::connect(address)?;

@@ -90,6 +90,7 @@ pub(crate) fn lower(
         limits: limits.clone(),
         identity_header: IdentityHeader::XForwardedFor,
         computed: Vec::new(),
+        acme: None,
     };
     if let Some(http) = http {
         read_limits(reader, http, &mut limits);

@@ -126,6 +126,7 @@ impl OriginScope {
             (Some(certificate), Some(key)) => Some(CertificateFiles {
                 certificate: certificate.clone(),
                 key: key.clone(),
+                ocsp: None,
             }),
             (Some((path, at)), None) => {
                 let message = format!(

@@ -43,6 +43,7 @@ pub(crate) fn site(
         names: listen::names(builder.reader, d),
         listeners: listens.iter().map(|l| l.index).collect(),
         tls: tls(builder.reader, &scope, listens, any_tls),
+        clients: None,
         redirect_to_https: false,
         routing: Routing::Nginx,
         program,
@@ -86,6 +87,7 @@ fn tls(reader: &mut Reader<'_>, scope: &Scope, listens: &[Listen], any_tls: bool
         pairs.push(CertificateFiles {
             certificate: (reader.conf_prefix.join(&certificate.text), certificate.at),
             key: (reader.conf_prefix.join(&key.text), key.at),
+            ocsp: None,
         });
     }
     SiteTls::Files(pairs)

@@ -1,5 +1,6 @@
 //! The whole document: the order in which its rooms are read, and what concerns the processes.
 
+use super::acme;
 use super::dns;
 use super::exposure;
 use super::http2;
@@ -39,6 +40,7 @@ const DOCUMENT: Shape = Shape {
         "admin",
         "metrics",
         "trusted_proxies",
+        "acme",
         "log",
         "dns",
         "caches",
@@ -49,7 +51,7 @@ const DOCUMENT: Shape = Shape {
         "streams",
         "limits",
     ],
-    not_yet: &["acme"],
+    not_yet: &[],
 };
 
 const PROCESS: Shape = Shape {
@@ -136,8 +138,15 @@ fn read_document(
     if let Some(node) = document.get("defaults") {
         defaults = read_defaults(reader, node, &names, &mut pools).over(&defaults);
     }
+    let acme = document.get("acme").and_then(|n| acme::read(reader, n));
+    let issuing = acme::Issuing {
+        acme: acme.as_ref(),
+        has_zones: document.get("dns").is_some(),
+    };
     let sites = document.get("sites").map_or_else(Vec::new, |n| {
-        sites::read(reader, n, &defaults, &listeners, &names, &mut pools)
+        sites::read(
+            reader, n, &defaults, &listeners, &names, &mut pools, issuing,
+        )
     });
     let streams = document.get("streams").map_or_else(Vec::new, |n| {
         streams::read(reader, n, &listeners.all, &mut pools)
@@ -175,6 +184,7 @@ fn read_document(
             .map_or_else(Vec::new, |i| i.trusted.clone()),
         identity_header: identity.map_or(IdentityHeader::XForwardedFor, |i| i.header),
         computed: Vec::new(),
+        acme,
         log,
         dns,
         caches,

@@ -5,6 +5,7 @@
 //! pools) are read before those that name them, so that one pass resolves every reference.
 
 mod access;
+mod acme;
 mod buffering;
 mod compress;
 mod content;

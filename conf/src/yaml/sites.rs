@@ -1,5 +1,6 @@
 //! Sites: names, how they are reached, and their routes in order.
 
+use super::acme::Issuing;
 use super::layer::{Layer, read_layer};
 use super::listen::Listeners;
 use super::pools::Pools;
@@ -71,13 +72,15 @@ pub(crate) fn read(
     listeners: &Listeners,
     names: &Names<'_>,
     pools: &mut Pools,
+    issuing: Issuing<'_>,
 ) -> Vec<Site> {
     let mut sites = Vec::new();
     for node in reader.list(node) {
         let Some(fields) = reader.open(node, &SITE) else {
             continue;
         };
-        sites.push(site(reader, &fields, defaults, listeners, names, pools));
+        let reach = (listeners, issuing);
+        sites.push(site(reader, &fields, defaults, reach, names, pools));
     }
     names_once(reader, &sites);
     sites
@@ -87,7 +90,7 @@ fn site(
     reader: &mut Reader<'_>,
     fields: &Fields<'_>,
     defaults: &Layer,
-    listeners: &Listeners,
+    (listeners, issuing): (&Listeners, Issuing<'_>),
     names: &Names<'_>,
     pools: &mut Pools,
 ) -> Site {
@@ -99,7 +102,7 @@ fn site(
             Vec::new()
         }
     };
-    let reach = tls::reach(reader, fields, &hosts, listeners, at);
+    let reach = tls::reach(reader, fields, &hosts, listeners, issuing, at);
     let layer = read_layer(reader, fields, names, pools).over(defaults);
     let mut context = Context {
         names,
@@ -149,6 +152,7 @@ fn site(
         names: hosts,
         listeners: reach.listeners,
         tls: reach.tls,
+        clients: reach.clients,
         redirect_to_https: reach.redirect_to_https,
         routing: Routing::FirstMatch,
         program,

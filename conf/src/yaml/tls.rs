@@ -1,5 +1,6 @@
 //! How a site is reached: its listeners, its certificate, and whether plain HTTP leads to HTTPS.
 
+use super::acme::Issuing;
 use super::listen::Listeners;
 use super::pools::Pools;
 use super::read::{Fields, Reader, Shape};
@@ -10,8 +11,8 @@ use std::path::PathBuf;
 
 const PAIR: Shape = Shape {
     what: "`tls`",
-    fields: &["certificate", "key"],
-    not_yet: &["clients", "versions", "ocsp"],
+    fields: &["certificate", "key", "ocsp", "clients"],
+    not_yet: &["versions"],
 };
 
 /// Top-level names under which no public CA issues (RFC 6761, RFC 6762, RFC 8375, and `internal` and `lan`).
@@ -27,20 +28,27 @@ const LOCAL_SUFFIXES: &[&str] = &[
     "onion",
 ];
 
+/// Names in one certificate of a CA: Let's Encrypt's bound.
+const ACME_NAMES_MAX: usize = 100;
+
 /// How a site is reached.
 pub(crate) struct Reach {
     pub(crate) tls: SiteTls,
+    pub(crate) clients: Option<(PathBuf, Span)>,
     pub(crate) listeners: Vec<usize>,
     pub(crate) redirect_to_https: bool,
 }
 
 /// What `tls` says.
 enum Wanted {
-    Unset,
+    /// By the CA where a name is public.
+    Auto,
+    /// By the CA whatever the name.
+    Acme,
     Internal,
     Passthrough,
     Off,
-    Files(Vec<CertificateFiles>),
+    Files(Vec<CertificateFiles>, Option<(PathBuf, Span)>),
     /// An error is reported.
     Refused,
 }
@@ -51,6 +59,7 @@ pub(crate) fn reach(
     fields: &Fields<'_>,
     names: &[HostName],
     listeners: &Listeners,
+    issuing: Issuing<'_>,
     at: Span,
 ) -> Reach {
     let asked = match fields.get("listen") {
@@ -59,19 +68,23 @@ pub(crate) fn reach(
     };
     let any_tls = listeners.any_tls(&asked);
     let node = fields.get("tls");
-    let wanted = node.map_or(Wanted::Unset, |n| read(reader, n));
+    let wanted = node.map_or(Wanted::Auto, |n| read(reader, n));
+    let mut clients = None;
     let tls = match wanted {
         Wanted::Off | Wanted::Refused => SiteTls::Off,
-        Wanted::Unset if !any_tls => SiteTls::Off,
-        Wanted::Unset => {
-            if let Some(name) = names.iter().find_map(public_name) {
-                no_acme(reader, node.map_or(at, |n| n.at), name);
-            }
-            SiteTls::Internal
-        }
+        Wanted::Auto | Wanted::Acme if !any_tls => SiteTls::Off,
+        Wanted::Auto => issued(reader, names, issuing, false, node.map_or(at, |n| n.at)),
+        Wanted::Acme => issued(reader, names, issuing, true, node.map_or(at, |n| n.at)),
         Wanted::Internal => SiteTls::Internal,
         Wanted::Passthrough => SiteTls::Passthrough,
-        Wanted::Files(pairs) => SiteTls::Files(pairs),
+        Wanted::Files(pairs, asked) => {
+            clients = asked;
+            if pairs.is_empty() {
+                issued(reader, names, issuing, false, node.map_or(at, |n| n.at))
+            } else {
+                SiteTls::Files(pairs)
+            }
+        }
     };
     let is_off = matches!(tls, SiteTls::Off);
     if !is_off && !any_tls && !listeners.all.is_empty() {
@@ -108,6 +121,7 @@ pub(crate) fn reach(
     }
     Reach {
         tls: if any_tls { tls } else { SiteTls::Off },
+        clients: clients.filter(|_| any_tls),
         listeners: kept,
         redirect_to_https: any_tls && !is_off && !is_carried,
     }
@@ -134,24 +148,85 @@ fn read(reader: &mut Reader<'_>, node: &Node) -> Wanted {
     }
     if let Value::Scalar { .. } = node.value {
         // `auto` is what an unset `tls` means.
-        let words = [("auto", 0), ("internal", 1), ("passthrough", 2)];
+        let words = [
+            ("auto", 0),
+            ("acme", 1),
+            ("internal", 2),
+            ("passthrough", 3),
+        ];
         return match reader.choice(node, &words, &[]) {
-            Some(0) => Wanted::Unset,
-            Some(1) => Wanted::Internal,
+            Some(0) => Wanted::Auto,
+            Some(1) => Wanted::Acme,
+            Some(2) => Wanted::Internal,
             Some(_) => Wanted::Passthrough,
             None => Wanted::Refused,
         };
     }
-    let pairs: Vec<CertificateFiles> = reader
-        .list(node)
-        .iter()
-        .filter_map(|n| pair(reader, n))
-        .collect();
-    if pairs.is_empty() {
-        Wanted::Refused
-    } else {
-        Wanted::Files(pairs)
+    let mut clients = None;
+    let (mut pairs, mut is_refused) = (Vec::new(), false);
+    for node in reader.list(node) {
+        match pair(reader, node, &mut clients) {
+            Some(Some(pair)) => pairs.push(pair),
+            Some(None) => {}
+            None => is_refused = true,
+        }
     }
+    if is_refused || (pairs.is_empty() && clients.is_none()) {
+        return Wanted::Refused;
+    }
+    Wanted::Files(pairs, clients)
+}
+
+/// Who issues: the CA for public names where there is one, the internal CA for the others.
+fn issued(
+    reader: &mut Reader<'_>,
+    names: &[HostName],
+    issuing: Issuing<'_>,
+    is_forced: bool,
+    at: Span,
+) -> SiteTls {
+    let public: Vec<String> = names
+        .iter()
+        .filter(|name| is_forced || public_name(name).is_some())
+        .filter_map(certified_name)
+        .collect();
+    let Some(first) = public.first() else {
+        if is_forced {
+            reader.invalid(
+                at,
+                "a CA issues for names, and this site has none",
+                "write host: shop.example.com",
+            );
+        }
+        return SiteTls::Internal;
+    };
+    if issuing.acme.is_none() {
+        let message = format!(
+            "`{first}` is a public name, and the internal CA, which no browser knows, issues for it"
+        );
+        let help = "write `acme: { email: you@example.com, agree_tos: true }` at the top for a certificate of Let's Encrypt, or `tls: internal`";
+        let found = if is_forced {
+            Diagnostic::error("missing-field", at, "`tls: acme` without `acme` at the top")
+        } else {
+            Diagnostic::warning("no-acme", at, message)
+        };
+        reader.found.push(found.help(help));
+        return SiteTls::Internal;
+    }
+    let wild = public.iter().find(|name| name.starts_with("*."));
+    if let Some(wild) = wild.filter(|_| !issuing.has_zones) {
+        let message = format!("`{wild}` needs dns-01, and no zone is served here");
+        let help = "serve the zone, or just `_acme-challenge` of it, under `dns: { zones: [...] }`; until then the internal CA issues";
+        reader
+            .found
+            .push(Diagnostic::warning("no-zone", at, message).help(help));
+        return SiteTls::Internal;
+    }
+    if public.len() > ACME_NAMES_MAX {
+        let message = format!("a certificate has at most {ACME_NAMES_MAX} names");
+        reader.invalid(at, message, "make two sites of it");
+    }
+    SiteTls::Acme(public)
 }
 
 /// What `tls: passthrough` needs, and what it leaves nothing to do for: nobody here reads the requests.
@@ -202,14 +277,36 @@ pub(crate) fn carried(
     }
 }
 
-fn pair(reader: &mut Reader<'_>, node: &Node) -> Option<CertificateFiles> {
+/// Two files, with what may be stapled to them; `Some(None)` where only `clients` is said.
+#[allow(clippy::option_option)]
+fn pair(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    clients: &mut Option<(PathBuf, Span)>,
+) -> Option<Option<CertificateFiles>> {
     let fields = reader.open(node, &PAIR)?;
+    let path = |reader: &mut Reader<'_>, name: &str| {
+        let node = fields.get(name)?;
+        Some((reader.path(node)?, node.at))
+    };
+    if let Some(asked) = path(reader, "clients") {
+        *clients = Some(asked);
+    }
+    let ocsp = path(reader, "ocsp");
+    if ["certificate", "key", "ocsp"]
+        .iter()
+        .all(|name| fields.get(name).is_none())
+        && clients.is_some()
+    {
+        return Some(None);
+    }
     let certificate = file(reader, &fields, "certificate");
     let key = file(reader, &fields, "key");
-    Some(CertificateFiles {
+    Some(Some(CertificateFiles {
         certificate: certificate?,
         key: key?,
-    })
+        ocsp,
+    }))
 }
 
 fn file(reader: &mut Reader<'_>, fields: &Fields<'_>, name: &str) -> Option<(PathBuf, Span)> {
@@ -241,11 +338,11 @@ fn public_name(name: &HostName) -> Option<&str> {
     (!is_local).then_some(name)
 }
 
-fn no_acme(reader: &mut Reader<'_>, at: Span, name: &str) {
-    let message =
-        format!("automatic certificates for public names such as `{name}` are not built yet");
-    let help = "write `tls: { certificate: FILE, key: FILE }`, `tls: internal` or `tls: off`";
-    reader
-        .found
-        .push(Diagnostic::error("not-yet", at, message).help(help));
+/// A name as a certificate has it.
+fn certified_name(name: &HostName) -> Option<String> {
+    match name {
+        HostName::Exact(name) => Some(name.clone()),
+        HostName::Suffix(name) => Some(format!("*.{name}")),
+        _ => None,
+    }
 }

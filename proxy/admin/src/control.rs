@@ -11,6 +11,21 @@ pub trait Control: Send + Sync + 'static {
     /// `GET /api/v1/pools`; quick.
     fn pools(&self) -> Value;
 
+    /// `GET /api/v1/certs`; quick.
+    fn certificates(&self) -> Value;
+
+    /// `GET /api/v1/certs/{name}`, with its timeline; quick. `None` if no certificate is for the name.
+    fn certificate(&self, name: &str) -> Option<Value>;
+
+    /// Asks for a new certificate at once. False if no certificate is for the name; quick.
+    ///
+    /// # Errors
+    /// Why this one is not asked for; it becomes a 409.
+    fn renew_certificate(&self, name: &str) -> Result<bool, String>;
+
+    /// `GET /api/v1/certs/{name}/why`: what stands between a name and its certificate. May block on the network.
+    fn explain_certificate(&self, name: &str) -> Option<Value>;
+
     /// `GET /metrics`: Prometheus's text format; quick.
     fn metrics(&self) -> Vec<u8>;
 

@@ -15,6 +15,7 @@
 //! Connections carry one request each: that keeps limits simple, and nobody scrapes often enough to notice. Limits:
 //! [`BODY_BYTES_MAX`], [`HEAD_BYTES_MAX`], [`HEAD_TIME_MAX`], [`CONNECTIONS_MAX`], [`CONNECTION_TIME_MAX`]. Tested in `tests/`.
 
+mod certificates;
 mod control;
 mod door;
 mod page;

@@ -1,6 +1,6 @@
 //! The routes, behind their door.
 
-use crate::{AdminState, Door, Problem, ServerChange, page};
+use crate::{AdminState, Door, Problem, ServerChange, certificates, page};
 use axum::{
     Json, Router,
     body::{Body, to_bytes},
@@ -62,6 +62,7 @@ fn api(routes: Router<AdminState>) -> Router<AdminState> {
             "/api/v1/pools/{pool}/servers/{server}/{change}",
             post(server),
         )
+        .merge(certificates::routes())
         .route("/api/v1/cache/purge", post(purge))
         .route("/api/v1/config/reload", post(reload))
         .route(
@@ -137,7 +138,7 @@ async fn server(
     ))
 }
 
-fn not_found(detail: &str) -> Problem {
+pub(crate) fn not_found(detail: &str) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "Not Found", detail)
 }
 

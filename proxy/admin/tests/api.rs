@@ -26,6 +26,21 @@ impl Control for Daemon {
     fn pools(&self) -> Value {
         json!([{ "name": "shop" }])
     }
+    fn certificates(&self) -> Value {
+        json!([{ "name": "shop.test" }])
+    }
+    fn certificate(&self, name: &str) -> Option<Value> {
+        (name == "*.shop.test").then(|| json!({ "name": name, "timeline": [] }))
+    }
+    fn renew_certificate(&self, name: &str) -> Result<bool, String> {
+        match name {
+            "file.test" => Err("who writes the file renews it".into()),
+            name => Ok(name == "shop.test"),
+        }
+    }
+    fn explain_certificate(&self, name: &str) -> Option<Value> {
+        (name == "shop.test").then(|| json!({ "findings": [] }))
+    }
     fn metrics(&self) -> Vec<u8> {
         b"seawall_requests_total 1\n".to_vec()
     }
@@ -216,6 +231,31 @@ async fn a_purge_says_whether_anything_was_there() {
         (status, json_of(&answer)["status"].clone()),
         (405, json!(405))
     );
+}
+
+#[tokio::test]
+async fn certificates_are_shown_renewed_and_explained() {
+    let api = Unix::start(false);
+    let get = async |path: &str| {
+        let request = format!("GET /api/v1/certs{path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let (status, answer) = api.ask(&request).await;
+        (status, json_of(&answer))
+    };
+    assert_eq!(get("").await.1[0]["name"], "shop.test");
+    // A wildcard's name arrives decoded.
+    assert_eq!(get("/%2A.shop.test").await.1["name"], "*.shop.test");
+    assert_eq!(get("/other.test").await.0, 404);
+    assert_eq!(get("/shop.test/why").await.0, 200);
+    assert_eq!(get("/other.test/why").await.0, 404);
+    let renew = async |name: &str| api.post(&format!("/api/v1/certs/{name}/renew"), "").await;
+    assert_eq!(renew("shop.test").await.0, 202);
+    assert_eq!(renew("other.test").await.0, 404);
+    let (status, answer) = renew("file.test").await;
+    assert_eq!(
+        (status, answer["title"].as_str()),
+        (409, Some("Not Renewed"))
+    );
+    assert_eq!(get("/shop.test/renew").await.0, 405);
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use seawall_conf::model::{Address, Config};
 use seawall_diag::{Diagnostics, SourceMap};
+use seawall_tls::{CertMap, Resolver, acme::Acme};
 use std::{
     collections::HashMap,
     fs::File,
@@ -97,6 +98,7 @@ fn compile(
     previous: Option<&Plan>,
     metrics: &Metrics,
     logs: &AccessLogs,
+    (resolver, acme): (&Arc<Resolver>, &Acme),
     host: &dyn Host,
     ids: &Mutex<HashMap<Bound, u32>>,
 ) -> Result<(Plan, Diagnostics), LoadError> {
@@ -106,6 +108,8 @@ fn compile(
         open_log: &|path| host.open_log(path),
         read: &|path| host.read(path),
         dry_run: false,
+        resolver,
+        acme,
         listener_id: &|address, udp| listener_id(ids, address, udp),
     };
     Plan::compile(config, previous, &environment)
@@ -128,9 +132,11 @@ impl Edge {
             0 => std::thread::available_parallelism().map_or(1, |n| n.get()),
             n => n,
         };
-        let (plan, warnings) = compile(config, None, &metrics, &logs, &*host, &ids)?;
-        let certificates = plan.certificate_map.lock().take().unwrap_or_default();
-        let resolver = seawall_tls::Resolver::new(certificates);
+        let resolver = Resolver::new(CertMap::default());
+        let acme = Arc::new(Acme::default());
+        let kept = (&resolver, &*acme);
+        let (plan, warnings) = compile(config, None, &metrics, &logs, kept, &*host, &ids)?;
+        resolver.store(plan.certificate_map.lock().take().unwrap_or_default());
         let tls =
             seawall_tls::server_config(resolver.clone(), &[b"http/1.1"]).map_err(|e| system(&e))?;
         let tls_http2 = seawall_tls::server_config(resolver.clone(), &[b"h2", b"http/1.1"])
@@ -145,6 +151,7 @@ impl Edge {
             serial: AtomicU64::new(0),
             encoders: Encoders::default(),
             resolver,
+            acme,
             passwords: Passwords::new()
                 .ok_or_else(|| LoadError::System("the system gives no random numbers".into()))?,
             tls,
@@ -205,6 +212,7 @@ impl Edge {
             Some(previous),
             &shared.metrics,
             &shared.logs,
+            (&shared.resolver, &shared.acme),
             &*self.host,
             &self.ids,
         )?;

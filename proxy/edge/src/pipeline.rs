@@ -98,6 +98,15 @@ pub async fn run(
     plan: &Pinned,
 ) -> Result<(), ClientError> {
     tx.step = Step::Site;
+    if let Some(proof) = local.shared.acme.challenges().http(tx.raw_path()) {
+        // Before everything else: no redirect, password or rule of a site may stand between a CA and its proof.
+        let reply = Reply {
+            body: Some(proof.as_bytes()),
+            content_type: b"application/octet-stream",
+            ..Reply::error(200)
+        };
+        return client.reply(local, tx, None, None, reply).await;
+    }
     let listener = plan.listener(client.info.listener);
     let site = listener
         .and_then(|l| l.hosts.find(&tx.host))
@@ -115,6 +124,17 @@ pub async fn run(
         );
         return client.reply(local, tx, None, None, Reply::error(421)).await;
     };
+    if let Some(wanted) = &site.clients
+        && client.info.tls
+        && !client
+            .info
+            .clients
+            .as_ref()
+            .is_some_and(|had| Arc::ptr_eq(had, wanted))
+    {
+        // The handshake was for another name, whose clients need not show what this one's must (RFC 9110 §15.5.20).
+        return client.reply(local, tx, None, None, Reply::error(421)).await;
+    }
     for (regex, groups) in &site.host_groups {
         if let Some(captures) = regex.captures(&tx.host) {
             for (group, slot) in groups {

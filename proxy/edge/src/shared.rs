@@ -32,6 +32,8 @@ pub struct Shared {
     pub encoders: Encoders,
     /// Certificates by name, swapped with the plan.
     pub resolver: Arc<seawall_tls::Resolver>,
+    /// Certificates that keep themselves current, and the proofs that are up for a CA.
+    pub acme: Arc<seawall_tls::acme::Acme>,
     /// Where passwords are verified.
     pub passwords: crate::access::Passwords,
     /// TLS settings of every listener.

@@ -212,6 +212,7 @@ impl Listening {
             local: None,
             tls,
             listener,
+            clients: None,
         };
         let io = match self {
             Listening::Tcp(l) => {
@@ -299,7 +300,7 @@ async fn connection(local: Rc<Local>, io: Io, mut info: ConnInfo) {
 }
 
 /// The TLS handshake, with its deadline.
-pub async fn handshake(local: &Rc<Local>, stream: Wire, info: &ConnInfo) -> Option<Io> {
+pub async fn handshake(local: &Rc<Local>, stream: Wire, info: &mut ConnInfo) -> Option<Io> {
     let timer = local.timers.timer();
     timer.set(HANDSHAKE_TIMEOUT);
     let http2 = local
@@ -314,9 +315,22 @@ pub async fn handshake(local: &Rc<Local>, stream: Wire, info: &ConnInfo) -> Opti
             &local.shared.tls
         },
         &local.shared.resolver,
+        local.shared.acme.challenges(),
     ));
     match accepted.await {
-        Ok(Ok(stream)) => return Some(Io::Tls(Box::new(stream))),
+        Ok(Ok(accepted)) => {
+            info.clients = accepted.clients;
+            return Some(Io::Tls(Box::new(accepted.stream)));
+        }
+        Ok(Err(e)) if seawall_tls::is_challenge(&e) => {
+            log_error!(
+                local.shared,
+                Info,
+                info.serial,
+                "{e}, client: {}",
+                info.peer_text
+            );
+        }
         Ok(Err(e)) => {
             local.shared.metrics.tls_failures.inc();
             log_error!(

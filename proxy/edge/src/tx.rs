@@ -37,6 +37,8 @@ pub struct ConnInfo {
     pub tls: bool,
     /// Identity of the listener in [`crate::plan::Plan`].
     pub listener: u32,
+    /// What its certificate was asked for by, if it was.
+    pub clients: Option<Arc<seawall_tls::ClientPolicy>>,
 }
 
 /// One try at an origin, for `$upstream_*`.

@@ -1,12 +1,42 @@
 //! Which certificate a name gets.
 
-use crate::{certificate::is_rsa, limits::NAME_BYTES_MAX};
+use crate::{
+    acme::LiveCertificate, certificate::is_rsa, client_policy::ClientPolicy, limits::NAME_BYTES_MAX,
+};
 use rustls::{SignatureScheme, sign::CertifiedKey};
 use smallvec::SmallVec;
 use std::{collections::HashMap, sync::Arc};
 
-/// The certificates of one name: usually one, two where there is an ECDSA and an RSA one.
-type Keys = SmallVec<[Arc<CertifiedKey>; 1]>;
+/// A certificate that is served.
+#[derive(Clone, Debug)]
+pub enum Served {
+    /// The same one as long as the map.
+    Fixed(Arc<CertifiedKey>),
+    /// One that is exchanged meanwhile.
+    Live(Arc<LiveCertificate>),
+}
+
+impl Served {
+    fn get(&self) -> Option<Arc<CertifiedKey>> {
+        match self {
+            Self::Fixed(key) => Some(Arc::clone(key)),
+            Self::Live(live) => live.get(),
+        }
+    }
+
+    /// What is exchanged is never RSA: we make its key.
+    fn is_rsa(&self) -> bool {
+        matches!(self, Self::Fixed(key) if is_rsa(key))
+    }
+}
+
+/// What one name gets: usually one certificate, two where there is an ECDSA and an RSA one; and what its clients must
+/// show.
+#[derive(Debug, Default)]
+struct Keys {
+    keys: SmallVec<[Served; 1]>,
+    clients: Option<Arc<ClientPolicy>>,
+}
 
 /// Certificates by name. Immutable: see [`Resolver`](crate::Resolver).
 #[derive(Debug, Default)]
@@ -40,6 +70,17 @@ impl CertMapBuilder {
     ///
     /// The first certificate of a kind (RSA or not) for a name stays; further ones are ignored.
     pub fn add(&mut self, name: &str, key: Arc<CertifiedKey>) -> &mut Self {
+        self.add_served(name, Served::Fixed(key), None)
+    }
+
+    /// [`add`](Self::add), for certificates that are exchanged, and for names whose clients must show one: what the first
+    /// one added for a name says of them counts.
+    pub fn add_served(
+        &mut self,
+        name: &str,
+        key: Served,
+        clients: Option<&Arc<ClientPolicy>>,
+    ) -> &mut Self {
         let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
         let keys = if name == "*" {
             &mut self.map.default
@@ -50,9 +91,13 @@ impl CertMapBuilder {
         } else {
             self.map.exact.entry(name.into()).or_default()
         };
-        if !keys.iter().any(|known| is_rsa(known) == is_rsa(&key)) {
+        if keys.keys.is_empty() {
+            keys.clients = clients.cloned();
+        }
+        let keys = &mut keys.keys;
+        if !keys.iter().any(|known| known.is_rsa() == key.is_rsa()) {
             // ECDSA signs far faster: it is asked first.
-            let at = if is_rsa(&key) { keys.len() } else { 0 };
+            let at = if key.is_rsa() { keys.len() } else { 0 };
             keys.insert(at, key);
         }
         self
@@ -70,6 +115,11 @@ impl CertMap {
         self.find(name).is_some()
     }
 
+    /// What clients must show who ask for this name; `None` where no certificate answers to it.
+    pub(crate) fn served(&self, name: Option<&str>) -> Option<Option<Arc<ClientPolicy>>> {
+        self.find(name).map(|keys| keys.clients.clone())
+    }
+
     /// How many names it knows, the default aside.
     pub fn len(&self) -> usize {
         self.exact.len() + self.wildcard.len() + self.below.len()
@@ -77,7 +127,7 @@ impl CertMap {
 
     /// Whether it has no certificate at all.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0 && self.default.is_empty()
+        self.len() == 0 && self.default.keys.is_empty()
     }
 
     /// The certificate for a client: of the most specific name, and of a kind the client can verify by its signature
@@ -86,15 +136,20 @@ impl CertMap {
         &self,
         name: Option<&str>,
         schemes: &[SignatureScheme],
-    ) -> Option<&Arc<CertifiedKey>> {
-        let keys = self.find(name)?;
-        let fits = |key: &&Arc<CertifiedKey>| key.key.choose_scheme(schemes).is_some();
+    ) -> Option<Arc<CertifiedKey>> {
+        let keys = &self.find(name)?.keys;
+        let fits = |key: &Arc<CertifiedKey>| key.key.choose_scheme(schemes).is_some();
         // With none that fits, the first: rustls then says what is missing, in its alert.
-        keys.iter().find(fits).or_else(|| keys.first())
+        let mut all = keys.iter().filter_map(Served::get);
+        let first = all.next()?;
+        if fits(&first) {
+            return Some(first);
+        }
+        all.find(fits).or(Some(first))
     }
 
     fn find(&self, name: Option<&str>) -> Option<&Keys> {
-        let default = || Some(&self.default).filter(|keys| !keys.is_empty());
+        let default = || Some(&self.default).filter(|keys| !keys.keys.is_empty());
         let Some(name) = name else { return default() };
         // Lower case on the stack: a handshake allocates nothing here.
         let mut buffer = [0; NAME_BYTES_MAX];
@@ -190,7 +245,7 @@ mod tests {
         map.add("a.test", Arc::clone(&first)).add("a.test", second);
         let map = map.build();
         assert!(Arc::ptr_eq(
-            map.resolve(Some("a.test"), &[]).unwrap(),
+            &map.resolve(Some("a.test"), &[]).unwrap(),
             &first
         ));
         assert!(!map.is_empty() && CertMap::default().is_empty());

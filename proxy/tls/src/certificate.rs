@@ -1,8 +1,9 @@
 //! Certificates and keys from PEM, and what can be read from them.
 
 use crate::{
+    acme::Validity,
     error::TlsError,
-    limits::CHAIN_MAX,
+    limits::{CHAIN_MAX, OCSP_BYTES_MAX},
     provider::{provider, sha256},
 };
 use rustls::{
@@ -28,6 +29,25 @@ pub fn certified_key(chain_pem: &[u8], key_pem: &[u8]) -> Result<Arc<CertifiedKe
     let chain = chain(chain_pem)?;
     let key = PrivateKeyDer::from_pem_slice(key_pem).map_err(|error| key_error(key_pem, error))?;
     from_der(chain, key)
+}
+
+/// The same certificate with an OCSP response (DER) that is stapled to it (RFC 6066 §8).
+///
+/// # Errors
+/// [`TlsError::BadOcsp`]
+pub fn stapled(key: &CertifiedKey, ocsp: Vec<u8>) -> Result<Arc<CertifiedKey>, TlsError> {
+    // A SEQUENCE whose first element is the status `successful` (RFC 6960 §4.2.1); clients look at the rest.
+    let body = match ocsp.as_slice() {
+        [0x30, short, body @ ..] if *short < 0x80 => body,
+        [0x30, 0x81, _, body @ ..] | [0x30, 0x82, _, _, body @ ..] => body,
+        _ => return Err(TlsError::BadOcsp),
+    };
+    if ocsp.len() > OCSP_BYTES_MAX || !body.starts_with(&[0x0a, 1, 0]) {
+        return Err(TlsError::BadOcsp);
+    }
+    let mut key = key.clone();
+    key.ocsp = Some(ocsp);
+    Ok(Arc::new(key))
 }
 
 /// The same from DER.
@@ -169,9 +189,20 @@ fn general_name(name: &GeneralName<'_>) -> Option<String> {
 
 /// When the leaf expires; `None` when it says something absurd.
 pub fn not_after(key: &CertifiedKey) -> Option<SystemTime> {
+    validity(key).map(|validity| validity.not_after)
+}
+
+/// From when to when the leaf is valid; `None` when it says something absurd.
+pub fn validity(key: &CertifiedKey) -> Option<Validity> {
     let certificate = parse(key.cert.first()?, 1).ok()?;
-    let seconds = u64::try_from(certificate.validity().not_after.timestamp()).ok()?;
-    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+    let time = |seconds: i64| {
+        let seconds = u64::try_from(seconds).ok()?;
+        SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+    };
+    Some(Validity {
+        not_before: time(certificate.validity().not_before.timestamp())?,
+        not_after: time(certificate.validity().not_after.timestamp())?,
+    })
 }
 
 /// Whether a key signs with RSA: the dearer one for the server where a site has both.

@@ -80,7 +80,7 @@ fn verifier(options: &ClientOptions<'_>) -> Result<Arc<WebPkiServerVerifier>, Tl
         .map_err(|error| TlsError::NoRoots(error.to_string()))
 }
 
-fn roots_from_pem(pem: &[u8]) -> Result<RootCertStore, TlsError> {
+pub(crate) fn roots_from_pem(pem: &[u8]) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     for (certificate, position) in CertificateDer::pem_slice_iter(pem).zip(1..) {
         let bad = |reason: String| TlsError::BadCertificate { position, reason };

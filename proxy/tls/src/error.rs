@@ -50,6 +50,12 @@ pub enum TlsError {
     /// A client asked for a name that has no certificate; it got the alert `unrecognized_name` (RFC 6066 §3).
     #[error("no certificate for {}", .0.as_deref().unwrap_or("a client that names no server"))]
     UnrecognisedName(Option<String>),
+    /// No error: a CA was shown its proof (RFC 8737), and nothing more is spoken on the connection.
+    #[error("a proof of control was shown to a CA")]
+    ChallengeShown,
+    /// A stapled OCSP response is none.
+    #[error("no OCSP response: expected DER as `openssl ocsp -respout FILE` writes it, of at most {max} bytes", max = crate::limits::OCSP_BYTES_MAX)]
+    BadOcsp,
     /// The internal CA's file cannot be used. It is never replaced unasked: clients may trust its root.
     #[error("the internal CA in {} cannot be used: {reason}; restore it, or remove it to have a new CA made", path.display())]
     BadCa {

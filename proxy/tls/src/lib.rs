@@ -8,7 +8,9 @@
 //! [`certified_key`] (the key is proved to belong to the certificate before anything is swapped) or from the
 //! [`InternalCa`].
 //!
-//! [`accept`] does the handshake, with the right alert for names nobody knows.
+//! [`accept`] does the handshake, with the right alert for names nobody knows, and with the policy of sites that ask
+//! clients for certificates ([`ClientPolicy`]). [`acme`] keeps certificates of public CAs current; what it renews is
+//! exchanged inside the map ([`Served::Live`]).
 //!
 //! # Why this way
 //! - The cryptography is an explicit value, [`provider`]: other crates of the house bring a second one along, and
@@ -22,11 +24,14 @@
 //! Tested by real handshakes in `tests/`.
 
 mod accept;
+pub mod acme;
 mod ca;
 mod cert_map;
 mod certificate;
 mod client;
 mod client_hello;
+mod client_policy;
+mod durable;
 mod error;
 pub mod limits;
 mod openssl_names;
@@ -34,12 +39,13 @@ mod provider;
 mod resolver;
 mod server;
 
-pub use accept::accept;
+pub use accept::{Accepted, accept, is_challenge};
 pub use ca::{InternalCa, IssuedCertificate};
-pub use cert_map::{CertMap, CertMapBuilder};
-pub use certificate::{certified_key, names, not_after};
+pub use cert_map::{CertMap, CertMapBuilder, Served};
+pub use certificate::{certified_key, names, not_after, stapled, validity};
 pub use client::{ClientOptions, client_config};
 pub use client_hello::{ClientHello, HELLO_BYTES_MAX, client_hello};
+pub use client_policy::ClientPolicy;
 pub use error::TlsError;
 pub use openssl_names::{openssl_cipher_name, openssl_protocol_name};
 pub use provider::provider;

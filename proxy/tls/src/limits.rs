@@ -5,6 +5,9 @@ use std::time::Duration;
 /// Certificates in one chain, leaf included.
 pub const CHAIN_MAX: usize = 16;
 
+/// Bytes of an OCSP response to be stapled: a handshake carries it.
+pub const OCSP_BYTES_MAX: usize = 16 * 1024;
+
 /// Sessions remembered for each listener for clients of TLS 1.2 that take no tickets.
 pub const SESSIONS_MAX: usize = 4096;
 

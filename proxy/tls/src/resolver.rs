@@ -50,9 +50,7 @@ impl Resolver {
 impl ResolvesServerCert for Resolver {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let map = self.map.load();
-        let key = map
-            .resolve(hello.server_name(), hello.signature_schemes())
-            .cloned();
+        let key = map.resolve(hello.server_name(), hello.signature_schemes());
         if key.is_none() {
             self.note_unrecognised();
         }

@@ -10,8 +10,9 @@ use rustls::{
     version::{TLS12, TLS13},
 };
 use seawall_tls::{
-    CertMap, CertMapBuilder, ClientOptions, InternalCa, Resolver, TlsError, accept, certified_key,
-    client_config, names, openssl_cipher_name, openssl_protocol_name, server_config,
+    CertMap, CertMapBuilder, ClientOptions, InternalCa, Resolver, TlsError, accept,
+    acme::Challenges, certified_key, client_config, names, openssl_cipher_name,
+    openssl_protocol_name, server_config,
 };
 use std::{io, sync::Arc};
 use tempfile::TempDir;
@@ -23,6 +24,7 @@ struct Listener {
     ca: InternalCa,
     resolver: Arc<Resolver>,
     config: Arc<ServerConfig>,
+    challenges: Arc<Challenges>,
     _dir: TempDir,
 }
 
@@ -42,6 +44,7 @@ impl Listener {
             ca,
             resolver,
             config,
+            challenges: Arc::default(),
             _dir: dir,
         }
     }
@@ -83,10 +86,10 @@ impl Listener {
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let (client, server) = tokio::join!(
             TlsConnector::from(client).connect(name, near),
-            accept(far, &self.config, &self.resolver),
+            accept(far, &self.config, &self.resolver, &self.challenges),
         );
         match (client, server) {
-            (Ok(client), Ok(server)) => (Ok((client, server)), None),
+            (Ok(client), Ok(server)) => (Ok((client, server.stream)), None),
             (client, Err(error)) => (Err(error), client.err()),
             (Err(error), Ok(_)) => (Err(io::Error::other("the client refused")), Some(error)),
         }
@@ -563,9 +566,14 @@ async fn what_is_not_tls_is_an_error() {
         near.write_all(hello).await.unwrap();
         near.shutdown().await.unwrap();
         assert!(
-            accept(far, &listener.config, &listener.resolver)
-                .await
-                .is_err()
+            accept(
+                far,
+                &listener.config,
+                &listener.resolver,
+                &listener.challenges
+            )
+            .await
+            .is_err()
         );
     }
 }

@@ -1,6 +1,7 @@
 //! What the built daemon does, topic by topic.
 
 mod access;
+mod acme;
 mod admin;
 mod algorithms;
 mod auth_basic;

@@ -72,7 +72,11 @@ pub(super) fn tls(reader: &mut Reader<'_>, node: &Node, pool: &mut Pool) {
             Some((reader.path(node)?, node.at))
         };
         tls.identity = match (file("certificate"), file("key")) {
-            (Some(certificate), Some(key)) => Some(CertificateFiles { certificate, key }),
+            (Some(certificate), Some(key)) => Some(CertificateFiles {
+                certificate,
+                key,
+                ocsp: None,
+            }),
             (None, None) => None,
             (Some((_, at)), None) | (None, Some((_, at))) => {
                 reader.invalid(at, "a certificate and its key go together", "write both");

@@ -7,6 +7,7 @@
 //! | 2 | the command line itself was wrong |
 
 mod admin_client;
+mod cert;
 mod check;
 mod nginx;
 mod operate;
@@ -75,6 +76,9 @@ enum Command {
         #[command(flatten)]
         connection: operate::Connection,
     },
+    /// Certificates: list, show, renew, explain
+    #[command(subcommand)]
+    Cert(cert::Cert),
     /// Run the demo: the bundled shop behind the edge, on 127.0.0.1 ports 8080, 8443, 5353 and 9180
     Demo {
         /// Directory for its files
@@ -118,6 +122,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Stop { config, fast } => signal::stop(&Source::file(config.config), fast),
         Command::Status(connection) => operate::status(&connection),
         Command::Purge { url, connection } => operate::purge(&connection, &url),
+        Command::Cert(command) => cert::run(command),
         Command::Demo { state } => demo::run(&state),
         Command::Version => {
             terminal::out(format_args!("seawall {}\n", version::VERSION))?;
@@ -163,7 +168,7 @@ mod tests {
     fn the_help_lists_every_command_and_hides_the_worker() {
         let help = Arguments::command().render_long_help().to_string();
         for command in [
-            "run", "check", "reload", "stop", "status", "purge", "demo", "version",
+            "run", "check", "reload", "stop", "status", "purge", "cert", "demo", "version",
         ] {
             assert!(
                 help.contains(&format!("\n  {command} ")),

@@ -49,7 +49,8 @@ impl Connection {
             .cloned()
     }
 
-    fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
+    /// Asks the daemon once.
+    pub fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Answer> {
         let target = self.target()?;
         target
             .ask(method, path, body)
@@ -107,7 +108,7 @@ pub fn reload(connection: &Connection) -> anyhow::Result<ExitCode> {
 }
 
 /// The body of a success; the problem (RFC 9457) of anything else as an error.
-fn accepted(answer: Answer) -> anyhow::Result<Value> {
+pub fn accepted(answer: Answer) -> anyhow::Result<Value> {
     if answer.is_success() {
         return Ok(answer.body);
     }

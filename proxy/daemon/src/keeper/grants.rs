@@ -5,7 +5,7 @@
 //! decided when it is opened (see [`seawall_sys::files`]).
 
 use super::protocol::OpenMode;
-use seawall_conf::model::{Address, Config, SiteTls, WafRules};
+use seawall_conf::model::{Address, Config, SecretText, SiteTls, WafRules};
 use seawall_diag::SourceMap;
 use seawall_sys::listen::Endpoint;
 use std::{
@@ -85,6 +85,17 @@ impl Grants {
                         .iter()
                         .flat_map(|pair| [pair.certificate.0.clone(), pair.key.0.clone()]),
                 );
+                let staples = pairs.iter().filter_map(|pair| pair.ocsp.as_ref());
+                self.read.extend(staples.map(|(path, _)| path.clone()));
+            }
+            self.read
+                .extend(site.clients.iter().map(|(path, _)| path.clone()));
+        }
+        if let Some(acme) = &config.acme {
+            self.read
+                .extend(acme.ca.iter().map(|(path, _)| path.clone()));
+            if let Some(SecretText::File(path, _)) = acme.eab.as_ref().map(|eab| &eab.key) {
+                self.read.insert(path.clone());
             }
         }
         let authorities = config

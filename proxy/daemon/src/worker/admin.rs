@@ -1,6 +1,7 @@
 //! The admin API's listeners, and the daemon as the API sees it.
 
 use super::{
+    certificates,
     host::{KeeperHost, endpoint},
     life::Worker,
     status,
@@ -140,6 +141,28 @@ impl Control for Daemon {
 
     fn pools(&self) -> Value {
         status::pools(&self.0.edge.plan())
+    }
+
+    fn certificates(&self) -> Value {
+        certificates::list(&self.0.edge.plan())
+    }
+
+    fn certificate(&self, name: &str) -> Option<Value> {
+        certificates::show(&self.0.edge.plan(), name)
+    }
+
+    fn renew_certificate(&self, name: &str) -> Result<bool, String> {
+        let asked = certificates::renew(&self.0.edge.plan(), name)?;
+        if asked {
+            let line = format_args!("acme: a new certificate for {name} is asked for, by the API");
+            self.0.log.line(LogLevel::Notice, 0, line);
+        }
+        Ok(asked)
+    }
+
+    fn explain_certificate(&self, name: &str) -> Option<Value> {
+        let worker = &self.0;
+        certificates::explain(&worker.edge.plan(), &worker.issuer, name, &worker.control)
     }
 
     fn metrics(&self) -> Vec<u8> {

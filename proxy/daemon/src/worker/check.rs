@@ -17,12 +17,15 @@ pub fn check(config: Config) -> (SourceMap, Diagnostics) {
     };
     let logs = AccessLogs::default();
     let known: RefCell<Vec<(Address, bool)>> = RefCell::default();
+    let resolver = seawall_tls::Resolver::new(seawall_tls::CertMap::default());
     let environment = Environment {
         metrics: &metrics,
         logs: &logs,
         open_log: &|_| File::options().append(true).open("/dev/null"),
         read: &|path| std::fs::read(path),
         dry_run: true,
+        resolver: &resolver,
+        acme: &seawall_tls::acme::Acme::default(),
         listener_id: &|address, udp| {
             let mut known = known.borrow_mut();
             let at = known

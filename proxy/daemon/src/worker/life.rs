@@ -3,6 +3,7 @@
 use super::{
     WorkerOptions,
     admin::AdminServers,
+    certificates,
     dns::DnsServer,
     host::{EdgeLog, KeeperHost},
     watch::FileWatch,
@@ -16,6 +17,7 @@ use anyhow::Context;
 use seawall_conf::model::{LogLevel, Syntax};
 use seawall_diag::{Diagnostics, SourceMap};
 use seawall_edge::{Edge, LoadError};
+use seawall_tls::acme::Issuer;
 use std::{
     process::ExitCode,
     sync::{Arc, Mutex},
@@ -32,6 +34,8 @@ pub struct Worker {
     pub edge: Arc<Edge>,
     /// The DNS server.
     pub dns: DnsServer,
+    /// What keeps certificates current.
+    pub issuer: Issuer,
     /// Where the configuration comes from.
     pub source: Source,
     /// The error log.
@@ -43,7 +47,7 @@ pub struct Worker {
     host: Arc<KeeperHost>,
     admin: Mutex<AdminServers>,
     watch: Option<FileWatch>,
-    control: Handle,
+    pub(super) control: Handle,
     last_failure: Mutex<Option<String>>,
     reloading: Mutex<()>,
 }
@@ -85,6 +89,7 @@ pub fn run(keeper: KeeperClient, options: WorkerOptions) -> anyhow::Result<ExitC
             Some(KeeperEvent::Stop) | None => break STOP_LIMIT,
         }
     };
+    worker.issuer.stop();
     worker.dns.stop();
     worker.edge.drain(drain);
     worker.log.flush();
@@ -158,9 +163,12 @@ fn start(
         // nginx reloads on a signal only, and so do we in its place.
         Syntax::Nginx => (None, None),
     };
+    let dns = DnsServer::new(log.clone());
+    let issuer = certificates::issuer(&edge, Arc::new(certificates::NoZones), &log, control);
     let worker = Arc::new(Worker {
         edge,
-        dns: DnsServer::new(log.clone()),
+        dns,
+        issuer,
         source,
         log,
         generation,
@@ -173,6 +181,7 @@ fn start(
         reloading: Mutex::default(),
     });
     worker.apply_rest()?;
+    control.spawn(certificates::watch(Arc::downgrade(&worker)));
     if let Some(mut changes) = changes {
         let watching = worker.clone();
         control.spawn(async move {
@@ -196,6 +205,8 @@ impl Worker {
             used.extend(admin.apply(self, &plan, &self.host, &self.control)?);
         }
         self.host.retain_others(&used);
+        // After the zones: a proof may be one of their records.
+        certificates::apply(&self.issuer, &plan);
         if let Some(watch) = &self.watch {
             watch.set(&plan.files);
         }

@@ -1,6 +1,6 @@
 //! What the daemon is doing, for the API and for Prometheus.
 
-use super::life::Worker;
+use super::{certificates, life::Worker};
 use crate::version;
 use seawall_dns::{DropReason, QTYPE_CLASSES, RCODES};
 use seawall_edge::plan::{PeerSlot, Plan, PoolPlan};
@@ -26,11 +26,6 @@ pub fn status(worker: &Worker) -> Value {
                     "evictions": stats.evictions })
         })
         .collect();
-    let certificates: Vec<Value> = plan
-        .certificates
-        .iter()
-        .map(|c| json!({ "site": c.site, "source": c.source, "problem": c.problem }))
-        .collect();
     json!({
         "version": version::VERSION,
         "pid": std::process::id(),
@@ -49,7 +44,7 @@ pub fn status(worker: &Worker) -> Value {
         })).collect::<Vec<_>>(),
         "sites": plan.sites.iter().map(|s| s.name.clone()).collect::<Vec<_>>(),
         "caches": caches,
-        "certificates": certificates,
+        "certificates": certificates::list(&plan),
         "dns": dns(worker),
         "pools": pools(&plan),
     })
@@ -101,6 +96,7 @@ pub fn metrics(worker: &Worker) -> Vec<u8> {
     // Writing to a String does not fail.
     let _ = dns_metrics(worker, &mut text);
     let _ = cache_metrics(worker, &mut text);
+    let _ = certificates::metrics(worker, &mut text);
     let mut out = worker.edge.shared().metrics.render();
     out.extend_from_slice(text.as_bytes());
     out

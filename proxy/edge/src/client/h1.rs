@@ -227,6 +227,7 @@ impl Client {
             local: None,
             tls,
             listener,
+            clients: None,
         };
         Ok(Self::new(local, Io::Unix(nowhere), info))
     }

@@ -34,6 +34,10 @@ pub struct Environment<'a> {
     pub read: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
     /// Nothing is made that stays: no certificate issued, no CA created (`check`, `-t`).
     pub dry_run: bool,
+    /// The certificates in force, which policies of sites lead handshakes to.
+    pub resolver: &'a Arc<seawall_tls::Resolver>,
+    /// Certificates that keep themselves current.
+    pub acme: &'a seawall_tls::acme::Acme,
     /// The identity of a listening address, the same for every plan of the process.
     /// True for datagrams.
     pub listener_id: &'a dyn Fn(&model::Address, bool) -> u32,
@@ -68,8 +72,15 @@ impl Plan {
         let mut sources = std::mem::take(&mut config.sources);
         let credentials = Credentials::read(&config, &mut sources, env, &mut errors);
         config.sources = sources;
-        let (certificate_map, certificates) =
-            certificates::compile(&config, previous, env, &mut errors);
+        let certificates::Compiled {
+            map: certificate_map,
+            states: certificates,
+            policies: client_policies,
+        } = certificates::compile(&config, previous, env, &mut errors);
+        let acme = config.acme.as_ref();
+        let acme = acme.and_then(|acme| {
+            super::acme::compile(acme, &config.process.state, env.read, &mut errors)
+        });
         let mut user = user_variables(&config);
         super::computed::compile(&config.computed, &mut user, &mut errors);
         let limits = Arc::new(super::LimitTables::of(&config, previous));
@@ -97,7 +108,8 @@ impl Plan {
         let sites: Vec<Arc<SitePlan>> = config
             .sites
             .iter()
-            .map(|s| Arc::new(compiler.site(s)))
+            .zip(&client_policies)
+            .map(|(s, clients)| Arc::new(compiler.site(s, clients.clone())))
             .collect();
         let listeners = compiler.listeners();
         let found = &mut compiler.errors;
@@ -155,6 +167,8 @@ impl Plan {
             user_slots: user.len(),
             names_files: user.names_files(),
             certificates,
+            client_policies,
+            acme,
             dns: parking_lot::Mutex::new(dns),
             files,
             certificate_map: parking_lot::Mutex::new(Some(certificate_map)),
@@ -179,6 +193,15 @@ fn other_files(config: &Config) -> Vec<std::path::PathBuf> {
                     .iter()
                     .flat_map(|p| [p.certificate.0.clone(), p.key.0.clone()]),
             );
+            let staples = pairs.iter().filter_map(|p| p.ocsp.as_ref());
+            files.extend(staples.map(|(path, _)| path.clone()));
+        }
+        files.extend(site.clients.iter().map(|(path, _)| path.clone()));
+    }
+    if let Some(acme) = &config.acme {
+        files.extend(acme.ca.iter().map(|(path, _)| path.clone()));
+        if let Some(model::SecretText::File(path, _)) = acme.eab.as_ref().map(|e| &e.key) {
+            files.push(path.clone());
         }
     }
     files
@@ -353,7 +376,11 @@ impl Compiler<'_> {
         plans
     }
 
-    fn site(&mut self, site: &model::Site) -> SitePlan {
+    fn site(
+        &mut self,
+        site: &model::Site,
+        clients: Option<Arc<seawall_tls::ClientPolicy>>,
+    ) -> SitePlan {
         let name = certificates::primary_name(site);
         self.site_name.clone_from(&name);
         let program = self.program(&site.program);
@@ -399,6 +426,7 @@ impl Compiler<'_> {
         }
         .rules(&site.content, None, &mut self.errors);
         SitePlan {
+            clients,
             redirects,
             rules,
             https_port,

@@ -5,6 +5,7 @@
 //! one plan and finishes on it.
 
 pub mod access;
+mod acme;
 mod balancer;
 pub mod binding;
 mod cache;
@@ -98,6 +99,10 @@ pub struct Plan {
     pub names_files: bool,
     /// What the certificates are, for the API.
     pub certificates: Vec<CertificateState>,
+    /// What clients must show, by site.
+    pub client_policies: Vec<Option<Arc<seawall_tls::ClientPolicy>>>,
+    /// How certificates of a CA are asked for, if they are.
+    pub acme: Option<seawall_tls::acme::AcmeOptions>,
     /// Zones, until the DNS server takes them.
     pub dns: parking_lot::Mutex<Option<DnsPlan>>,
     /// Every file that was read on the way, for watching.
@@ -146,6 +151,8 @@ pub struct SitePlan {
     pub access: Vec<AccessLog>,
     /// Where a trusted proxy names the client (nginx: `real_ip_header` in `server`).
     pub identity: Option<Arc<model::ClientIdentity>>,
+    /// What clients must have shown in the handshake.
+    pub clients: Option<Arc<seawall_tls::ClientPolicy>>,
     /// Its counters.
     pub metrics: SiteMetrics,
     /// Whether forwarding headers, request ids and our own error pages are the YAML ones.
