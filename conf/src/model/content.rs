@@ -156,6 +156,9 @@ pub struct FilePolicy {
     pub ranges_max: usize,
     /// Directory listings.
     pub listing: Option<Listing>,
+    /// Whether a response's head waits for the file's first bytes to fill a packet (nginx: `tcp_nopush`, off): the fewest
+    /// packets, against the earliest first byte.
+    pub nopush: bool,
 }
 
 impl Default for FilePolicy {
@@ -169,6 +172,7 @@ impl Default for FilePolicy {
             precompressed_always: false,
             ranges_max: 16,
             listing: None,
+            nopush: true,
         }
     }
 }

@@ -35,6 +35,7 @@ impl Default for ContentScope {
                     open_cache: None,
                     if_modified_since: ModifiedSince::Exact,
                     ranges_max: usize::MAX,
+                    nopush: false,
                     ..FilePolicy::default()
                 },
                 ..ContentPolicy::default()
@@ -111,6 +112,7 @@ impl ContentScope {
         };
         match d.name() {
             "etag" => files.etag = is_on(d),
+            "tcp_nopush" => files.nopush = is_on(d),
             "max_ranges" => {
                 files.ranges_max = reader.number(d).map_or(usize::MAX, |n| n as usize);
             }

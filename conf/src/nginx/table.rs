@@ -256,7 +256,7 @@ pub const TABLE: &[Row] = &[
     row("output_buffers", HSL, 2, 2, X),
     row("postpone_output", HSL, 1, 1, X),
     row("send_lowat", HSL, 1, 1, X),
-    flag("tcp_nopush", HSL, X),
+    flag("tcp_nopush", HSL, N),
     flag("tcp_nodelay", HSL, X),
     flag("reset_timedout_connection", HSL, X),
     row("lingering_close", HSL, 1, 1, X),

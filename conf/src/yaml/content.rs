@@ -94,6 +94,7 @@ impl ContentLayer {
                 precompressed_always: false,
                 ranges_max: self.ranges_max.unwrap_or(built_in.ranges_max),
                 listing: self.listing.flatten(),
+                nopush: built_in.nopush,
             },
             ..ContentPolicy::default()
         }

@@ -3,7 +3,7 @@
 use crate::accept::Wire;
 use crate::client::Stream;
 use seawall_http::Range32;
-use seawall_sys::beneath;
+use seawall_sys::{beneath, splice::Pipe};
 use std::{
     fs::File,
     io::{self, IoSlice},
@@ -166,6 +166,16 @@ impl Io {
                 done => return Poll::Ready(done),
             }
         }
+    }
+
+    /// Whether a plain TCP socket is known to take bytes. Costs no system call.
+    pub fn is_writable(&self, cx: &mut Context<'_>) -> bool {
+        matches!(self, Io::Tcp(socket) if socket.poll_write_ready(cx).is_ready())
+    }
+
+    /// Moves what a pipe holds into a plain TCP socket; gives how much it took.
+    pub fn poll_pour(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<io::Result<usize>> {
+        self.poll_socket(cx, |socket| pipe.pour(socket))
     }
 
     /// Writes bytes that more will follow into a plain TCP socket.

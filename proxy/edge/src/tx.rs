@@ -73,6 +73,8 @@ pub struct Asked {
     pub upgrade: bool,
     /// Which interim responses go on to the client.
     pub interim: Interims,
+    /// A large body may go on by the kernel's hand, so little of it is read with the head.
+    pub splices: bool,
 }
 
 /// Which interim responses go on.

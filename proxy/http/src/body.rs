@@ -144,6 +144,19 @@ impl BodyDecoder {
         self.is_done().then_some(()).ok_or(BodyError::Truncated)
     }
 
+    /// Whether the body's length was said: all that comes until then is data.
+    pub fn is_by_length(&self) -> bool {
+        matches!(self.state, State::Length(_))
+    }
+
+    /// Says that so many bytes of data went past without being shown. Only where the length was said
+    /// ([`is_by_length`](Self::is_by_length)), and never more than [`remaining_hint`](Self::remaining_hint).
+    pub fn skip(&mut self, bytes: u64) {
+        if let State::Length(left) = &mut self.state {
+            *left = left.saturating_sub(bytes);
+        }
+    }
+
     /// How many bytes of data are still to come, when that is known: not for a chunked body, nor up to the close.
     pub fn remaining_hint(&self) -> Option<u64> {
         match &self.state {

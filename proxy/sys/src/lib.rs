@@ -22,6 +22,7 @@ pub mod peer;
 pub mod privileges;
 pub mod process;
 pub mod signals;
+pub mod splice;
 pub mod udp;
 
 pub use error::Error;

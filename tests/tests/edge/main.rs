@@ -45,6 +45,7 @@ mod redirects;
 mod reload;
 mod routing;
 mod sessions;
+mod splicing;
 mod streams;
 mod timeouts;
 mod tls;

@@ -16,16 +16,19 @@ impl Client {
         self.io.is_plain_tcp() && !self.chunked
     }
 
-    /// Sends `length` bytes of a file from `offset`, after the head if that is still waiting.
+    /// Sends `length` bytes of a file from `offset`, after the head if that is still waiting: in a packet of its own, or with
+    /// the file's first bytes (nginx: `tcp_nopush`).
     pub async fn send_file(
         &mut self,
         tx: &mut Tx,
         file: &Arc<File>,
-        offset: u64,
-        length: u64,
+        (offset, length): (u64, u64),
+        nopush: bool,
     ) -> Result<(), ClientError> {
-        if tx.sent == 0 {
-            self.send_waiting_head(tx).await?;
+        if tx.sent == 0 && nopush {
+            self.begin_more(tx, b"").await?;
+        } else if tx.sent == 0 {
+            self.send(tx, b"").await?;
         }
         let (mut at, end) = (offset, offset + length);
         let mut slices = 0;
@@ -50,24 +53,30 @@ impl Client {
         Ok(())
     }
 
-    /// The head goes first; the kernel holds it until the file's first bytes fill its packet.
-    async fn send_waiting_head(&mut self, tx: &mut Tx) -> Result<(), ClientError> {
+    /// Sends the head, and the first bytes of a body of which more follows at once; the kernel holds them until they fill
+    /// its packet.
+    pub async fn begin_more(&mut self, tx: &mut Tx, data: &[u8]) -> Result<(), ClientError> {
         self.timer.set(self.timeout);
+        // The head stays in `tx.out` for the log.
+        tx.out.extend_from_slice(data);
+        let sent = self.write_more(&tx.out).await;
+        tx.out.truncate(tx.out_head);
+        tx.sent += sent?;
+        tx.body_sent += data.len() as u64;
+        Ok(())
+    }
+
+    async fn write_more(&mut self, bytes: &[u8]) -> Result<u64, ClientError> {
         let mut sent = 0;
-        while let Some(rest) = tx.out.get(sent..).filter(|rest| !rest.is_empty()) {
+        while let Some(rest) = bytes.get(sent..).filter(|rest| !rest.is_empty()) {
             let Client { io, timer, .. } = self;
-            match timer
-                .guard(poll_fn(|cx| io.poll_write_more(cx, rest)))
-                .await
-            {
-                Ok(Ok(0)) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
-                Ok(Ok(n)) => sent += n,
-                Ok(Err(e)) => return Err(e.into()),
-                Err(_) => return Err(ClientError::Timeout),
+            let wrote = timer.guard(poll_fn(|cx| io.poll_write_more(cx, rest)));
+            match wrote.await.map_err(|_| ClientError::Timeout)?? {
+                0 => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
+                n => sent += n,
             }
         }
-        tx.sent += sent as u64;
-        Ok(())
+        Ok(sent as u64)
     }
 
     async fn send_slice(

@@ -162,6 +162,7 @@ async fn requests(local: &Rc<Local>, client: &mut Client, tx: &mut Tx) -> Next {
         let taken = tx.body_at;
         tx.rb.consume(taken);
         tx.reset();
+        local.give_read(&mut tx.origin.rb);
         if local.timers.is_draining() {
             return Next::Close;
         }

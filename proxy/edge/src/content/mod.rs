@@ -7,6 +7,7 @@ mod fixed;
 mod hold;
 mod intercept;
 mod proxy;
+mod splice;
 
 pub use fastcgi::fastcgi;
 pub use files::{OpenFiles, files, kept, tries, type_of};

@@ -4,6 +4,7 @@ use super::{
     Outcome,
     ahead::{self, Ahead},
     hold,
+    splice::{self, Spliced},
 };
 use crate::{
     caching::{self, Told},
@@ -114,6 +115,7 @@ async fn exchange(
     }
     scratch.asked = origin::asked(cx, plan, &scratch.out);
     let pool = plan.choose_pool(cx);
+    scratch.asked.splices = splice::may(cx, &pool);
     scratch.bound = sticky::bind(cx, &pool);
     let method = cx.tx.head.method;
     let chunked = cx.tx.head.framing == Framing::Chunked;
@@ -262,19 +264,34 @@ async fn stream_body(
 ) -> Result<(), FetchError> {
     cx.tx.step = Step::Deliver;
     let timer = cx.client.timer.clone();
+    let mut left = None;
+    if splice::is_worth(cx, &answer, scratch) {
+        match Box::pin(splice::splice(cx, &mut answer, scratch)).await? {
+            Spliced::Not => {}
+            Spliced::Whole => {
+                answer.finish(cx.local, &scratch.rb);
+                return Ok(cx.client.last(cx.tx, b"").await?);
+            }
+            Spliced::Left(bytes) => left = Some(bytes),
+        }
+    }
     loop {
         // A head that has no body behind it yet leaves at once: whoever waits for it may have to speak next.
         let at_once = cx.tx.filters.is_empty()
             && !answer.is_uploading()
             && (cx.tx.sent > 0 || answer.is_at_hand(&scratch.rb));
-        let piece = if at_once {
+        let copied = left.take();
+        let piece = if copied.is_some() {
+            Some(0..0)
+        } else if at_once {
             answer.next(&timer, &mut scratch.rb).await?
         } else {
             Box::pin(next_or_flush(cx, &mut answer, &timer, scratch)).await?
         };
         let Some(range) = piece else { break };
         let last = answer.is_done();
-        let data = scratch.rb.bytes().get(range).unwrap_or_default();
+        let read = scratch.rb.bytes().get(range).unwrap_or_default();
+        let data = copied.as_deref().unwrap_or(read);
         if last {
             cx.tx.trailers.clear();
             if trailers {

@@ -11,11 +11,19 @@ use crate::{
 };
 use seawall_balance::Lease;
 use seawall_http::BodyDecoder;
-use std::{ops::Range, sync::Arc, time::Duration};
+use seawall_sys::splice::Pipe;
+use std::{
+    ops::Range,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 use tokio::io::AsyncReadExt;
 
 /// First read of a response.
 pub(super) const HEAD_READ_BYTES: usize = 4 * 1024;
+/// The same where a large body is not to be copied: what comes with the head is.
+pub(super) const SHORT_READ_BYTES: usize = 8 * 1024;
 /// Read size of bodies: at 64 KiB bodies the read size is everything.
 pub(super) const BODY_READ_BYTES: usize = 64 * 1024;
 
@@ -107,6 +115,57 @@ impl Answer {
                     .await
             }
         }
+    }
+
+    /// How many bytes of the body are still to come from a plain connection, besides those that are in `rb`; 0 where the
+    /// kernel cannot hand them on by itself.
+    pub fn ahead_of(&self, rb: &ReadBuffer) -> u64 {
+        match &self.from {
+            Source::Http1(body) if body.io.is_plain() && body.decoder.is_by_length() => {
+                let here = rb.len().saturating_sub(body.body_at) as u64;
+                let left = body.decoder.remaining_hint().unwrap_or(0);
+                left.saturating_sub(here)
+            }
+            _ => 0,
+        }
+    }
+
+    /// The part of the body that is in `rb`, as a range of it.
+    pub fn take_here(&mut self, rb: &ReadBuffer) -> Range<usize> {
+        match &mut self.from {
+            Source::Http1(body) => {
+                let here = body.body_at..rb.len();
+                body.decoder.skip(here.len() as u64);
+                body.body_at = here.end;
+                here
+            }
+            Source::Http2(_) => 0..0,
+        }
+    }
+
+    /// Moves what has come of the body into an empty pipe, as far as the body goes.
+    pub fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+    ) -> Poll<Result<(), FetchError>> {
+        let Source::Http1(body) = &mut self.from else {
+            return Poll::Ready(Err(FetchError::Invalid("no connection of its own")));
+        };
+        let left = body.decoder.remaining_hint().unwrap_or(0);
+        let most = usize::try_from(left).unwrap_or(usize::MAX);
+        Poll::Ready(match ready!(body.io.poll_fill(cx, pipe, most)) {
+            Ok(0) => {
+                body.keep = false;
+                let whole = body.decoder.on_eof();
+                whole.map_err(|e| FetchError::Invalid(e.as_str()))
+            }
+            Ok(n) => {
+                body.decoder.skip(n as u64);
+                Ok(())
+            }
+            Err(e) => Err(FetchError::Failed(e.to_string())),
+        })
     }
 
     /// Copies what was read and not handed on, and the head before it, to a buffer with which the body goes on.

@@ -1,7 +1,7 @@
 //! One attempt at one server: connect, send the request, receive the head of the response.
 
 use super::{
-    answer::{Answer, BODY_READ_BYTES, HEAD_READ_BYTES, Http1Body, Source},
+    answer::{Answer, BODY_READ_BYTES, HEAD_READ_BYTES, Http1Body, SHORT_READ_BYTES, Source},
     exchange::OutBody,
     fastcgi, http2,
     io::OriginIo,
@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     client::ClientError,
+    io::ReadBuffer,
     local::Local,
     log_error,
     plan::{OriginPeer, PoolPlan},
@@ -25,10 +26,12 @@ use seawall_http::{
 };
 use smallvec::SmallVec;
 use std::{
+    future::poll_fn,
+    pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
 
 /// Interim responses (1xx) of one exchange at most.
 pub(super) const INTERIM_MAX: usize = 8;
@@ -65,6 +68,32 @@ pub(super) fn is_unasked(status: u16, request: &[u8]) -> bool {
         206 => !says(request, b"range:"),
         _ => false,
     }
+}
+
+/// Reads what has come of a head. While nothing has, no buffer is held: origins may take their time.
+fn read_head(
+    local: &Local,
+    stream: &mut OriginIo,
+    rb: &mut ReadBuffer,
+    short: bool,
+) -> impl Future<Output = std::io::Result<usize>> {
+    poll_fn(move |cx| {
+        local.lend_read(rb);
+        rb.reserve(HEAD_READ_BYTES);
+        let free = rb.free();
+        let most = if short {
+            free.len().min(SHORT_READ_BYTES)
+        } else {
+            free.len()
+        };
+        let mut free = ReadBuf::new(free.get_mut(..most).unwrap_or_default());
+        let read = Pin::new(&mut *stream).poll_read(cx, &mut free);
+        let n = free.filled().len();
+        if read.is_pending() && rb.is_empty() {
+            local.give_read(rb);
+        }
+        read.map_ok(|()| n)
+    })
 }
 
 impl Attempt<'_> {
@@ -381,8 +410,10 @@ impl Attempt<'_> {
         };
         let mut interim = 0;
         loop {
-            rb.reserve(HEAD_READ_BYTES);
-            let read = self.timer.guard(stream.read(rb.free())).await;
+            let read = self
+                .timer
+                .guard(read_head(self.local, stream, rb, asked.splices))
+                .await;
             let n = match read {
                 Err(_) => {
                     self.pool.metrics.timeouts.inc();

@@ -5,13 +5,15 @@ use crate::{
     plan::{OriginPeer, PeerAddress},
     shared::Shared,
 };
+use seawall_sys::splice::Pipe;
 use std::{
     io::{self, IoSlice},
+    os::fd::AsFd,
     pin::Pin,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, Interest, ReadBuf},
     net::{TcpStream, UnixStream},
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -78,6 +80,37 @@ impl OriginIo {
         }
     }
 
+    /// Whether nobody looks at its bytes on the way: no TLS, no records.
+    pub fn is_plain(&self) -> bool {
+        matches!(self, OriginIo::Plain(_))
+    }
+
+    /// Moves at most `most` bytes into an empty pipe; 0 is the end. Of a plain connection only.
+    pub fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+        most: usize,
+    ) -> Poll<io::Result<usize>> {
+        let OriginIo::Plain(socket) = self else {
+            return Poll::Ready(Err(io::ErrorKind::Unsupported.into()));
+        };
+        loop {
+            let read = match socket {
+                Socket::Tcp(s) => s.try_io(Interest::READABLE, || pipe.fill(s.as_fd(), most)),
+                Socket::Unix(s) => s.try_io(Interest::READABLE, || pipe.fill(s.as_fd(), most)),
+            };
+            match read {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => ready!(match socket {
+                    Socket::Tcp(s) => s.poll_read_ready(cx),
+                    Socket::Unix(s) => s.poll_read_ready(cx),
+                })?,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                done => return Poll::Ready(done),
+            }
+        }
+    }
+
     /// Whether nothing has come since the last response, not even the end: whoever is silent may be asked again.
     ///
     /// Costs no system call unless the reactor has seen something.
@@ -98,7 +131,6 @@ impl OriginIo {
 
     /// As [`is_silent`](Self::is_silent), but the kernel is asked: what the reactor has not heard of yet counts too.
     pub fn is_silent_now(&mut self) -> bool {
-        use std::os::fd::AsFd;
         let fd = match self.socket() {
             Socket::Tcp(s) => s.as_fd(),
             Socket::Unix(s) => s.as_fd(),

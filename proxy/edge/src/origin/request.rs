@@ -185,6 +185,7 @@ pub fn asked(cx: &Cx<'_>, proxy: &ProxyPlan, sent: &[u8]) -> Asked {
                 }
             }
         },
+        splices: false,
     }
 }
 

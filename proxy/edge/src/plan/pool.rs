@@ -208,6 +208,12 @@ pub struct PoolContext<'a> {
 }
 
 impl PoolPlan {
+    /// Whether its servers are asked in plain HTTP/1, as far as the first of them tells. A hint: what becomes of a body is
+    /// decided by the connection it comes on.
+    pub fn is_plain(&self) -> bool {
+        !self.wire.http2 && self.peers.first().is_none_or(|peer| peer.tls.is_none())
+    }
+
     /// Compiles a pool; state of servers with the same address is carried over.
     pub fn compile(
         from: &model::Pool,

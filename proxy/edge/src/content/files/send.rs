@@ -118,7 +118,7 @@ pub async fn send(
             if file.kept.is_some() {
                 return cx.client.last(cx.tx, file.content()).await;
             }
-            part(cx, file, (0, file.size)).await?;
+            part(cx, route, file, (0, file.size)).await?;
             cx.client.last(cx.tx, b"").await
         }
         Ranges::Parts(parts) => match parts.as_slice() {
@@ -127,7 +127,7 @@ pub async fn send(
                 let line = content_range(*span, file.size);
                 cx.tx.lines.extend_from_slice(line.as_bytes());
                 head(cx, route, 206, Length::Known(span.1 - span.0));
-                part(cx, file, *span).await?;
+                part(cx, route, file, *span).await?;
                 cx.client.last(cx.tx, b"").await
             }
             spans => several(cx, route, file, kind, spans).await,
@@ -185,13 +185,19 @@ async fn several(
     for span in spans {
         let before = before(*span);
         cx.client.send(cx.tx, &before).await?;
-        part(cx, file, *span).await?;
+        part(cx, route, file, *span).await?;
     }
     cx.client.last(cx.tx, end.as_bytes()).await
 }
 
 /// Sends a part of a file.
-async fn part(cx: &mut Cx<'_>, file: &Rc<OpenedFile>, span: Span) -> Result<(), ClientError> {
+async fn part(
+    cx: &mut Cx<'_>,
+    route: &RoutePlan,
+    file: &Rc<OpenedFile>,
+    span: Span,
+) -> Result<(), ClientError> {
+    let nopush = route.rules.files.nopush;
     if cx.tx.is_head() || span.0 == span.1 {
         return Ok(());
     }
@@ -201,9 +207,8 @@ async fn part(cx: &mut Cx<'_>, file: &Rc<OpenedFile>, span: Span) -> Result<(), 
             cx.client.send(cx.tx, bytes.unwrap_or_default()).await
         }
         Some(file) if cx.client.takes_files() && cx.tx.filters.is_empty() => {
-            cx.client
-                .send_file(cx.tx, file, span.0, span.1 - span.0)
-                .await
+            let part = (span.0, span.1 - span.0);
+            cx.client.send_file(cx.tx, file, part, nopush).await
         }
         Some(file) => pieces(cx, file, span).await,
     }
