@@ -627,6 +627,8 @@ pub struct CachePolicy {
     pub stale_while_revalidate: Option<Duration>,
     /// Where the origin is silent (RFC 5861).
     pub stale_if_error: Option<Duration>,
+    /// Whether a tenth of the time since Last-Modified is a lifetime where the origin is silent (RFC 9111 §4.2.2).
+    pub heuristics: bool,
     /// nginx's `proxy_cache_valid`: statuses (empty: `any`) and lifetime.
     pub valid: Vec<(Vec<u16>, Duration)>,
 }

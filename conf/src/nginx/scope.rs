@@ -282,6 +282,7 @@ impl Scope {
                 force_ttl: None,
                 stale_while_revalidate: None,
                 stale_if_error: None,
+                heuristics: false,
                 valid: self.cache_valid.clone(),
             }),
             waf: None,

@@ -81,6 +81,7 @@ const CACHE: Shape = Shape {
     fields: &[
         "name",
         "key",
+        "heuristics",
         "default_ttl",
         "force_ttl",
         "stale_while_revalidate",
@@ -156,6 +157,7 @@ struct CacheLayer {
     off: bool,
     name: Option<usize>,
     key: Option<Template>,
+    heuristics: Option<bool>,
     default_ttl: Removable,
     force_ttl: Removable,
     stale_while_revalidate: Removable,
@@ -299,6 +301,7 @@ impl CacheLayer {
             off: self.off,
             name: self.name.or(outer.name),
             key: self.key.or_else(|| outer.key.clone()),
+            heuristics: self.heuristics.or(outer.heuristics),
             default_ttl: self.default_ttl.or(outer.default_ttl),
             force_ttl: self.force_ttl.or(outer.force_ttl),
             stale_while_revalidate: self.stale_while_revalidate.or(outer.stale_while_revalidate),
@@ -326,6 +329,7 @@ impl CacheLayer {
             cache,
             profile: CacheProfile::Rfc9111,
             key: self.key.clone(),
+            heuristics: self.heuristics.unwrap_or(false),
             default_ttl: self.default_ttl.flatten(),
             force_ttl: self.force_ttl.flatten(),
             stale_while_revalidate: self.stale_while_revalidate.flatten(),
@@ -428,6 +432,7 @@ fn cache(reader: &mut Reader<'_>, node: &Node, names: &Names<'_>) -> Option<Cach
         cache.name = Some(reader.resolve(node.at, name, "cache", &names.caches)?);
     }
     cache.key = fields.get("key").and_then(|n| reader.template(n));
+    cache.heuristics = fields.get("heuristics").and_then(|n| reader.boolean(n));
     let mut duration = |name: &str| {
         let node = fields.get(name)?;
         if node.is_off() {

@@ -83,7 +83,7 @@ impl CacheUse {
             stale_while_revalidate: from.stale_while_revalidate,
             stale_if_error: from.stale_if_error,
             valid: from.valid.clone(),
-            heuristics: false,
+            heuristics: from.heuristics,
         };
         Some(Self {
             cache,
