@@ -8,10 +8,12 @@ use crate::{
     options::Options,
     policy::{Profile, Rules},
     request::{Class, Request},
-    seek::seek,
+    search::Searches,
+    seek::{reload, seek},
     stats::{Count, Counters, Stats},
     store::{Memory, Store},
     unstorable::Unstorable,
+    uses::Uses,
 };
 use seawall_http::Method;
 use std::{
@@ -25,6 +27,11 @@ use std::{
     time::Duration,
 };
 
+/// Where it is remembered that a stale answer stands in, beside what is remembered as not storable.
+pub(crate) fn standing(hash: u64) -> u64 {
+    hash.rotate_left(17) ^ 0x9e37_79b9_7f4a_7c15
+}
+
 /// A cache, shared by all threads.
 pub struct Cache {
     options: Options,
@@ -32,6 +39,8 @@ pub struct Cache {
     pub(crate) fills: FillTable,
     fill_bytes: AtomicU64,
     pub(crate) unstorable: Unstorable,
+    pub(crate) uses: Uses,
+    pub(crate) searches: Searches,
     /// Purges of everything so far: what is older is gone, wherever it is.
     generation: AtomicU64,
     counters: Counters,
@@ -52,6 +61,8 @@ impl Cache {
             fills: FillTable::new(),
             fill_bytes: AtomicU64::new(0),
             unstorable: Unstorable::new(),
+            uses: Uses::new(),
+            searches: Searches::new(),
             generation: AtomicU64::new(0),
             counters: Counters::default(),
         })
@@ -92,6 +103,22 @@ impl Cache {
         };
         self.counters.add(key.hash, lookup.count());
         lookup
+    }
+
+    /// Looks a request up that wants what the origin has now, and whose answer is stored nevertheless (nginx: `proxy_cache_bypass`): a fill
+    /// without validators, or the way past the cache while somebody else fills.
+    pub fn reload(
+        self: &Arc<Self>,
+        key: KeyRef<'_>,
+        request: &Request<'_>,
+        rules: &Rules,
+    ) -> Lookup {
+        let generation = self.generation.load(Acquire);
+        self.counters.add(key.hash, Count::Pass);
+        match reload(self, key, request, rules, generation) {
+            Some(fill) => Lookup::Miss(fill),
+            None => Lookup::Pass("bypass"),
+        }
     }
 
     /// Drops all variants of a key. A fill that is under way goes on for those who read it and is not stored. True if there was
@@ -177,6 +204,12 @@ impl Cache {
     pub(crate) fn note_unstorable(&self, fill: &Shared, now_ms: u64, duration: Duration) {
         self.unstorable
             .note(fill.class.mix(fill.key.as_ref().hash), now_ms, duration);
+    }
+
+    /// Remembers that a stale answer stands in for a failing origin.
+    pub(crate) fn note_standing(&self, fill: &Shared, now_ms: u64, duration: Duration) {
+        let hash = standing(fill.class.mix(fill.key.as_ref().hash));
+        self.unstorable.note(hash, now_ms, duration);
     }
 
     /// Room for a fill's bytes: within the limit of fills, and within the budget of all.

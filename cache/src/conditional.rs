@@ -17,7 +17,9 @@ pub fn not_modified(object: &Object, request: &Request<'_>) -> bool {
     let Some(since) = request.fields.get(Name::IfModifiedSince) else {
         return false;
     };
-    let modified = object.last_modified().and_then(date::parse);
+    // Without Last-Modified the Date says since when it has been so (RFC 9111 §4.3.2).
+    let since_when = object.last_modified().or(object.fields().get(Name::Date));
+    let modified = since_when.and_then(date::parse);
     // An invalid date is ignored (RFC 9110 §13.1.3).
     matches!((modified, date::parse(since)), (Some(modified), Some(since)) if modified <= since)
 }

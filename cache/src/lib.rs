@@ -38,22 +38,26 @@
 //! ```
 //!
 //! Limits: those of [`Options`] and the ones named in `options.rs`. A fill is always a GET for the whole answer; a HEAD is answered from the
-//! store, and passes where there is nothing. Disk, slices, tags and No-Vary-Search are not here yet; a tier is a [`Store`].
+//! store, and passes where there is nothing. Disk, slices and tags are not here yet; a tier is a [`Store`].
 //!
 //! Tested beside each module, by tables with the sections of the RFCs (`policy/tests.rs`), and under `tests/` by runtimes on several threads,
 //! by random load against the budget, and by a simulation against a naive model. `examples/lookup.rs` measures a hit.
 #![forbid(unsafe_code)]
 
 mod cache;
+mod coded;
 mod conditional;
 mod fill;
+mod freshen;
 mod head;
 mod key;
+mod languages;
 mod lookup;
 mod object;
 mod options;
 mod policy;
 mod request;
+mod search;
 mod seek;
 mod stats;
 pub mod status;
@@ -61,6 +65,7 @@ pub mod store;
 #[cfg(test)]
 mod testing;
 mod unstorable;
+mod uses;
 mod vary;
 
 pub use cache::Cache;
@@ -70,8 +75,10 @@ pub use key::{Key, KeyBuf, KeyRef};
 pub use lookup::Lookup;
 pub use object::{Hit, Object};
 pub use options::{OBJECT_OVERHEAD_BYTES, Options};
-pub use policy::{Decision, Profile, ResponseMeta, Rules, decide};
+pub use policy::{Decision, Failure, Profile, ResponseMeta, Rules, SetCookie, UseStale, decide};
 pub use request::Request;
+pub use search::NoVarySearch;
 pub use stats::Stats;
 pub use status::CacheStatus;
 pub use store::Store;
+pub use vary::push_accept_encoding;

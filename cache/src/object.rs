@@ -1,6 +1,7 @@
 //! What is stored: a head, a body, and the times that a lookup compares with its clock.
 
 use crate::{
+    coded::CodedForms,
     head::Head,
     key::Key,
     options::{CHUNK_OVERHEAD_BYTES, OBJECT_OVERHEAD_BYTES},
@@ -76,6 +77,7 @@ pub struct Object {
     pub(crate) key: Key,
     pub(crate) meta: Meta,
     pieces: Box<[Bytes]>,
+    pub(crate) coded: CodedForms,
     length: u64,
     weight: u64,
 }
@@ -100,6 +102,7 @@ impl Object {
             key,
             meta,
             pieces,
+            coded: CodedForms::default(),
             length,
             weight,
         }
@@ -107,7 +110,10 @@ impl Object {
 
     /// The same body under another head.
     pub(crate) fn renewed(&self, meta: Meta) -> Object {
-        Object::new(self.key.clone(), meta, self.pieces.clone())
+        Object {
+            coded: self.coded.clone(),
+            ..Object::new(self.key.clone(), meta, self.pieces.clone())
+        }
     }
 
     /// Status.

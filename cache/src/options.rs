@@ -52,6 +52,14 @@ pub(crate) const UNSTORABLE_KEYS_MAX: u64 = 100_000;
 pub(crate) const UNSTORABLE: Duration = Duration::from_secs(5);
 /// The same after a failure of the origin, which may be over soon.
 pub(crate) const UNSTORABLE_FAILURE: Duration = Duration::from_secs(1);
+/// Keys whose requests are counted before they are stored, and how long a count is kept (nginx: `inactive`).
+pub(crate) const USES_KEYS_MAX: u64 = 100_000;
+pub(crate) const USES_IDLE: Duration = Duration::from_secs(600);
+/// Members of Accept-Language that are put in order; a longer one selects as it stands.
+pub(crate) const LANGUAGES_MAX: usize = 16;
+/// Paths whose answers said which parameters do not count (No-Vary-Search), and names that one may list.
+pub(crate) const SEARCH_PATHS_MAX: u64 = 10_000;
+pub(crate) const SEARCH_NAMES_MAX: usize = 64;
 /// Members of a `Vary` field; an answer that varies on more is not stored.
 pub(crate) const VARY_FIELDS_MAX: usize = 16;
 /// Directives that are looked at in one Cache-Control field.

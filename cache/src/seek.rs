@@ -1,12 +1,12 @@
 //! A lookup that is more than a fresh hit: who serves, who waits, who fetches.
 
 use crate::{
-    cache::Cache,
-    fill::{Claim, Fill, FillReader, shared::Shared},
+    cache::{Cache, standing},
+    fill::{Claim, Fill, FillReader, Terms, shared::Shared},
     key::KeyRef,
     lookup::{Lookup, Worth, appraise, demands_of},
     object::{Hit, Object},
-    policy::{Demands, Rules},
+    policy::{Demands, Profile, Rules},
     request::{Class, Request},
 };
 use seawall_http::Method;
@@ -40,6 +40,33 @@ pub(crate) fn seek(
     }
 }
 
+/// A fill whatever is stored; `None` where there can be none.
+pub(crate) fn reload(
+    cache: &Arc<Cache>,
+    key: KeyRef<'_>,
+    request: &Request<'_>,
+    rules: &Rules,
+    generation: u64,
+) -> Option<Fill> {
+    if request.method != Method::Get {
+        return None;
+    }
+    let seeker = Seeker {
+        cache,
+        key,
+        request,
+        rules,
+        generation,
+        demands: Demands::default(),
+    };
+    let class = seeker.class_of_miss();
+    let mut place = cache.fills.lock(key);
+    match place.claim(cache, key, class, seeker.terms()) {
+        Claim::Running(_) => None,
+        Claim::Leader(shared) => Some(seeker.lead(shared, None)),
+    }
+}
+
 struct Seeker<'a> {
     cache: &'a Arc<Cache>,
     key: KeyRef<'a>,
@@ -56,15 +83,38 @@ impl Seeker<'_> {
             Worth::Barred => Lookup::Pass("request"),
             Worth::Fresh => Lookup::Hit(self.hit(object)),
             Worth::StaleAllowed => Lookup::Stale(self.hit(object), None),
-            Worth::StaleWhileRevalidate => self.renew_behind(object),
+            Worth::StaleWhileRevalidate => self.use_while_updating(object),
             Worth::Validate { reload } => {
-                let stands_in = !reload && self.request.now_ms < object.meta.decision.sie_until_ms;
-                if stands_in && self.is_unstorable(self.class_of_renewal(&object)) {
+                if !reload && self.stands_in(&object) {
                     // The origin failed a moment ago: the stale answer goes on standing in (RFC 5861 §4).
                     return Lookup::Stale(self.hit(object), None);
                 }
+                if !reload && self.rules.use_stale.updating {
+                    return self.use_while_updating(object);
+                }
                 self.fetch(Some(object))
             }
+        }
+    }
+
+    /// Whether it stood in for a failure a moment ago, and still may.
+    fn stands_in(&self, object: &Object) -> bool {
+        let decision = &object.meta.decision;
+        let until_ms = decision.sie_until_ms.max(decision.disconnected_until_ms);
+        let hash = self.class_of_renewal(object).mix(self.key.hash);
+        self.rules.profile == Profile::Rfc9111
+            && self.request.now_ms < until_ms
+            && (self.cache.unstorable).contains(standing(hash), self.request.now_ms)
+    }
+
+    /// It may be served while it is renewed. nginx lets the first client wait, unless it renews in the background.
+    fn use_while_updating(&self, object: Arc<Object>) -> Lookup {
+        if self.rules.profile == Profile::Rfc9111 || self.rules.background_update {
+            return self.renew_behind(object);
+        }
+        match self.fetch(Some(object.clone())) {
+            Lookup::Join(_) => Lookup::Stale(self.hit(object), None),
+            found => found,
         }
     }
 
@@ -79,7 +129,7 @@ impl Seeker<'_> {
         if let Some(newer) = self.newer_than(Some(&object)) {
             return Lookup::Hit(self.hit(newer));
         }
-        match place.claim(self.cache, self.key, class, self.generation) {
+        match place.claim(self.cache, self.key, class, self.terms()) {
             Claim::Running(_) => Lookup::Stale(self.hit(object), None),
             Claim::Leader(shared) => {
                 let fill = self.lead(shared, Some(object.clone()));
@@ -103,11 +153,14 @@ impl Seeker<'_> {
         if self.is_unstorable(class) {
             return Lookup::Pass("miss");
         }
+        if stale.is_none() && !self.is_asked_for_enough() {
+            return Lookup::Pass("miss");
+        }
         let mut place = self.cache.fills.lock(self.key);
         if let Some(newer) = self.newer_than(stale.as_ref()) {
             return Lookup::Hit(self.hit(newer));
         }
-        match place.claim(self.cache, self.key, class, self.generation) {
+        match place.claim(self.cache, self.key, class, self.terms()) {
             Claim::Running(shared) => {
                 Lookup::Join(FillReader::new(shared, self.request, self.rules))
             }
@@ -121,8 +174,23 @@ impl Seeker<'_> {
         }
     }
 
+    /// Counts the request; false while the key was asked for too seldom to be stored.
+    fn is_asked_for_enough(&self) -> bool {
+        self.rules.min_uses < 2 || self.cache.uses.count(self.key.hash) >= self.rules.min_uses
+    }
+
+    fn terms(&self) -> Terms {
+        let now_ms = self.request.now_ms;
+        let age_ms = self.rules.fill_age.map(|age| age.as_millis() as u64);
+        Terms {
+            generation: self.generation,
+            now_ms,
+            not_before_ms: age_ms.map_or(0, |age_ms| now_ms.saturating_sub(age_ms)),
+        }
+    }
+
     fn lead(&self, shared: Arc<Shared>, stale: Option<Arc<Object>>) -> Fill {
-        Fill::new(self.cache.clone(), shared, stale, self.rules.profile)
+        Fill::new(self.cache.clone(), shared, stale, self.rules)
     }
 
     /// A usable object that was stored since we looked. Called under the lock of the fills, which a commit takes: or a request that

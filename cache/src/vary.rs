@@ -1,10 +1,13 @@
 //! Which request an answer was made for (RFC 9111 §4.1).
 //!
 //! The fields that Vary names are kept as the request had them, in a normal form: members without the white space around them.
-//! Accept-Encoding is reduced to the set of codings that the client takes, or every browser version would have its own copy.
+//! Accept-Encoding is reduced to the set of codings that the client takes, or every browser version would have its own copy, and the
+//! members of Accept-Language are put in the order of their weights.
 
-use crate::{key::hash_bytes, options::VARY_FIELDS_MAX};
+use crate::{key::hash_bytes, languages, options::VARY_FIELDS_MAX};
 use seawall_http::{Fields, Name, members};
+
+const ACCEPT_ENCODING: &[u8] = b"accept-encoding";
 
 /// A selecting field and what the request had in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +16,8 @@ struct Selecting {
     name: Box<[u8]>,
     /// Normal form; `None` where the request had no such field.
     value: Option<Box<[u8]>>,
+    /// The language of the answer, where the origin is known to choose by preference: then whoever prefers it to all others gets it.
+    language: Option<Box<[u8]>>,
 }
 
 /// The selecting fields of an answer, by name. Empty for an answer that does not vary.
@@ -21,11 +26,17 @@ pub(crate) struct Vary(Box<[Selecting]>);
 
 impl Vary {
     /// The selecting fields that `response` names, as `request` has them. `None` if it names `*` or too many.
-    pub fn of(response: &Fields<'_>, request: &Fields<'_>) -> Option<Vary> {
-        if !response.has(Name::Vary) {
+    ///
+    /// An answer with a coding varies on Accept-Encoding whether it says so or not: it would be garbage to whoever does not take it.
+    pub fn of(response: &Fields<'_>, request: &Fields<'_>, by_preference: bool) -> Option<Vary> {
+        let coded = response.has(Name::ContentEncoding);
+        if !response.has(Name::Vary) && !coded {
             return Some(Vary::default());
         }
         let mut names: Vec<Box<[u8]>> = Vec::new();
+        if coded {
+            names.push(ACCEPT_ENCODING.into());
+        }
         for member in response.list(Name::Vary) {
             if member == b"*" || names.len() == VARY_FIELDS_MAX {
                 return None;
@@ -36,6 +47,9 @@ impl Vary {
         names.dedup();
         let select = |name: Box<[u8]>| Selecting {
             value: normal_form(request, &name),
+            language: (by_preference && *name == *languages::NAME)
+                .then(|| languages::of_answer(response))
+                .flatten(),
             name,
         };
         Some(Vary(names.into_iter().map(select).collect()))
@@ -68,7 +82,8 @@ impl Vary {
     /// Bytes that it takes.
     pub fn weight(&self) -> u64 {
         let one = |selecting: &Selecting| {
-            32 + selecting.name.len() + selecting.value.as_ref().map_or(0, |value| value.len())
+            let length = |value: &Option<Box<[u8]>>| value.as_ref().map_or(0, |value| value.len());
+            48 + selecting.name.len() + length(&selecting.value) + length(&selecting.language)
         };
         self.0.iter().map(one).sum::<usize>() as u64
     }
@@ -76,8 +91,15 @@ impl Vary {
 
 impl Selecting {
     fn matches(&self, request: &Fields<'_>) -> bool {
-        if *self.name == *b"accept-encoding" {
+        if *self.name == *ACCEPT_ENCODING {
             return self.value.as_deref() == Some(&[codings(request)]);
+        }
+        if *self.name == *languages::NAME
+            && let Some(wanted) = languages::Wanted::of(request)
+        {
+            let stored = self.value.as_deref();
+            return stored.is_some_and(|stored| wanted.is(stored))
+                || self.language.as_deref().is_some_and(|l| wanted.prefers(l));
         }
         let mut lines = request.find_all(&self.name).peekable();
         let Some(stored) = self.value.as_deref() else {
@@ -102,8 +124,13 @@ impl Selecting {
 
 /// The members of all lines, each followed by a comma.
 fn normal_form(request: &Fields<'_>, name: &[u8]) -> Option<Box<[u8]>> {
-    if name == b"accept-encoding" {
+    if name == ACCEPT_ENCODING {
         return Some(Box::new([codings(request)]));
+    }
+    if name == languages::NAME
+        && let Some(wanted) = languages::Wanted::of(request)
+    {
+        return Some(wanted.normal_form());
     }
     let mut lines = request.find_all(name).peekable();
     lines.peek()?;
@@ -136,6 +163,33 @@ fn codings(request: &Fields<'_>) -> u8 {
     taken
 }
 
+/// Appends the line that asks for the codings a client takes, in the one form that the key knows; nothing where it said nothing.
+pub fn push_accept_encoding(request: &Fields<'_>, out: &mut Vec<u8>) {
+    if !request.has(Name::AcceptEncoding) {
+        return;
+    }
+    let taken = codings(request);
+    const FORMS: [&str; 7] = [
+        "gzip",
+        "br",
+        "zstd",
+        "deflate",
+        "*",
+        "*;q=0",
+        "identity;q=0",
+    ];
+    out.extend_from_slice(b"Accept-Encoding: ");
+    let mut separator = "";
+    for (bit, form) in FORMS.iter().enumerate() {
+        if taken & 1 << bit != 0 {
+            out.extend_from_slice(separator.as_bytes());
+            out.extend_from_slice(form.as_bytes());
+            separator = ", ";
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
 /// `q=0`, `q=0.`, `q=0.000` (RFC 9110 §12.4.2).
 fn is_quality_zero(parameter: &[u8]) -> bool {
     let Some(value) = parameter
@@ -153,7 +207,12 @@ mod tests {
     use crate::testing::Head;
 
     fn vary(names: &str, request: &Head) -> Vary {
-        Vary::of(&Head::new(&[("Vary", names)]).fields(), &request.fields()).unwrap()
+        Vary::of(
+            &Head::new(&[("Vary", names)]).fields(),
+            &request.fields(),
+            false,
+        )
+        .unwrap()
     }
 
     #[test]
@@ -199,7 +258,8 @@ mod tests {
         assert!(
             Vary::of(
                 &Head::new(&[("Vary", "accept, *")]).fields(),
-                &none.fields()
+                &none.fields(),
+                false
             )
             .is_none()
         );
@@ -207,7 +267,8 @@ mod tests {
         assert!(
             Vary::of(
                 &Head::new(&[("Vary", &many.join(","))]).fields(),
-                &none.fields()
+                &none.fields(),
+                false
             )
             .is_none()
         );
@@ -226,5 +287,53 @@ mod tests {
             vary.hash_of(&Head::new(&[("Accept", "b,a")]).fields())
         );
         assert_eq!(Vary::default().hash_of(&asked.fields()), 0);
+    }
+
+    #[test]
+    fn languages_select_by_their_weights_and_not_by_their_order() {
+        let asked = Head::new(&[("Accept-Language", "en, De")]);
+        let vary = vary("Accept-Language", &asked);
+        let takes = |value| vary.matches(&Head::new(&[("Accept-Language", value)]).fields());
+        for same in ["de, en", "  EN;q=1.0 ,de", "en,,de;q=1"] {
+            assert!(takes(same), "{same}");
+        }
+        for other in ["de;q=0.9, en", "en", "en, de, fr", "en-GB, de", "*", ""] {
+            assert!(!takes(other), "{other}");
+        }
+        assert!(!vary.matches(&Head::new(&[]).fields()));
+    }
+
+    #[test]
+    fn more_languages_than_are_put_in_order_select_as_they_stand() {
+        let many = |from: usize| {
+            let names: Vec<String> = (from..from + 20).map(|n| format!("l{n}")).collect();
+            Head::new(&[("Accept-Language", &names.join(", "))])
+        };
+        let vary = vary("Accept-Language", &many(0));
+        assert!(vary.matches(&many(0).fields()) && !vary.matches(&many(1).fields()));
+    }
+
+    #[test]
+    fn who_prefers_the_language_of_the_answer_gets_it_where_the_origin_chooses_by_preference() {
+        let asked = Head::new(&[("Accept-Language", "en, de")]);
+        let answered = Head::new(&[("Vary", "Accept-Language"), ("Content-Language", "De")]);
+        let of =
+            |by_preference| Vary::of(&answered.fields(), &asked.fields(), by_preference).unwrap();
+        let takes =
+            |vary: &Vary, value| vary.matches(&Head::new(&[("Accept-Language", value)]).fields());
+        assert!(takes(&of(true), "fr;q=0.5, de"));
+        for other in ["fr, de", "de-AT", "fr, de;q=0.9", "de;q=0", "*"] {
+            assert!(!takes(&of(true), other), "{other}");
+        }
+        assert!(!takes(&of(false), "fr;q=0.5, de"));
+    }
+
+    #[test]
+    fn a_coded_answer_varies_on_the_codings_whether_it_says_so_or_not() {
+        let asked = Head::new(&[("Accept-Encoding", "gzip")]);
+        let answered = Head::new(&[("Content-Encoding", "gzip")]);
+        let vary = Vary::of(&answered.fields(), &asked.fields(), false).unwrap();
+        assert!(vary.matches(&asked.fields()));
+        assert!(!vary.matches(&Head::new(&[]).fields()));
     }
 }

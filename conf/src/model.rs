@@ -4,11 +4,13 @@
 //! parsed into a [`Template`]. What can still fail when the plan is compiled (a regular expression, a certificate,
 //! a rule file, a zone file) carries the [`Span`] it was written at.
 
+mod cache;
 mod compress;
 mod fastcgi;
 mod origin;
 mod pool;
 
+pub use cache::*;
 pub use compress::{Coding, Compress, GzipProxied, NginxGzip};
 pub use fastcgi::{FastCgi, FastCgiParam, FindScripts};
 pub use origin::*;
@@ -608,38 +610,6 @@ impl Default for RoutePolicy {
             content: ContentPolicy::default(),
         }
     }
-}
-
-/// How a route uses a cache.
-#[derive(Clone, Debug)]
-pub struct CachePolicy {
-    /// Index into [`Config::caches`].
-    pub cache: usize,
-    /// Which rules: `nginx` from nginx.conf, `rfc9111` from YAML.
-    pub profile: CacheProfile,
-    /// The key (nginx: `proxy_cache_key`); `None`: scheme, host and the forwarded target.
-    pub key: Option<Template>,
-    /// Where the origin is silent.
-    pub default_ttl: Option<Duration>,
-    /// Whatever the origin says.
-    pub force_ttl: Option<Duration>,
-    /// Where the origin is silent (RFC 5861).
-    pub stale_while_revalidate: Option<Duration>,
-    /// Where the origin is silent (RFC 5861).
-    pub stale_if_error: Option<Duration>,
-    /// Whether a tenth of the time since Last-Modified is a lifetime where the origin is silent (RFC 9111 §4.2.2).
-    pub heuristics: bool,
-    /// nginx's `proxy_cache_valid`: statuses (empty: `any`) and lifetime.
-    pub valid: Vec<(Vec<u16>, Duration)>,
-}
-
-/// Which rules a cache follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CacheProfile {
-    /// RFC 9111.
-    Rfc9111,
-    /// ngx_http_proxy_module: a request's Cache-Control is ignored, X-Accel-Expires counts.
-    Nginx,
 }
 
 /// What answers.

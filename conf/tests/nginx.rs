@@ -728,3 +728,47 @@ stream {
     assert_eq!(names[1].1, pool);
     assert!(other.is_some());
 }
+
+#[test]
+fn what_a_level_says_of_a_cache_is_inherited_and_replaced() {
+    let config = config(
+        "events {} http { proxy_cache_path c keys_zone=z:1m; proxy_cache z;
+            proxy_cache_bypass $cookie_a $arg_b; proxy_no_cache $http_pragma; proxy_cache_min_uses 3;
+            proxy_cache_use_stale error timeout updating http_503 http_429; proxy_cache_lock on;
+            proxy_cache_lock_timeout 2s; proxy_cache_revalidate on; proxy_ignore_headers Set-Cookie Vary;
+            server {
+                location / { proxy_pass http://127.0.0.1:1; proxy_cache_methods GET HEAD; }
+                location /b { proxy_pass http://127.0.0.1:1; proxy_cache_bypass $arg_c; proxy_cache_use_stale off;
+                    proxy_cache_lock off; proxy_cache_background_update on; } } }",
+    );
+    let outer = route(&config, "/").policy.cache.as_ref().expect("a cache");
+    assert_eq!(
+        (outer.bypass.len(), outer.no_store.len(), outer.min_uses),
+        (2, 1, 3)
+    );
+    assert_eq!(outer.nginx.use_stale.len(), 5);
+    let second = Duration::from_secs(1);
+    assert_eq!(outer.nginx.lock, Some((second * 2, second * 5)));
+    assert!(outer.nginx.revalidate && !outer.nginx.background_update);
+    assert_eq!(outer.nginx.ignore_headers, ["Set-Cookie", "Vary"]);
+    let inner = route(&config, "/b").policy.cache.as_ref().expect("a cache");
+    assert_eq!((inner.bypass.len(), inner.no_store.len()), (1, 1));
+    assert!(inner.nginx.use_stale.is_empty() && inner.nginx.lock.is_none());
+    assert!(inner.nginx.background_update);
+}
+
+#[test]
+fn what_a_cache_cannot_do_is_said() {
+    for (directive, message) in [
+        (
+            "proxy_cache_use_stale sometimes;",
+            "invalid value \"sometimes\"",
+        ),
+        ("proxy_cache_methods PUT;", "invalid value \"PUT\""),
+        ("proxy_cache_methods GET POST;", "POST"),
+        ("proxy_ignore_headers Age;", "invalid value \"Age\""),
+    ] {
+        let found = in_http(directive).join("\n");
+        assert!(found.contains(message), "{directive}: {found}");
+    }
+}

@@ -336,3 +336,76 @@ fn http2_is_on_unless_switched_off_and_has_limits_of_its_own() {
         );
     }
 }
+
+#[test]
+fn a_route_says_how_it_uses_the_cache() {
+    let config = config(
+        r#"
+listen: [{ http: 80 }]
+caches: { default: 64MiB }
+sites:
+  - host: a.test
+    cache: { query: sorted, ignore_cookies: all, stale_while_disconnected: off }
+    routes:
+      - { path: /plain, to: "127.0.0.1:1" }
+      - path: /x
+        to: "127.0.0.1:1"
+        cache:
+          heuristics: true
+          query: { without: ["utm_*", fbclid] }
+          vary: { cookies: [currency], headers: [X-Tenant], device: true }
+          ignore_cookies: ["_ga*"]
+          set_cookie: strip
+          languages: by_preference
+          bypass: $arg_fresh
+          no_store: [$cookie_a, $arg_b]
+          min_uses: 2
+          stale_while_disconnected: 1h
+"#,
+    );
+    let of = |at: usize| {
+        config.sites[0].routes[at]
+            .policy
+            .cache
+            .as_ref()
+            .expect("a cache")
+    };
+    let plain = of(0);
+    assert!(plain.query.sorted && plain.query.keep == KeptParameters::All);
+    assert_eq!(plain.ignore_cookies, IgnoredCookies::All);
+    assert_eq!(plain.stale_while_disconnected, None);
+    assert_eq!(
+        (plain.set_cookie, plain.min_uses),
+        (CachedSetCookie::Pass, 1)
+    );
+    let x = of(1);
+    let without = vec!["utm_*".to_owned(), "fbclid".to_owned()];
+    assert_eq!(x.query.keep, KeptParameters::Without(without));
+    assert_eq!(x.ignore_cookies, IgnoredCookies::Named(vec!["_ga*".into()]));
+    assert_eq!(
+        (x.vary.cookies.len(), x.vary.headers.len(), x.vary.device),
+        (1, 1, true)
+    );
+    assert!(x.heuristics && x.languages_by_preference && x.set_cookie == CachedSetCookie::Strip);
+    assert_eq!((x.bypass.len(), x.no_store.len(), x.min_uses), (1, 2, 2));
+    assert_eq!(x.stale_while_disconnected, Some(Duration::from_secs(3600)));
+}
+
+#[test]
+fn a_cache_s_bad_words_are_named() {
+    for (said, message) in [
+        ("query: { only: [a], without: [b] }", "`only` and `without`"),
+        ("query: shuffled", "shuffled"),
+        ("ignore_cookies: [\"a=b\"]", "`a=b` is no name"),
+        ("vary: { country: true }", "country"),
+        ("set_cookie: eat", "eat"),
+        ("min_uses: 0", "`0` is no number"),
+    ] {
+        let text = format!(
+            "listen: [{{ http: 80 }}]\ncaches: {{ default: 64MiB }}\nsites: [{{ host: a.test, to: \"127.0.0.1:1\", cache: {{ {said} }} }}]"
+        );
+        let error = load_text("a.yaml", &text, &LoadOptions::default()).expect_err("bad");
+        let found = error.diagnostics.render(&error.sources, false);
+        assert!(found.contains(message), "{said}: {found}");
+    }
+}

@@ -49,7 +49,7 @@ caches: { default: 64MiB }
 sites:
   - host: "*"
     to: "127.0.0.1:$origin_port"
-    cache: { heuristics: true }
+    cache: { heuristics: true, set_cookie: store, ignore_cookies: all, languages: by_preference }
 YAML
     "$seawall" run -c "$work/seawall.yaml" > "$work/edge.log" 2>&1 &
     children+=($!)

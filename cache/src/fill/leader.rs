@@ -9,12 +9,12 @@ use crate::{
     head::Head,
     object::{Hit, Meta, Object},
     options::{UNSTORABLE, UNSTORABLE_FAILURE},
-    policy::{Decision, Profile, ResponseMeta, Rules, age_s, judge},
+    policy::{Decision, Failure, Profile, ResponseMeta, Rules, UseStale, age_s, heeded, judge},
     request::Request,
     vary::Vary,
 };
 use bytes::Bytes;
-use seawall_http::{Name, etag};
+use seawall_http::{Fields, Name, etag};
 use std::{pin::pin, sync::Arc, time::Duration};
 
 /// Why a body is not kept any more. Pushing goes on to serve those who read along.
@@ -52,6 +52,8 @@ pub struct Fill {
     stale: Option<Arc<Object>>,
     /// Whether it was given to the leader to validate.
     validates: bool,
+    /// When nginx lets a stale answer stand in.
+    use_stale: UseStale,
     /// Set while the body is awaited.
     storing: Option<Arc<FillHead>>,
     ended: bool,
@@ -62,17 +64,19 @@ impl Fill {
         cache: Arc<Cache>,
         shared: Arc<Shared>,
         stale: Option<Arc<Object>>,
-        profile: Profile,
+        rules: &Rules,
     ) -> Fill {
         let has_validator =
             |object: &Arc<Object>| object.etag().is_some() || object.last_modified().is_some();
         // nginx asks for the whole answer unless `proxy_cache_revalidate` is on.
-        let validates = profile == Profile::Rfc9111 && stale.as_ref().is_some_and(has_validator);
+        let asks = rules.profile == Profile::Rfc9111 || rules.revalidate;
+        let validates = asks && stale.as_ref().is_some_and(has_validator);
         Fill {
             cache,
             shared,
             stale,
             validates,
+            use_stale: rules.use_stale,
             storing: None,
             ended: false,
         }
@@ -101,17 +105,20 @@ impl Fill {
         if response.status == 304 {
             return self.respond_304(request, rules, &response);
         }
-        if matches!(response.status, 500 | 502 | 503 | 504)
-            && let Some(hit) = self.stand_in(now_ms)
-        {
+        if let Some(hit) = self.stand_in(Failure::Status(response.status), now_ms) {
             return Responded::StaleIfError(hit);
         }
         let verdict = judge(request, &response, rules);
-        let remember = Some(match response.status {
-            500.. => UNSTORABLE_FAILURE,
-            _ => UNSTORABLE,
-        });
-        let Some(vary) = Vary::of(&response.fields, &request.fields) else {
+        let remember = match response.status {
+            // Who finds a stale answer asks by themselves, as it may have to stand in for them.
+            500.. if self.stale.is_some() => None,
+            500.. => Some(UNSTORABLE_FAILURE),
+            // One request's fault says nothing of the answers to others: nobody throws out what is stored by asking badly.
+            400 | 405 | 406 | 408 | 411..=417 | 421 | 428 | 429 | 431 => None,
+            _ => Some(UNSTORABLE),
+        };
+        let vary = selecting(&heeded(&response, rules).fields, request, rules);
+        let Some(vary) = vary else {
             return self.pass(Decision::pass("vary"), remember, now_ms);
         };
         if !verdict.decision.store {
@@ -176,7 +183,8 @@ impl Fill {
                 now_ms,
             );
         }
-        match Vary::of(&head.fields(), &request.fields).filter(|_| verdict.decision.store) {
+        let asked = heeded(&renewed(&head, response), rules);
+        match selecting(&asked.fields, request, rules).filter(|_| verdict.decision.store) {
             Some(vary) => {
                 let meta = Meta::new(head, verdict.decision, vary, self.shared.generation, now_ms);
                 let object = Arc::new(stale.renewed(meta));
@@ -208,18 +216,33 @@ impl Fill {
         hit
     }
 
-    /// The stale answer, if it may stand in for a failure (RFC 5861 §4).
-    fn stand_in(&mut self, now_ms: u64) -> Option<Hit> {
+    /// Whether a stale answer may stand in for a failure (RFC 5861 §4, RFC 9111 §4.2.4, nginx's `proxy_cache_use_stale`).
+    fn may_stand_in(&self, stale: &Object, failure: Failure, now_ms: u64) -> bool {
+        let decision = &stale.meta.decision;
+        match failure {
+            failure if self.use_stale.covers(failure) => true,
+            Failure::Status(status) => {
+                matches!(status, 500 | 502 | 503 | 504) && now_ms < decision.sie_until_ms
+            }
+            Failure::Invalid => now_ms < decision.sie_until_ms,
+            Failure::Unreached | Failure::TimedOut => {
+                now_ms < decision.sie_until_ms.max(decision.disconnected_until_ms)
+            }
+        }
+    }
+
+    /// The stale answer, if it may stand in.
+    fn stand_in(&mut self, failure: Failure, now_ms: u64) -> Option<Hit> {
         let stale = self
             .stale
             .clone()
-            .filter(|stale| stale.meta.decision.sie_until_ms > now_ms)?;
+            .filter(|stale| self.may_stand_in(stale, failure, now_ms))?;
         if !self.cache.leave(&self.shared) {
             // Purged in the meantime: nobody wants to see it again.
             return None;
         }
         self.cache
-            .note_unstorable(&self.shared, now_ms, UNSTORABLE_FAILURE);
+            .note_standing(&self.shared, now_ms, UNSTORABLE_FAILURE);
         Some(self.serve(stale, now_ms))
     }
 
@@ -324,11 +347,23 @@ impl Fill {
     pub fn abort(self) {}
 
     /// The origin failed before a head: a stale answer if it may stand in, for the waiters too; otherwise gives up.
-    pub fn failed(mut self, now_ms: u64) -> Option<Hit> {
+    pub fn failed(mut self, failure: Failure, now_ms: u64) -> Option<Hit> {
         if self.ended || self.storing.is_some() {
             return None;
         }
-        self.stand_in(now_ms)
+        self.stand_in(failure, now_ms)
+    }
+
+    /// Leaves an answer unstored for a reason of the caller's. `lasting`: as if the policy had forbidden it; else it says nothing of
+    /// what others would get, and what is stored stays.
+    pub fn refuse(&mut self, reason: &'static str, now_ms: u64, lasting: bool) -> Responded {
+        let remember = lasting.then_some(UNSTORABLE);
+        self.pass(Decision::pass(reason), remember, now_ms)
+    }
+
+    /// Whether it renews a stored answer.
+    pub fn renews(&self) -> bool {
+        self.stale.is_some()
     }
 }
 
@@ -342,9 +377,18 @@ impl Drop for Fill {
     }
 }
 
+/// What an answer was selected by.
+pub(crate) fn selecting(
+    response: &Fields<'_>,
+    request: &Request<'_>,
+    rules: &Rules,
+) -> Option<Vary> {
+    Vary::of(response, &request.fields, rules.languages_by_preference)
+}
+
 /// What a 304 makes of a stored head, to be judged as if it had just come whole. Stored heads have no Age: the 304's own counts, as time
 /// that the response was under way, which adds up to the same (RFC 9111 §4.2.3).
-fn renewed<'a>(head: &'a Head, response: &ResponseMeta<'_>) -> ResponseMeta<'a> {
+pub(crate) fn renewed<'a>(head: &'a Head, response: &ResponseMeta<'_>) -> ResponseMeta<'a> {
     ResponseMeta {
         status: head.status(),
         fields: head.fields(),

@@ -13,6 +13,7 @@ pub(crate) mod shared;
 mod table;
 
 pub use leader::{Fill, FillError, Responded};
+pub(crate) use leader::{renewed, selecting};
 pub use reader::{FillChunk, FillReader, FillStart};
 pub use shared::FillHead;
-pub(crate) use table::{Claim, FillTable};
+pub(crate) use table::{Claim, FillTable, Terms};

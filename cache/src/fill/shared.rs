@@ -1,6 +1,6 @@
 //! What the leader of a fill and its readers share.
 
-use super::{pieces::Pieces, reservation::Reservation};
+use super::{pieces::Pieces, reservation::Reservation, table::Terms};
 use crate::{
     key::Key,
     object::{Meta, Object},
@@ -106,6 +106,8 @@ pub(crate) struct Shared {
     pub(crate) class: Class,
     /// Purges that had happened when it began.
     pub(crate) generation: u64,
+    /// When it began, unix milliseconds.
+    began_ms: u64,
     state: Mutex<State>,
     /// The leader has something new.
     pub(super) grown: Notify,
@@ -114,7 +116,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(key: Key, class: Class, generation: u64, reservation: Reservation) -> Shared {
+    pub(super) fn new(key: Key, class: Class, terms: Terms, reservation: Reservation) -> Shared {
         let state = State {
             phase: Phase::Waiting,
             pieces: Pieces::default(),
@@ -127,11 +129,17 @@ impl Shared {
         Shared {
             key,
             class,
-            generation,
+            generation: terms.generation,
+            began_ms: terms.now_ms,
             state: Mutex::new(state),
             grown: Notify::new(),
             read: Notify::new(),
         }
+    }
+
+    /// Whether it is not joined any more.
+    pub(super) fn is_past(&self, terms: Terms) -> bool {
+        self.generation < terms.generation || self.began_ms < terms.not_before_ms
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {

@@ -19,6 +19,17 @@ pub(crate) struct FillTable {
     shards: Box<[Mutex<Running>]>,
 }
 
+/// Which fills are joined.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms {
+    /// What began before the last purge of everything is not.
+    pub generation: u64,
+    /// The time, unix milliseconds.
+    pub now_ms: u64,
+    /// What began before that takes too long: another may fill, and only that one is stored.
+    pub not_before_ms: u64,
+}
+
 /// Who fetches.
 pub(crate) enum Claim {
     /// The caller does.
@@ -52,22 +63,18 @@ pub(crate) struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Joins the fill of that key and kind, or begins one. What began before the last purge of everything is not joined.
+    /// Joins the fill of that key and kind, or begins one.
     pub fn claim(
         &mut self,
         cache: &Arc<Cache>,
         key: KeyRef<'_>,
         class: Class,
-        generation: u64,
+        terms: Terms,
     ) -> Claim {
         let fills = self.running.entry(self.hash).or_default();
         let same = |fill: &Arc<Shared>| fill.class == class && fill.key.as_ref() == key;
         match fills.iter().position(same) {
-            Some(at)
-                if fills
-                    .get(at)
-                    .is_some_and(|fill| fill.generation < generation) =>
-            {
+            Some(at) if fills.get(at).is_some_and(|fill| fill.is_past(terms)) => {
                 drop(fills.swap_remove(at))
             }
             Some(at) => {
@@ -79,7 +86,7 @@ impl Place<'_> {
         }
         let reservation = Reservation::none(cache.clone());
         let key: Key = key.to_key();
-        let fill = Arc::new(Shared::new(key, class, generation, reservation));
+        let fill = Arc::new(Shared::new(key, class, terms, reservation));
         fills.push(fill.clone());
         Claim::Leader(fill)
     }

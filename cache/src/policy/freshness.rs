@@ -3,7 +3,6 @@
 use super::{
     decision::ResponseMeta,
     directives::{Directives, delta_seconds},
-    is_heuristically_cacheable,
 };
 use crate::options::{DELTA_SECONDS_MAX, HEURISTIC_MAX};
 use seawall_http::{Fields, Name, date};
@@ -75,9 +74,6 @@ pub(super) fn explicit(
 
 /// A tenth of the time since the last modification (RFC 9111 §4.2.2).
 pub(super) fn heuristic(response: &ResponseMeta<'_>) -> Option<Lifetime> {
-    if !is_heuristically_cacheable(response.status) {
-        return None;
-    }
     let modified_s = response
         .fields
         .get(Name::LastModified)

@@ -12,7 +12,7 @@ mod rfc9111;
 mod tests;
 
 pub(crate) use decision::Verdict;
-pub use decision::{Decision, Profile, ResponseMeta, Rules};
+pub use decision::{Decision, Failure, Profile, ResponseMeta, Rules, SetCookie, UseStale};
 pub(crate) use directives::Demands;
 pub(crate) use freshness::age_s;
 
@@ -21,10 +21,18 @@ use seawall_http::{Fields, Name};
 
 /// Decides on one response. What follows from the response alone is in the decision, what the store has to leave out beside it.
 pub(crate) fn judge(request: &Request<'_>, response: &ResponseMeta<'_>, rules: &Rules) -> Verdict {
+    let response = &heeded(response, rules);
     match rules.profile {
         Profile::Rfc9111 => rfc9111::judge(request, response, rules),
         Profile::Nginx => nginx::judge(response, rules),
     }
+}
+
+/// A response without the fields that the rules ignore: what is not marked as present is not found.
+pub(crate) fn heeded<'a>(response: &ResponseMeta<'a>, rules: &Rules) -> ResponseMeta<'a> {
+    let mut heeded = *response;
+    heeded.fields.present &= !rules.ignored;
+    heeded
 }
 
 /// The decision on one response: pure, and the same whoever asks.
@@ -36,8 +44,8 @@ pub fn decide(request: &Request<'_>, response: &ResponseMeta<'_>, rules: &Rules)
 fn never_stored(status: u16, fields: &Fields<'_>) -> Option<&'static str> {
     match status {
         0..200 | 600.. => Some("status"),
+        // Content-Range has no meaning with any other status (RFC 9110 §14.4).
         206 | 304 | 416 => Some("partial"),
-        _ if fields.has(Name::ContentRange) => Some("partial"),
         _ if fields.list(Name::Vary).any(|member| member == b"*") => Some("vary-star"),
         _ => None,
     }

@@ -139,6 +139,7 @@ fn settle(
         swr_until_ms: fresh_until_ms
             + grace(b"stale-while-revalidate=", rules.stale_while_revalidate),
         sie_until_ms: fresh_until_ms + grace(b"stale-if-error=", rules.stale_if_error),
+        disconnected_until_ms: 0,
         must_revalidate: false,
         shareable: true,
         authorized: true,

@@ -1,7 +1,7 @@
 //! What RFC 9111 allows a shared cache, RFC 5861 and RFC 9213 with it.
 
 use super::{
-    decision::{Decision, ResponseMeta, Rules, Verdict},
+    decision::{Decision, ResponseMeta, Rules, SetCookie, Verdict},
     directives::{Demands, Directives},
     freshness::{self, Lifetime},
     is_heuristically_cacheable, is_understood, never_stored,
@@ -26,7 +26,7 @@ pub(super) fn judge(request: &Request<'_>, response: &ResponseMeta<'_>, rules: &
     let targeted = Directives::targeted(&response.fields);
     let is_targeted = targeted.is_some();
     let directives = targeted.unwrap_or_else(|| Directives::of_response(&response.fields));
-    if let Some(reason) = prohibited(request, response, &directives, is_targeted) {
+    if let Some(reason) = prohibited(request, response, &directives, is_targeted, rules) {
         return Verdict::pass(reason);
     }
     let Some(lifetime) = lifetime(response, &directives, is_targeted, rules) else {
@@ -41,6 +41,7 @@ fn prohibited(
     response: &ResponseMeta<'_>,
     directives: &Directives,
     targeted: bool,
+    rules: &Rules,
 ) -> Option<&'static str> {
     if directives.must_understand && !is_understood(response.status) {
         return Some("must-understand");
@@ -52,7 +53,7 @@ fn prohibited(
     if directives.private {
         return Some("private");
     }
-    if response.fields.has(Name::SetCookie) {
+    if rules.set_cookie == SetCookie::Pass && response.fields.has(Name::SetCookie) {
         return Some("set-cookie");
     }
     let shareable = is_shareable(directives, targeted);
@@ -99,7 +100,8 @@ fn lifetime(
             reason: "default-ttl",
         });
     }
-    if rules.heuristics {
+    // "public" makes any status one that may be kept without a lifetime (§4.2.2).
+    if rules.heuristics && (directives.public || is_heuristically_cacheable(response.status)) {
         return freshness::heuristic(response);
     }
     None
@@ -117,8 +119,9 @@ fn settle(
     let swr_ms =
         seconds(directives.stale_while_revalidate_s).or(rules.stale_while_revalidate.map(millis));
     let sie_ms = seconds(directives.stale_if_error_s).or(rules.stale_if_error.map(millis));
-    // s-maxage forbids stale answers as proxy-revalidate does (§5.2.2.10), unless somebody said how stale they may be.
-    let silent_on_stale = swr_ms.is_none() && sie_ms.is_none();
+    // s-maxage forbids stale answers as proxy-revalidate does (§5.2.2.10), unless the origin itself said how stale they may be.
+    let silent_on_stale =
+        directives.stale_while_revalidate_s.is_none() && directives.stale_if_error_s.is_none();
     let must_revalidate = directives.must_revalidate
         || directives.no_cache
         || (directives.s_maxage_s.is_some() && silent_on_stale);
@@ -137,6 +140,7 @@ fn settle(
         fresh_until_ms + grace(swr_ms),
         fresh_until_ms + grace(sie_ms),
     );
+    let disconnected_until_ms = fresh_until_ms + grace(rules.stale_while_disconnected.map(millis));
     let usable = fresh_until_ms.max(swr_until_ms).max(sie_until_ms) > now_ms
         || freshness::has_validator(&response.fields);
     if !usable {
@@ -149,16 +153,18 @@ fn settle(
         fresh_until_ms,
         swr_until_ms,
         sie_until_ms,
+        disconnected_until_ms,
         must_revalidate,
         shareable,
         authorized: shareable || directives.must_revalidate,
         reason: lifetime.reason,
         ttl_s: ttl_s(fresh_until_ms, now_ms),
     };
-    Verdict {
-        decision,
-        withheld: directives.withheld,
+    let mut withheld = directives.withheld;
+    if rules.set_cookie == SetCookie::Strip {
+        withheld.push(Name::SetCookie.as_bytes().into());
     }
+    Verdict { decision, withheld }
 }
 
 /// The operator's word against the origin's: a lifetime from now, for everybody.
@@ -171,6 +177,7 @@ pub(super) fn forced(response: &ResponseMeta<'_>, rules: &Rules, ttl: Duration) 
         fresh_until_ms,
         swr_until_ms: fresh_until_ms + rules.stale_while_revalidate.map_or(0, millis),
         sie_until_ms: fresh_until_ms + rules.stale_if_error.map_or(0, millis),
+        disconnected_until_ms: fresh_until_ms + rules.stale_while_disconnected.map_or(0, millis),
         must_revalidate: false,
         shareable: true,
         authorized: true,

@@ -179,11 +179,6 @@ fn what_must_not_be_stored_rfc_9111_3() {
         ),
         (206, &[(CC, "max-age=60")], "partial"),
         (304, &[(CC, "max-age=60")], "partial"),
-        (
-            200,
-            &[(CC, "max-age=60"), ("Content-Range", "bytes 0-1/2")],
-            "partial",
-        ),
         (101, &[(CC, "max-age=60")], "status"),
         (
             299,
@@ -612,4 +607,82 @@ fn directives_past_the_limit_are_not_read() {
         "x, ".repeat(crate::options::DIRECTIVES_MAX - 1)
     );
     assert_stored(&[], 200, &[(CC, &fewer)], &Rules::default(), "max-age", 60);
+}
+
+#[test]
+fn public_makes_any_status_one_that_heuristics_apply_to_rfc_9111_4_2_2() {
+    let rules = Rules {
+        heuristics: true,
+        ..Rules::default()
+    };
+    let old = ("Last-Modified", LONG_AGO);
+    let day_s = 24 * 3600;
+    for status in [200, 203, 204, 301, 404, 410, 414, 501] {
+        assert_stored(&[], status, &[old], &rules, "heuristic", day_s / 10);
+    }
+    for status in [201, 302, 403, 500, 502, 503, 504, 599] {
+        assert_passed(&[], status, &[old], &rules, "no-freshness");
+        let public = &[old, (CC, "public")];
+        assert_stored(&[], status, public, &rules, "heuristic", day_s / 10);
+    }
+    assert_passed(&[], 200, &[old], &Rules::default(), "no-freshness");
+}
+
+#[test]
+fn a_range_that_is_none_does_not_keep_an_answer_from_being_stored_rfc_9110_14_4() {
+    let rules = Rules::default();
+    let lines = &[(CC, "max-age=60"), ("Content-Range", "bytes 0-1/2")];
+    assert_stored(&[], 200, lines, &rules, "max-age", 60);
+    assert_passed(&[], 206, lines, &rules, "partial");
+}
+
+#[test]
+fn what_becomes_of_set_cookie_is_for_the_route_to_say() {
+    let lines = &[(CC, "max-age=60"), ("Set-Cookie", "a=b")];
+    for (set_cookie, stored, withheld) in [
+        (SetCookie::Pass, false, 0),
+        (SetCookie::Strip, true, 1),
+        (SetCookie::Store, true, 0),
+    ] {
+        let rules = Rules {
+            set_cookie,
+            ..Rules::default()
+        };
+        let (request, response) = (Head::new(&[]), Head::new(lines));
+        let request = Request {
+            method: Method::Get,
+            fields: request.fields(),
+            now_ms: NOW_S * 1000,
+        };
+        let meta = ResponseMeta {
+            status: 200,
+            fields: response.fields(),
+            request_time_ms: NOW_S * 1000,
+            response_time_ms: NOW_S * 1000,
+        };
+        let verdict = judge(&request, &meta, &rules);
+        assert_eq!(
+            (verdict.decision.store, verdict.withheld.len()),
+            (stored, withheld),
+            "{set_cookie:?}"
+        );
+    }
+}
+
+#[test]
+fn a_field_that_is_ignored_decides_nothing() {
+    let lines = &[
+        (CC, "private"),
+        ("Set-Cookie", "a=b"),
+        ("X-Accel-Expires", "0"),
+        ("Expires", MINUTE_AHEAD),
+    ];
+    let mut rules = nginx();
+    assert_passed(&[], 200, lines, &rules, "set-cookie");
+    rules.ignored = Name::SetCookie.bit();
+    assert_passed(&[], 200, lines, &rules, "x-accel-expires");
+    rules.ignored |= Name::XAccelExpires.bit();
+    assert_passed(&[], 200, lines, &rules, "private");
+    rules.ignored |= Name::CacheControl.bit();
+    assert_stored(&[], 200, lines, &rules, "expires", 60);
 }

@@ -162,3 +162,36 @@ fn bytes_on_their_way_past_their_limit_are_not_stored_and_free_themselves() {
     assert!(again.finish().is_some());
     assert_eq!(rig.cache.stats().fill_bytes, 0);
 }
+
+#[test]
+fn coded_forms_count_in_the_budget_stay_with_the_body_and_go_with_it() {
+    use seawall_http::Coding;
+    let mut rig = Rig::new();
+    let before = rig.cache.stats().bytes;
+    let etag = ("ETag", "\"1\"");
+    let object = rig.store("/a", &[(CC, "max-age=60"), etag], "body");
+    let plain = rig.cache.stats().bytes;
+    assert!(object.coded(Coding::Br).is_none());
+    let coded = || Bytes::from_static(b"coded");
+    assert!(object.keep_coded(&rig.cache, Coding::Br, coded()));
+    assert!(!object.keep_coded(&rig.cache, Coding::Br, coded()), "once");
+    assert_eq!(rig.cache.stats().bytes, plain + 5);
+    drop(object);
+    rig.pass_s(61);
+    let mut fill = revalidate(rig.get("/a"));
+    let renewed = rig.respond(&mut fill, &[], 304, &[(CC, "max-age=60"), etag]);
+    let Responded::NotModified(hit) = renewed else {
+        panic!()
+    };
+    assert_eq!(hit.object.coded(Coding::Br), Some(&coded()));
+    assert!(hit.object.coded(Coding::Gzip).is_none());
+    drop((hit, fill));
+    rig.cache.purge(key("/a").as_ref());
+    assert_eq!(rig.cache.stats().bytes, before);
+    let huge = Bytes::from(vec![0; 128 << 20]);
+    let object = rig.store("/b", &[(CC, "max-age=60")], "body");
+    assert!(
+        !object.keep_coded(&rig.cache, Coding::Gzip, huge),
+        "no room"
+    );
+}

@@ -129,12 +129,13 @@ fn a_stale_answer_stands_in_for_a_failing_origin_rfc_5861_4() {
     rig.pass_s(2);
     let fill = revalidate(rig.get("/a"));
     assert_eq!(
-        fill.failed(rig.now_ms).map(|hit| body(&hit.object)),
+        fill.failed(Failure::Unreached, rig.now_ms)
+            .map(|hit| body(&hit.object)),
         Some(b"old".to_vec())
     );
     rig.pass_s(100);
     let fill = revalidate(rig.get("/a"));
-    assert!(fill.failed(rig.now_ms).is_none());
+    assert!(fill.failed(Failure::Unreached, rig.now_ms).is_none());
 }
 
 #[test]

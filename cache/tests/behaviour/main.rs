@@ -7,6 +7,7 @@ mod freshness;
 mod purging;
 mod rig;
 mod simulation;
+mod standing_in;
 #[path = "../../src/testing.rs"]
 mod testing;
 mod variants;

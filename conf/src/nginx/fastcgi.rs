@@ -65,7 +65,7 @@ impl FastCgiScope {
             "fastcgi_ignore_client_abort" if read::is_on(d) => {
                 reader.not_yet(d.at(), "going on without the client")
             }
-            "fastcgi_ignore_headers" => ignore_headers(reader, d),
+            "fastcgi_ignore_headers" => drop(ignore_headers(reader, d)),
             "fastcgi_connect_timeout" => self.connect = reader.duration(d).or(self.connect),
             "fastcgi_read_timeout" => self.read = reader.duration(d).or(self.read),
             "fastcgi_send_timeout" => self.send = reader.duration(d).or(self.send),
@@ -185,7 +185,7 @@ pub(crate) fn content(
 }
 
 /// Of what these say nothing is heeded here, with two exceptions that would have to be.
-fn ignore_headers(reader: &mut Reader<'_>, d: &Directive) {
+pub(crate) fn ignore_headers(reader: &mut Reader<'_>, d: &Directive) -> Vec<String> {
     const UNHEEDED: &[&str] = &[
         "X-Accel-Expires",
         "X-Accel-Limit-Rate",
@@ -203,6 +203,7 @@ fn ignore_headers(reader: &mut Reader<'_>, d: &Directive) {
             reader.error(word.at, format!("invalid value \"{}\"", word.text));
         }
     }
+    d.args.iter().map(|word| word.text.clone()).collect()
 }
 
 /// `$document_root` is the location's root.

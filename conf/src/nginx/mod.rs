@@ -9,6 +9,7 @@
 
 mod access;
 mod cache;
+mod caching;
 mod check;
 mod computed;
 mod content;

@@ -5,6 +5,7 @@
 //! of it at all.
 
 use super::access::AccessScope;
+use super::caching::{CachingFirsts, CachingScope};
 use super::content::ContentScope;
 use super::fastcgi::{FastCgiFirsts, FastCgiScope};
 use super::gzip::{Gzip, GzipFirsts};
@@ -14,9 +15,7 @@ use super::origin::OriginScope;
 use super::read::Reader;
 use super::tree::{Directive, Item, directives};
 use crate::media;
-use crate::model::{
-    AddHeader, CachePolicy, CacheProfile, ContentPolicy, FileRoot, RoutePolicy, Template, Timeouts,
-};
+use crate::model::{AddHeader, ContentPolicy, FileRoot, RoutePolicy, Template, Timeouts};
 use seawall_diag::Span;
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,9 +41,7 @@ pub(crate) struct Scope {
     access: AccessScope,
     limit: LimitScope,
     pub(crate) fastcgi: FastCgiScope,
-    cache: Option<usize>,
-    cache_key: Option<Template>,
-    cache_valid: Vec<(Vec<u16>, Duration)>,
+    caching: CachingScope,
     pub(crate) certificates: Vec<Word>,
     pub(crate) certificate_keys: Vec<Word>,
 }
@@ -87,9 +84,7 @@ impl Scope {
             access: AccessScope::default(),
             limit: LimitScope::default(),
             fastcgi: FastCgiScope::default(),
-            cache: None,
-            cache_key: None,
-            cache_valid: Vec::new(),
+            caching: CachingScope::default(),
             certificates: Vec::new(),
             certificate_keys: Vec::new(),
         }
@@ -191,8 +186,10 @@ impl Scope {
                 start(&mut first.access_log, &mut self.access_log);
                 self.access_log.extend(named.logs.at(d.at()));
             }
-            "proxy_cache" | "proxy_cache_key" | "proxy_cache_valid" => {
-                self.cache(reader, d, word, named, first)
+            name if name.starts_with("proxy_cache")
+                || matches!(name, "proxy_no_cache" | "proxy_ignore_headers") =>
+            {
+                (self.caching).apply(reader, d, named.caches, &mut first.caching)
             }
             "ssl_certificate" => {
                 start(&mut first.certificate, &mut self.certificates);
@@ -233,36 +230,6 @@ impl Scope {
         });
     }
 
-    fn cache(
-        &mut self,
-        reader: &mut Reader<'_>,
-        d: &Directive,
-        word: &Word,
-        named: &Named<'_>,
-        first: &mut Firsts,
-    ) {
-        match d.name() {
-            "proxy_cache" if word.text == "off" => self.cache = None,
-            "proxy_cache" if word.text.contains('$') => {
-                reader.not_yet(word.at, "a cache named by a variable")
-            }
-            "proxy_cache" => match named.caches.iter().position(|n| *n == word.text) {
-                Some(index) => self.cache = Some(index),
-                None => reader.error(
-                    word.at,
-                    format!("\"proxy_cache\" zone \"{}\" is unknown", word.text),
-                ),
-            },
-            "proxy_cache_key" => self.cache_key = Some(reader.template(word)),
-            _ => {
-                start(&mut first.cache_valid, &mut self.cache_valid);
-                if let Some(valid) = super::cache::valid(reader, d) {
-                    self.cache_valid.push(valid);
-                }
-            }
-        }
-    }
-
     /// What goes with content at this level.
     pub(crate) fn content_policy(&self) -> ContentPolicy {
         ContentPolicy {
@@ -274,17 +241,7 @@ impl Scope {
     /// The policy of a route at this level.
     pub(crate) fn policy(&self) -> RoutePolicy {
         RoutePolicy {
-            cache: self.cache.map(|cache| CachePolicy {
-                cache,
-                profile: CacheProfile::Nginx,
-                key: self.cache_key.clone(),
-                default_ttl: None,
-                force_ttl: None,
-                stale_while_revalidate: None,
-                stale_if_error: None,
-                heuristics: false,
-                valid: self.cache_valid.clone(),
-            }),
+            cache: self.caching.policy(),
             waf: None,
             access_log: self.access_log.clone(),
             body_limit: self.body_limit,
@@ -315,7 +272,7 @@ struct Firsts {
     add_header: bool,
     set_header: bool,
     access_log: bool,
-    cache_valid: bool,
+    caching: CachingFirsts,
     gzip: GzipFirsts,
     fastcgi: FastCgiFirsts,
     limit: LimitFirsts,
@@ -324,7 +281,7 @@ struct Firsts {
     error_page: bool,
 }
 
-fn start<T>(begun: &mut bool, array: &mut Vec<T>) {
+pub(crate) fn start<T>(begun: &mut bool, array: &mut Vec<T>) {
     if !std::mem::replace(begun, true) {
         array.clear();
     }

@@ -426,6 +426,17 @@ pub const TABLE: &[Row] = &[
     row("proxy_cache", HSL, 1, 1, N),
     row("proxy_cache_key", HSL, 1, 1, N),
     many("proxy_cache_valid", HSL, 1, ANY_NUMBER, N),
+    many("proxy_cache_bypass", HSL, 1, ANY_NUMBER, N),
+    many("proxy_no_cache", HSL, 1, ANY_NUMBER, N),
+    row("proxy_cache_use_stale", HSL, 1, ANY_NUMBER, N),
+    flag("proxy_cache_background_update", HSL, N),
+    flag("proxy_cache_revalidate", HSL, N),
+    flag("proxy_cache_lock", HSL, N),
+    row("proxy_cache_lock_timeout", HSL, 1, 1, N),
+    row("proxy_cache_lock_age", HSL, 1, 1, N),
+    row("proxy_cache_min_uses", HSL, 1, 1, N),
+    row("proxy_cache_methods", HSL, 1, ANY_NUMBER, N),
+    row("proxy_ignore_headers", HSL, 1, ANY_NUMBER, N),
     // ngx_http_fastcgi_module
     row(
         "fastcgi_pass",

@@ -5,6 +5,7 @@
 
 use super::access::AccessLayer;
 use super::buffering::BufferingLayer;
+use super::cache::{self, CacheLayer};
 use super::compress::{self, CompressLayer};
 use super::content::{self, ContentLayer};
 use super::exposure::ExposureLayer;
@@ -13,12 +14,9 @@ use super::pools::Pools;
 use super::read::{Fields, Reader, Shape};
 use super::rooms::Names;
 use super::split::{self, MirrorLayer};
-use super::tree::{Node, Value};
+use super::tree::Node;
 use crate::media;
-use crate::model::{
-    AddHeader, CachePolicy, CacheProfile, ConnectionLimit, RateLimit, RoutePolicy, Template,
-    Timeouts,
-};
+use crate::model::{AddHeader, ConnectionLimit, RateLimit, RoutePolicy, Template, Timeouts};
 use seawall_diag::Span;
 use std::time::Duration;
 
@@ -76,28 +74,6 @@ const HEADER_CHANGES: Shape = Shape {
     fields: &["set", "add", "remove"],
     not_yet: &[],
 };
-const CACHE: Shape = Shape {
-    what: "`cache`",
-    fields: &[
-        "name",
-        "key",
-        "heuristics",
-        "default_ttl",
-        "force_ttl",
-        "stale_while_revalidate",
-        "stale_if_error",
-    ],
-    not_yet: &[
-        "ignore_cookies",
-        "vary",
-        "methods",
-        "bypass",
-        "min_uses",
-        "slice",
-        "tags",
-    ],
-};
-
 /// Fields that frame a message or speak of one connection: they are the daemon's own.
 const FRAMING: &[&str] = &[
     "connection",
@@ -146,22 +122,6 @@ pub(crate) struct HeaderLayer {
     /// Values by name; empty where an outer level's are taken back.
     pub(crate) add: Vec<(String, Vec<Template>)>,
     pub(crate) remove: Option<Vec<String>>,
-}
-
-/// A setting that `off` removes.
-type Removable = Option<Option<Duration>>;
-
-#[derive(Clone, Default)]
-struct CacheLayer {
-    at: Span,
-    off: bool,
-    name: Option<usize>,
-    key: Option<Template>,
-    heuristics: Option<bool>,
-    default_ttl: Removable,
-    force_ttl: Removable,
-    stale_while_revalidate: Removable,
-    stale_if_error: Removable,
 }
 
 impl Layer {
@@ -215,11 +175,7 @@ impl Layer {
         let built_in = Timeouts::default();
         let t = &self.timeouts;
         let mut policy = RoutePolicy {
-            cache: self
-                .cache
-                .as_ref()
-                .filter(|c| !c.off)
-                .and_then(|c| c.policy(reader, names)),
+            cache: self.cache.as_ref().and_then(|c| c.policy(reader, names)),
             waf: self.waf.flatten(),
             access_log: self.access_log.clone().unwrap_or_default(),
             body_limit: self.body_limit.unwrap_or(RoutePolicy::default().body_limit),
@@ -294,51 +250,6 @@ impl HeaderLayer {
     }
 }
 
-impl CacheLayer {
-    fn over(self, outer: &CacheLayer) -> CacheLayer {
-        CacheLayer {
-            at: self.at,
-            off: self.off,
-            name: self.name.or(outer.name),
-            key: self.key.or_else(|| outer.key.clone()),
-            heuristics: self.heuristics.or(outer.heuristics),
-            default_ttl: self.default_ttl.or(outer.default_ttl),
-            force_ttl: self.force_ttl.or(outer.force_ttl),
-            stale_while_revalidate: self.stale_while_revalidate.or(outer.stale_while_revalidate),
-            stale_if_error: self.stale_if_error.or(outer.stale_if_error),
-        }
-    }
-
-    /// A cache that nobody names is the only one, or the one called `default`.
-    fn policy(&self, reader: &mut Reader<'_>, names: &Names<'_>) -> Option<CachePolicy> {
-        let only = (names.caches.len() == 1).then_some(0);
-        let cache = self
-            .name
-            .or(only)
-            .or_else(|| names.caches.iter().position(|n| *n == "default"));
-        let Some(cache) = cache else {
-            let help = "define one: `caches: { default: { memory: 256MiB } }`";
-            reader.invalid(
-                self.at,
-                "no cache is named here, and there is no `default` one",
-                help,
-            );
-            return None;
-        };
-        Some(CachePolicy {
-            cache,
-            profile: CacheProfile::Rfc9111,
-            key: self.key.clone(),
-            heuristics: self.heuristics.unwrap_or(false),
-            default_ttl: self.default_ttl.flatten(),
-            force_ttl: self.force_ttl.flatten(),
-            stale_while_revalidate: self.stale_while_revalidate.flatten(),
-            stale_if_error: self.stale_if_error.flatten(),
-            valid: Vec::new(),
-        })
-    }
-}
-
 /// Reads `defaults`.
 pub(crate) fn read_defaults(
     reader: &mut Reader<'_>,
@@ -389,7 +300,7 @@ pub(crate) fn read_layer(
         };
     }
     if let Some(node) = fields.get("cache") {
-        layer.cache = cache(reader, node, names);
+        layer.cache = cache::read(reader, node, names);
     }
     layer.rate_limits = fields.get("rate_limit").map(|n| limit::read(reader, n));
     layer.connection_limits = fields
@@ -408,44 +319,6 @@ pub(crate) fn read_layer(
             .map_or_else(HeaderLayer::default, |n| headers(reader, n));
     }
     layer
-}
-
-fn cache(reader: &mut Reader<'_>, node: &Node, names: &Names<'_>) -> Option<CacheLayer> {
-    let mut cache = CacheLayer {
-        at: node.at,
-        ..CacheLayer::default()
-    };
-    if node.is_off() {
-        cache.off = true;
-        return Some(cache);
-    }
-    if let Value::Scalar { .. } = node.value {
-        let name = reader.string(node)?;
-        if !matches!(name, "true" | "on") {
-            cache.name = Some(reader.resolve(node.at, name, "cache", &names.caches)?);
-        }
-        return Some(cache);
-    }
-    let fields = reader.open(node, &CACHE)?;
-    if let Some(node) = fields.get("name") {
-        let name = reader.string(node)?;
-        cache.name = Some(reader.resolve(node.at, name, "cache", &names.caches)?);
-    }
-    cache.key = fields.get("key").and_then(|n| reader.template(n));
-    cache.heuristics = fields.get("heuristics").and_then(|n| reader.boolean(n));
-    let mut duration = |name: &str| {
-        let node = fields.get(name)?;
-        if node.is_off() {
-            Some(None)
-        } else {
-            reader.duration(node).map(Some)
-        }
-    };
-    cache.default_ttl = duration("default_ttl");
-    cache.force_ttl = duration("force_ttl");
-    cache.stale_while_revalidate = duration("stale_while_revalidate");
-    cache.stale_if_error = duration("stale_if_error");
-    Some(cache)
 }
 
 fn timeouts(reader: &mut Reader<'_>, node: &Node) -> TimeoutLayer {

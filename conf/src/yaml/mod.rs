@@ -7,6 +7,7 @@
 mod access;
 mod acme;
 mod buffering;
+mod cache;
 mod compress;
 mod content;
 mod dns;

@@ -156,6 +156,10 @@ pub struct Tx {
     pub trailers: Vec<u8>,
     /// What the response's body goes through.
     pub filters: Chain,
+    /// The stored answer that is being sent, where a coded form of it may be kept.
+    pub stored: Option<Arc<seawall_cache::Object>>,
+    /// What the response's filters encode it in.
+    pub coding: Option<seawall_http::Coding>,
     /// Scratch for cache keys and rendered templates.
     pub scratch: Vec<u8>,
     /// Bytes of the response body sent.
@@ -168,6 +172,10 @@ pub struct Tx {
     pub tries: SmallVec<[Try; 2]>,
     /// What the cache did, as nginx names it (`HIT`, `MISS` ...); empty if it was not asked.
     pub cache: &'static str,
+    /// Fields of the request that are in the cache's key, by their bits: they do not make it somebody's.
+    pub in_key: u128,
+    /// The kind of device, where it is in the cache's key.
+    pub device: Option<&'static str>,
     /// Buffers towards the origin.
     pub origin: OriginScratch,
     /// Host and port of `proxy_pass`, for `$proxy_host`.
@@ -265,12 +273,16 @@ impl Default for Tx {
             lines: Vec::new(),
             trailers: Vec::new(),
             filters: Chain::default(),
+            stored: None,
+            coding: None,
             scratch: Vec::new(),
             body_sent: 0,
             sent: 0,
             body_read: 0,
             tries: SmallVec::new(),
             cache: "",
+            in_key: 0,
+            device: None,
             origin: OriginScratch::default(),
             proxy_host: Arc::from(""),
             proxy_port: 0,
@@ -312,11 +324,15 @@ impl Tx {
         self.lines.clear();
         self.trailers.clear();
         self.filters = Chain::default();
+        self.stored = None;
+        self.coding = None;
         self.body_sent = 0;
         self.sent = 0;
         self.body_read = 0;
         self.tries.clear();
         self.cache = "";
+        self.in_key = 0;
+        self.device = None;
         self.fastcgi = None;
         self.root = None;
         self.script = None;

@@ -67,6 +67,29 @@ pub(crate) fn declared(
     }
 }
 
+/// Whether `Transfer-Encoding` of a response is one token that names no coding there is: then nothing was coded. What names one (RFC 9112 §7)
+/// was coded, unasked, and would be passed on as garbage.
+pub(crate) fn is_no_coding(fields: &Fields<'_>) -> bool {
+    const CODINGS: [&str; 8] = [
+        "chunked",
+        "compress",
+        "x-compress",
+        "deflate",
+        "gzip",
+        "x-gzip",
+        "identity",
+        "trailers",
+    ];
+    let known = |coding: &[u8]| {
+        CODINGS
+            .iter()
+            .any(|known| coding.eq_ignore_ascii_case(known.as_bytes()))
+    };
+    fields
+        .get(Name::TransferEncoding)
+        .is_some_and(|coding| crate::encode::is_token(coding) && !known(coding))
+}
+
 /// What `Connection` lists, as far as we act on it (RFC 9112 §9.3, RFC 9110 §7.8).
 #[derive(Copy, Clone, Debug, Default)]
 pub(crate) struct ConnectionOptions {

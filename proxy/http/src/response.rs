@@ -210,7 +210,11 @@ fn settle(
         buf,
         present: seen.present,
     };
-    let declared = framing::declared(&fields, seen, http11)?;
+    let declared = match framing::declared(&fields, seen, http11) {
+        // The end of such a body is the end of the connection (RFC 9112 §6.3).
+        Err(Refusal::CodingUnknown) if framing::is_no_coding(&fields) => Some(Framing::UntilClose),
+        declared => declared?,
+    };
     let empty = matches!(declared, None | Some(Framing::Length(0)));
     let persists = ConnectionOptions::of(&fields).persists(http11);
     let (framing, keep_alive) = match head.status {
@@ -225,7 +229,7 @@ fn settle(
         200..=299 if request.method == Method::Connect => (Framing::None, false),
         _ if request.method == Method::Head => (Framing::None, persists),
         _ => match declared {
-            Some(framing) => (framing, persists),
+            Some(framing) => (framing, persists && framing != Framing::UntilClose),
             None => (Framing::UntilClose, false),
         },
     };

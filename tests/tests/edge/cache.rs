@@ -442,3 +442,68 @@ sites:
     assert!(edge.get("a.test", "/silent").is_hit());
     assert!(!edge.get("a.test", "/spoken").is_hit());
 }
+
+#[test]
+fn answers_that_cannot_be_stored_are_fetched_side_by_side() {
+    let origin = Origin::start();
+    let (first, others) = (Gate::new(), Gate::new());
+    let count = Arc::new(AtomicUsize::new(0));
+    let (at_first, at_others, counted) = (first.clone(), others.clone(), count.clone());
+    origin.script("/x", move |_, exchange| {
+        match counted.fetch_add(1, Ordering::SeqCst) {
+            0 => at_first.pass(),
+            _ => at_others.pass(),
+        };
+        exchange
+            .send("HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: 4\r\n\r\nbody");
+        Then::Keep
+    });
+    let edge = cached(&origin);
+    let mut clients: Vec<_> = (0..10).map(|_| edge.client()).collect();
+    for client in &mut clients {
+        client.ask("a.test", "/x");
+    }
+    first.wait_for(1);
+    first.open();
+    // Whoever waited is at the origin now, and nobody behind another.
+    others.wait_for(9);
+    let mut later: Vec<_> = (0..5).map(|_| edge.client()).collect();
+    for client in &mut later {
+        client.ask("a.test", "/x");
+    }
+    others.wait_for(14);
+    others.open();
+    for client in clients.iter_mut().chain(&mut later) {
+        assert_eq!(client.response().text(), "body");
+    }
+}
+
+#[test]
+fn many_who_find_an_answer_stale_share_its_validation() {
+    let origin = Origin::start();
+    let gate = Gate::new();
+    let closed = gate.clone();
+    origin.script("/x", move |request, exchange| {
+        let head = "Cache-Control: max-age=0\r\nETag: \"1\"\r\n";
+        exchange.send(match request.field("If-None-Match") {
+            Some(_) => {
+                closed.pass();
+                format!("HTTP/1.1 304 Not Modified\r\n{head}\r\n")
+            }
+            None => format!("HTTP/1.1 200 OK\r\n{head}Content-Length: 4\r\n\r\nbody"),
+        });
+        Then::Keep
+    });
+    let edge = cached(&origin);
+    edge.get("a.test", "/x");
+    let mut clients: Vec<_> = (0..20).map(|_| edge.client()).collect();
+    for client in &mut clients {
+        client.ask("a.test", "/x");
+    }
+    gate.wait_for(1);
+    gate.open();
+    for client in &mut clients {
+        assert_eq!(client.response().text(), "body");
+    }
+    assert!(origin.hits("/x") < 21, "validations are shared");
+}

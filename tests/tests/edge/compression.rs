@@ -453,3 +453,57 @@ http {{
     assert!(!asked("/page", "User-Agent: OldBrowser\r\n"));
     assert!(asked("/page", "User-Agent: New\r\n"));
 }
+
+#[test]
+fn a_stored_page_is_coded_once_for_all_who_take_the_coding() {
+    let origin = Origin::start();
+    let page = text(100_000);
+    let kind = "Content-Type: text/html\r\n";
+    let fresh = format!("{kind}Cache-Control: max-age=60\r\n");
+    origin.serve("/x", &format!("{fresh}ETag: \"1\"\r\n"), &page);
+    let fixed = format!("{kind}Cache-Control: max-age=60, no-transform\r\n");
+    origin.serve("/fixed", &fixed, &page);
+    origin.serve("/coded", &format!("{fresh}Content-Encoding: gzip\r\n"), "zipped already, long enough to be worth it: 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789");
+    let edge = Edge::yaml(format!(
+        "caches: {{ default: 64MiB }}
+sites: [{{ host: a.test, cache: on, compress: [br, gzip], to: \"{origin}\" }}]"
+    ))
+    .start();
+    let ask = |path: &str, codings: &str| {
+        edge.exchange(format!(
+            "GET {path} HTTP/1.1\r\nHost: a.test\r\nAccept-Encoding: {codings}\r\n\r\n"
+        ))
+    };
+    let coded = |coding: &str| {
+        edge.metric(&format!(
+            "seawall_encoded_responses_total{{coding=\"{coding}\"}}"
+        ))
+    };
+    for n in 0..5 {
+        for coding in ["br", "gzip"] {
+            let response = ask("/x", coding);
+            assert_eq!(response.has("Content-Encoding"), coding);
+            assert_eq!(response.has("ETag"), "W/\"1\"");
+            assert!(decode(&edge, coding, &response.body) == page.as_bytes());
+            let of_known_length = response.field("Content-Length").is_some();
+            assert_eq!(
+                of_known_length,
+                n > 1 || n == 1 && coding == "gzip",
+                "{n} {coding}"
+            );
+        }
+    }
+    assert!(coded("br") <= 2 && coded("gzip") <= 2);
+    assert!(ask("/x", "identity").text() == page);
+    for _ in 0..3 {
+        assert!(ask("/fixed", "br").text() == page);
+        let once = ask("/coded", "br, gzip");
+        assert_eq!(
+            (
+                once.has("Content-Encoding"),
+                once.text().starts_with("zipped")
+            ),
+            ("gzip", true)
+        );
+    }
+}

@@ -4,10 +4,17 @@
 //! yet is pumped into the fill by a task of its own, so that neither a slow nor a leaving first client holds up the
 //! others, and the leader reads along like everybody else.
 
-use super::hit::{self, Told};
+use super::{
+    counted,
+    hit::{self, Told},
+    key, ranges, suspicion,
+};
 use crate::{
-    client::{ClientError, Length, Reply},
-    content,
+    client::{ClientError, Length, Reply, remove_lines},
+    content::{
+        self,
+        ranges::{Ranges, Span},
+    },
     local::Local,
     log_error,
     origin::{self, Answer, Built, Conditional, FetchError, OutBody},
@@ -20,11 +27,15 @@ use crate::{
 };
 use bytes::Bytes;
 use seawall_cache::{
-    CacheStatus, Fill, FillChunk, FillReader, FillStart, Request, Responded, ResponseMeta,
+    CacheStatus, Failure, Fill, FillChunk, FillHead, FillReader, FillStart, NoVarySearch, Request,
+    Responded, ResponseMeta,
 };
-use seawall_http::Method;
+use seawall_http::{Method, Name};
 use smallvec::SmallVec;
 use std::{rc::Rc, sync::Arc};
+
+/// Fills that outlive their clients and renewals, at most, on one thread: beyond them what is stale is not renewed behind clients' backs.
+const BACKGROUND_MAX: usize = 512;
 
 /// What leading a fill came to.
 pub enum Led {
@@ -85,7 +96,8 @@ pub async fn lead(
         Ok(answer) => answer,
         Err(e) => {
             cx.tx.origin = scratch;
-            if let Some(stale) = fill.failed(crate::clock::now_ms()) {
+            let stale = failure_of(&e).and_then(|f| fill.failed(f, crate::clock::now_ms()));
+            if let Some(stale) = stale {
                 cx.tx.cache = "STALE";
                 let serial = cx.client.info.serial;
                 log_error!(cx.local.shared, Warn, serial, "{e}, served stale");
@@ -106,28 +118,35 @@ pub async fn lead(
         return diverted.map(|()| Led::Error);
     }
     cx.tx.step = Step::CacheStore;
-    let responded = respond(&mut fill, cx.tx, cache, &scratch, asked_ms);
+    std::mem::swap(&mut cx.tx.origin, &mut scratch);
+    let refused = !cache.no_store.is_empty() && super::holds(cx, &cache.no_store);
+    std::mem::swap(&mut cx.tx.origin, &mut scratch);
+    let said = scratch
+        .head
+        .as_ref()
+        .and_then(|head| NoVarySearch::of(&head.fields(scratch.rb.bytes())));
+    let responded = respond(&mut fill, cx.tx, route, cache, &scratch, asked_ms, refused);
+    if let Responded::Store(_) = responded {
+        key::learn_search(cx, proxy, cache, said);
+    }
     // Set before the head is made, which may repeat it (`$upstream_cache_status`).
     cx.tx.cache = match &responded {
         Responded::NotModified(_) => "REVALIDATED",
         Responded::StaleIfError(_) => "STALE",
         Responded::Store(_) | Responded::Pass(_) if why == "stale" => "EXPIRED",
+        Responded::Store(_) | Responded::Pass(_) if why == "bypass" => "BYPASS",
         Responded::Store(_) | Responded::Pass(_) => "MISS",
     };
     match responded {
         Responded::Store(decision) => {
-            let request = Request {
-                method: Method::Get,
-                fields: cx.tx.fields(),
-                now_ms: cx.tx.now_ms,
-            };
-            let reader = fill.reader(&request, &cache.rules);
+            let reader = reader(cx, cache, &fill);
             pump_or_spawn(cx.local, route, answer, &mut scratch, fill).await;
             cx.tx.origin = scratch;
             let told = Told(CacheStatus {
                 fwd: Some(why),
                 ttl_s: Some(decision.ttl_s),
                 stored: true,
+                detail: Some(decision.reason),
                 ..CacheStatus::default()
             });
             match read_along(cx, route, cache, reader, told).await? {
@@ -202,17 +221,69 @@ fn build(cx: &mut Cx<'_>, proxy: &ProxyPlan, fill: &Fill, out: &mut Vec<u8>) -> 
     )
 }
 
+/// What became of an origin, if not a response.
+fn failure_of(error: &FetchError) -> Option<Failure> {
+    match error {
+        FetchError::Client(_) | FetchError::TooLarge => None,
+        FetchError::TimedOut | FetchError::ConnectTimedOut => Some(Failure::TimedOut),
+        FetchError::Invalid(_) => Some(Failure::Invalid),
+        _ => Some(Failure::Unreached),
+    }
+}
+
+/// Reads a fill for the client that caused it.
+fn reader(cx: &Cx<'_>, cache: &CacheUse, fill: &Fill) -> FillReader {
+    let request = Request {
+        method: Method::Get,
+        fields: counted::fields(cx.tx),
+        now_ms: cx.tx.now_ms,
+    };
+    fill.reader(&request, &cache.rules)
+}
+
+/// Fills with an answer that has come already, and sends it to who caused it.
+pub async fn keep(
+    cx: &mut Cx<'_>,
+    route: &Arc<RoutePlan>,
+    cache: &CacheUse,
+    answer: Answer,
+    scratch: &mut OriginScratch,
+    mut fill: Fill,
+    asked_ms: u64,
+) -> Result<(), FetchError> {
+    let responded = respond(&mut fill, cx.tx, route, cache, scratch, asked_ms, false);
+    let Responded::Store(decision) = responded else {
+        return content::pass_through(cx, route, false, answer, scratch, None).await;
+    };
+    let reader = reader(cx, cache, &fill);
+    pump_or_spawn(cx.local, route, answer, scratch, fill).await;
+    let told = Told(CacheStatus {
+        fwd: Some("method"),
+        ttl_s: Some(decision.ttl_s),
+        stored: true,
+        detail: Some(decision.reason),
+        ..CacheStatus::default()
+    });
+    match read_along(cx, route, cache, reader, told).await {
+        Ok(Joined::Served) => Ok(()),
+        Ok(Joined::Pass | Joined::Aborted) => Err(ClientError::Truncated.into()),
+        Err(e) => Err(e.into()),
+    }
+}
+
 fn respond(
     fill: &mut Fill,
     tx: &Tx,
+    route: &RoutePlan,
     cache: &CacheUse,
     scratch: &OriginScratch,
     asked_ms: u64,
+    refused: bool,
 ) -> Responded {
     let now_ms = crate::clock::now_ms();
     let request = Request {
         method: Method::Get,
-        fields: tx.fields(),
+        fields: counted::fields(tx),
         now_ms,
     };
     match &scratch.head {
@@ -223,6 +294,12 @@ fn respond(
                 request_time_ms: asked_ms,
                 response_time_ms: now_ms,
             };
+            if refused && head.status != 304 {
+                return fill.refuse("no-store", now_ms, true);
+            }
+            if let Some((reason, lasting)) = suspicion::of(tx, route, cache, &request, &meta) {
+                return fill.refuse(reason, now_ms, lasting);
+            }
             fill.respond(&request, &cache.rules, meta)
         }
         None => unreachable_response(fill, &request, cache, now_ms),
@@ -374,8 +451,9 @@ async fn read_along(
     told: Told,
 ) -> Result<Joined, ClientError> {
     let timer = cx.client.timer.clone();
-    timer.set(route.timeouts.first_byte);
-    // A fill that takes longer than an origin may is no reason to wait longer (nginx: proxy_cache_lock_timeout).
+    // A fill that takes longer than an origin may is no reason to wait longer; nginx.conf may say how long (proxy_cache_lock_timeout).
+    let first_byte = route.timeouts.first_byte;
+    timer.set(cache.lock_timeout.map_or(first_byte, |t| t.min(first_byte)));
     let head = match timer.guard(reader.head()).await {
         Ok(FillStart::Head(head)) => head,
         Ok(FillStart::Aborted) => return Ok(Joined::Aborted),
@@ -391,25 +469,44 @@ async fn read_along(
         );
         told.line(&mut cx.tx.lines);
     }
-    let length = if head.content_length().is_some() {
+    let mut length = if head.content_length().is_some() {
         Length::Stated
     } else {
         Length::Unknown
     };
-    cx.client.head(
-        cx.local,
-        cx.tx,
-        Some(cx.site),
-        Some(route),
-        head.status(),
-        length,
-    );
+    let part = part_of(cx, &head);
+    if let (Some(span), Some(whole)) = (part, head.content_length()) {
+        remove_lines(&mut cx.tx.lines, b"content-length");
+        let line = ranges::content_range(span, whole);
+        cx.tx.lines.extend_from_slice(line.as_bytes());
+        length = Length::Known(span.1 - span.0);
+    }
+    let status = if part.is_some() { 206 } else { head.status() };
+    cx.client
+        .head(cx.local, cx.tx, Some(cx.site), Some(route), status, length);
     let mut held: Option<Bytes> = None;
+    let mut at = 0;
     loop {
         // Without readers' pace there is the origin's: between two pieces at most its own timeout.
         timer.set(route.timeouts.between_bytes + route.timeouts.client);
         match timer.guard(reader.chunk()).await {
-            Ok(FillChunk::Data(data)) => {
+            Ok(FillChunk::Data(mut data)) => {
+                if let Some(span) = part {
+                    let piece = Bytes::copy_from_slice(ranges::overlap(&data, at, span));
+                    at += data.len() as u64;
+                    data = piece;
+                    if at >= span.1 {
+                        // The rest is for others.
+                        if let Some(before) = held {
+                            cx.client.send(cx.tx, &before).await?;
+                        }
+                        cx.client.last(cx.tx, &data).await?;
+                        return Ok(Joined::Served);
+                    }
+                    if data.is_empty() {
+                        continue;
+                    }
+                }
                 if let Some(before) = held.replace(data) {
                     cx.client.send(cx.tx, &before).await?;
                 }
@@ -431,6 +528,17 @@ async fn read_along(
     }
 }
 
+/// The one part that a client wants of an answer that is on its way. Several, and none, are answered with the whole.
+fn part_of(cx: &Cx<'_>, head: &FillHead) -> Option<Span> {
+    if !cx.tx.fields().has(Name::Range) {
+        return None;
+    }
+    match ranges::wanted(cx, head.status(), &head.fields(), head.content_length()?) {
+        Ranges::Parts(spans) if spans.len() == 1 => spans.first().copied(),
+        _ => None,
+    }
+}
+
 /// Reads a body that is not passed on, so that the connection can be kept.
 async fn drain(local: &Local, timer: &Timer, mut answer: Answer, scratch: &mut OriginScratch) {
     while let Ok(Some(_)) = answer.next(timer, &mut scratch.rb).await {}
@@ -444,8 +552,14 @@ pub fn renew_in_background(
     cx: &mut Cx<'_>,
     route: &Arc<RoutePlan>,
     proxy: &ProxyPlan,
+    cache: &CacheUse,
     mut fill: Fill,
 ) {
+    if cx.local.background.get() >= BACKGROUND_MAX {
+        // The next client who finds it stale tries again.
+        return fill.abort();
+    }
+    let refused = !cache.no_store.is_empty() && super::holds(cx, &cache.no_store);
     let mut scratch = OriginScratch::default();
     if !build(cx, proxy, &fill, &mut scratch.out) {
         return;
@@ -462,6 +576,10 @@ pub fn renew_in_background(
     copy.rb.filled(bytes.len());
     copy.head.fields = cx.tx.head.fields.clone();
     copy.head.present = cx.tx.head.present;
+    copy.head.len = cx.tx.head.len;
+    copy.in_key = cx.tx.in_key;
+    copy.uri_buf.extend_from_slice(cx.tx.uri());
+    copy.uri_in_buf = true;
     copy.now_ms = cx.tx.now_ms;
     let (local, route) = (cx.local.clone(), route.clone());
     let watch = local.clone();
@@ -493,17 +611,21 @@ pub fn renew_in_background(
                     0,
                     "{e} while renewing the cache in the background"
                 );
-                drop(fill.failed(crate::clock::now_ms()));
+                if let Some(failure) = failure_of(&e) {
+                    drop(fill.failed(failure, crate::clock::now_ms()));
+                }
             }
             // What leads elsewhere is not stored: the next client in the foreground is led there.
             Ok(answer) if content::leads(&scratch) => drop(answer),
-            Ok(answer) => match respond(&mut fill, &copy, cache, &scratch, asked_ms) {
-                Responded::Store(_) => {
-                    pump_or_spawn(&local, &route, answer, &mut scratch, fill).await
+            Ok(answer) => {
+                match respond(&mut fill, &copy, &route, cache, &scratch, asked_ms, refused) {
+                    Responded::Store(_) => {
+                        pump_or_spawn(&local, &route, answer, &mut scratch, fill).await
+                    }
+                    Responded::NotModified(_) => drain(&local, &timer, answer, &mut scratch).await,
+                    Responded::Pass(_) | Responded::StaleIfError(_) => drop(answer),
                 }
-                Responded::NotModified(_) => drain(&local, &timer, answer, &mut scratch).await,
-                Responded::Pass(_) | Responded::StaleIfError(_) => drop(answer),
-            },
+            }
         }
         drop(guard);
     }));

@@ -1,13 +1,21 @@
 //! A stored response on its way to a client: its head was serialised when it was stored, so a hit copies it, adds what
 //! belongs to this moment (Age, Cache-Status) and writes head and body together.
 
+use super::ranges;
 use crate::{
     client::{ClientError, Length},
+    content::ranges::Ranges,
+    filter::Then,
     pipeline::Cx,
     plan::{CacheUse, RoutePlan},
 };
-use seawall_cache::{CacheStatus, Hit, Request, not_modified};
-use seawall_http::{Name, encode};
+use bytes::Bytes;
+use seawall_cache::{CacheStatus, Hit, Object, Request, not_modified};
+use seawall_http::{Coding, Name, encode};
+use std::sync::Arc;
+
+/// Bodies up to this size are kept in their coded forms, too; a larger one is coded as it is sent.
+const CODED_BYTES_MAX: u64 = 1 << 20;
 
 /// What is said in `Cache-Status`.
 pub struct Told(pub CacheStatus<'static>);
@@ -73,8 +81,18 @@ pub async fn send(
         fields: cx.tx.fields(),
         now_ms: cx.tx.now_ms,
     };
-    if cx.tx.head.method == seawall_http::Method::Get && not_modified(object, &request) {
+    if not_modified(object, &request) {
         return send_304(cx, route, cache, hit, told).await;
+    }
+    if request.fields.has(Name::Range) {
+        let length = object.content_length();
+        match ranges::wanted(cx, object.status(), &object.fields(), length) {
+            Ranges::Whole => {}
+            Ranges::Unsatisfiable => return Box::pin(ranges::refuse(cx, route, length)).await,
+            Ranges::Parts(spans) => {
+                return Box::pin(ranges::send(cx, route, cache, hit, told, &spans)).await;
+            }
+        }
     }
     // With policies on the response the head is taken apart again; without, it is copied as it stands.
     let plain = route.leaves_responses() && cx.tx.waf_report.is_none() && cx.tx.granted.is_none();
@@ -87,6 +105,8 @@ pub async fn send(
         cx.tx.lines.clear();
         cx.tx.lines.extend_from_slice(field_lines(object.head()));
         moment(cache, hit, told, &mut cx.tx.lines);
+        let keeps = route.compress.is_some() && object.content_length() <= CODED_BYTES_MAX;
+        cx.tx.stored = keeps.then(|| object.clone());
         cx.client.head(
             cx.local,
             cx.tx,
@@ -95,6 +115,9 @@ pub async fn send(
             object.status(),
             Length::Stated,
         );
+        if let (Some(coding), Some(_)) = (cx.tx.coding, cx.tx.stored.take()) {
+            return Box::pin(send_coded(cx, cache, object, coding)).await;
+        }
     }
     match object.body() {
         Some(body) => cx.client.last(cx.tx, body).await,
@@ -105,6 +128,34 @@ pub async fn send(
             cx.client.last(cx.tx, b"").await
         }
     }
+}
+
+/// Sends the body in a coding: as it is kept, or made now and kept for the next.
+async fn send_coded(
+    cx: &mut Cx<'_>,
+    cache: &CacheUse,
+    object: &Arc<Object>,
+    coding: Coding,
+) -> Result<(), ClientError> {
+    if cx.tx.filters.is_empty() {
+        let kept = object.coded(coding).map_or(&[][..], |kept| kept);
+        return cx.client.last(cx.tx, kept).await;
+    }
+    let mut filters = std::mem::take(&mut cx.tx.filters);
+    let mut coded = Vec::new();
+    for piece in object.chunks() {
+        let mut rest: &[u8] = piece;
+        while !rest.is_empty() {
+            let (taken, out) = filters.run(rest, Then::More).await?;
+            coded.extend_from_slice(&out);
+            rest = rest.get(taken..).unwrap_or_default();
+        }
+    }
+    let (_, out) = filters.run(b"", Then::End).await?;
+    coded.extend_from_slice(&out);
+    let coded = Bytes::from(coded.into_boxed_slice());
+    object.keep_coded(&cache.cache, coding, coded.clone());
+    cx.client.last(cx.tx, &coded).await
 }
 
 async fn send_304(
@@ -132,7 +183,8 @@ async fn send_304(
     cx.client.last(cx.tx, b"").await
 }
 
-fn moment(cache: &CacheUse, hit: &Hit, told: &Told, out: &mut Vec<u8>) {
+/// Appends what belongs to this moment.
+pub fn moment(cache: &CacheUse, hit: &Hit, told: &Told, out: &mut Vec<u8>) {
     if cache.reports {
         out.extend_from_slice(b"Age: ");
         out.extend_from_slice(itoa::Buffer::new().format(hit.age_s).as_bytes());

@@ -1,23 +1,32 @@
 //! The cache around an exchange: a hit is answered from memory, a miss is fetched once for everybody who asks.
 
+mod counted;
 mod fill;
 mod hit;
 mod key;
+mod ranges;
+mod side_effects;
+mod suspicion;
 
 pub use hit::Told;
 pub use key::{PurgeError, cache_key, purge};
+pub use side_effects::learn;
 
 use crate::{
     client::{ClientError, Reply},
     content::{self, Outcome},
     metrics::CACHE_RESULTS,
+    origin::{Answer, FetchError},
     pipeline::Cx,
     plan::{CacheUse, ProxyPlan, RoutePlan},
     spool::Spool,
     step::Step,
+    template::Template,
+    tx::OriginScratch,
 };
 use fill::{Joined, Led};
 use seawall_cache::{Lookup, Request};
+use seawall_http::Name;
 use std::sync::Arc;
 
 /// What became of a request, for `$upstream_cache_status` and the counters.
@@ -41,7 +50,7 @@ fn note(cx: &mut Cx<'_>, result: Result) {
         Result::Stale => "STALE",
         Result::Revalidated => "REVALIDATED",
         // It had been there: nginx tells the two apart.
-        Result::Miss if cx.tx.cache == "EXPIRED" => "EXPIRED",
+        Result::Miss if matches!(cx.tx.cache, "EXPIRED" | "BYPASS") => cx.tx.cache,
         Result::Miss => "MISS",
         Result::Pass | Result::Error => "",
     };
@@ -62,9 +71,17 @@ pub async fn serve(
     if cx.tx.granted.as_ref().is_some_and(|g| g.names_somebody()) {
         return Box::pin(pass(cx, route, proxy, cache, spool, "bypass")).await;
     }
+    // A body may change the answer, and no key knows it.
+    if cx.client.body.is_present() {
+        return Box::pin(pass(cx, route, proxy, cache, spool, "request")).await;
+    }
+    counted::prepare(cx.tx, cache);
     // A fill whose leader went away is looked up once more: somebody may lead again, or the answer be there.
     for again in [true, false] {
         match look_up(cx, proxy, cache) {
+            Lookup::Join(_) | Lookup::Miss(_) if ranges::is_far(cx) => {
+                return Box::pin(pass(cx, route, proxy, cache, spool, "miss")).await;
+            }
             Lookup::Join(reader) => match Box::pin(join(cx, route, cache, reader)).await? {
                 Joined::Served => {
                     note(cx, Result::Join);
@@ -95,14 +112,32 @@ fn look_up(cx: &mut Cx<'_>, proxy: &ProxyPlan, cache: &CacheUse) -> Lookup {
     cx.tx.step = Step::CacheLookup;
     let mut key = cx.local.take_key();
     cache_key(cx, proxy, cache, &mut key);
+    let bypass = !cache.bypass.is_empty() && holds(cx, &cache.bypass);
+    if bypass {
+        cx.tx.cache = "BYPASS";
+    }
     let request = Request {
         method: cx.tx.head.method,
-        fields: cx.tx.fields(),
+        fields: counted::fields(cx.tx),
         now_ms: cx.tx.now_ms,
     };
-    let found = cache.cache.lookup(key.finish(), &request, &cache.rules);
+    let found = if bypass {
+        cache.cache.reload(key.finish(), &request, &cache.rules)
+    } else {
+        cache.cache.lookup(key.finish(), &request, &cache.rules)
+    };
     cx.local.give_key(key);
     found
+}
+
+/// Whether one of the templates is neither empty nor `0` (ngx_http_test_predicates).
+fn holds(cx: &Cx<'_>, conditions: &[Template]) -> bool {
+    let mut value = Vec::new();
+    conditions.iter().any(|condition| {
+        value.clear();
+        condition.render(&cx.scope(), &mut value);
+        !matches!(value.as_slice(), b"" | b"0")
+    })
 }
 
 async fn answer(
@@ -122,14 +157,24 @@ async fn answer(
         }
         Lookup::Stale(hit, renew) => {
             note(cx, Result::Stale);
-            if let Some(fill) = renew {
-                fill::renew_in_background(cx, route, proxy, fill);
+            match renew {
+                Some(fill) => fill::renew_in_background(cx, route, proxy, cache, fill),
+                // Under nginx.conf a stale answer that nobody renews for this request is renewed for another.
+                None if !cache.reports => cx.tx.cache = "UPDATING",
+                None => {}
             }
             hit::send(cx, route, cache, &hit, &Told::stale(&hit))
                 .await
                 .map(|()| Outcome::Done)
         }
-        Lookup::Miss(fill) => Box::pin(lead(cx, route, proxy, cache, fill, "miss")).await,
+        Lookup::Miss(fill) => {
+            let why = if cx.tx.cache == "BYPASS" {
+                "bypass"
+            } else {
+                "miss"
+            };
+            Box::pin(lead(cx, route, proxy, cache, fill, why)).await
+        }
         // What is fresh and validated all the same is so at the client's wish (RFC 9211 §2.2).
         Lookup::Revalidate(hit, fill) => {
             let why = if hit.ttl_s > 0 { "request" } else { "stale" };
@@ -155,24 +200,47 @@ async fn pass(
     spool: Option<Spool>,
     why: &'static str,
 ) -> std::result::Result<Outcome, ClientError> {
+    let bypass = cx.tx.cache == "BYPASS";
     note(cx, Result::Pass);
     // nginx says BYPASS only where the configuration asked for it, and nothing of methods that it never caches.
-    cx.tx.cache = if why == "method" { "" } else { "MISS" };
-    let told = Told::forwarded(why);
+    cx.tx.cache = match why {
+        "method" => "",
+        _ if bypass => "BYPASS",
+        _ => "MISS",
+    };
+    let mut told = Told::forwarded(why);
+    if why == "request" {
+        told.0.detail = Some(objection(cx));
+    }
     let status = cache.reports.then_some(&told);
     content::proxy_told(cx, route, proxy, spool, status).await
 }
 
-/// Drops what an unsafe method that succeeded may have changed (RFC 9111 §4.4). Before its response is sent: a client
-/// that has seen it must not get the old object any more.
-pub fn invalidate(cx: &mut Cx<'_>, proxy: &ProxyPlan, cache: &CacheUse, status: u16) {
-    if cx.tx.head.method.is_safe() || !(200..400).contains(&status) {
-        return;
+/// What of a request kept it from the cache.
+fn objection(cx: &Cx<'_>) -> &'static str {
+    let fields = counted::fields(cx.tx);
+    if cx.client.body.is_present() {
+        "body"
+    } else if fields.has(Name::Authorization) {
+        "authorization"
+    } else if fields.has(Name::Cookie) {
+        "cookie"
+    } else {
+        "no-store"
     }
-    let mut key = cx.local.take_key();
-    cache_key(cx, proxy, cache, &mut key);
-    cache.cache.invalidate(key.finish());
-    cx.local.give_key(key);
+}
+
+/// Serves what a fill outside of a lookup gets: an answer to POST that is one to GET.
+pub async fn keep(
+    cx: &mut Cx<'_>,
+    route: &Arc<RoutePlan>,
+    cache: &CacheUse,
+    answer: Answer,
+    scratch: &mut OriginScratch,
+    fill: seawall_cache::Fill,
+    asked_ms: u64,
+) -> std::result::Result<(), FetchError> {
+    fill::keep(cx, route, cache, answer, scratch, fill, asked_ms).await
 }
 
 async fn lead(

@@ -10,6 +10,7 @@ mod proxy;
 mod splice;
 
 pub use fastcgi::fastcgi;
+pub use files::ranges;
 pub use files::{OpenFiles, files, kept, tries, type_of};
 pub use fixed::{absolute_location, fixed};
 pub use intercept::{divert, diverts, leads};

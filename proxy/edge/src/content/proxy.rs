@@ -20,12 +20,12 @@ use crate::{
     tx::OriginScratch,
 };
 use seawall_http::Framing;
-use std::{future::poll_fn, ops::Range, pin::pin, task::Poll};
+use std::{future::poll_fn, ops::Range, pin::pin, sync::Arc, task::Poll};
 
 /// Passes the request on and the response back.
 pub async fn proxy(
     cx: &mut Cx<'_>,
-    route: &RoutePlan,
+    route: &Arc<RoutePlan>,
     proxy: &ProxyPlan,
     spool: Option<Spool>,
 ) -> Result<Outcome, ClientError> {
@@ -35,7 +35,7 @@ pub async fn proxy(
 /// As [`proxy`], and says what the cache had to do with it.
 pub async fn proxy_told(
     cx: &mut Cx<'_>,
-    route: &RoutePlan,
+    route: &Arc<RoutePlan>,
     proxy: &ProxyPlan,
     spool: Option<Spool>,
     told: Option<&Told>,
@@ -89,7 +89,7 @@ pub async fn exchange_error(
 
 async fn exchange(
     cx: &mut Cx<'_>,
-    route: &RoutePlan,
+    route: &Arc<RoutePlan>,
     plan: &ProxyPlan,
     spool: Option<Spool>,
     scratch: &mut OriginScratch,
@@ -141,6 +141,7 @@ async fn exchange(
             limit,
         },
     };
+    let asked_ms = crate::clock::now_ms();
     let answer = origin::fetch(
         cx.local,
         &timer,
@@ -157,12 +158,19 @@ async fn exchange(
     if scratch.head.as_ref().is_some_and(|h| h.status == 101) {
         return Box::pin(switch(cx, route, answer, scratch)).await;
     }
-    if let (Some(cache), Some(head)) = (&route.cache, &scratch.head) {
-        caching::invalidate(cx, plan, cache, head.status);
-    }
+    let kept = route
+        .cache
+        .as_ref()
+        .and_then(|cache| caching::learn(cx, plan, cache, scratch, asked_ms));
     if super::diverts(cx, route, scratch) {
         let diverted = Box::pin(super::divert(cx, route, answer, scratch)).await;
         return diverted.map_err(FetchError::Client);
+    }
+    if let (Some(cache), Some(fill)) = (&route.cache, kept) {
+        return Box::pin(caching::keep(
+            cx, route, cache, answer, scratch, fill, asked_ms,
+        ))
+        .await;
     }
     pass_through(cx, route, plan.pass_trailers, answer, scratch, told).await
 }

@@ -161,10 +161,17 @@ fn encoded(local: &Local, tx: &mut Tx, plan: &CompressPlan, length: Length) -> L
         }
         return length;
     }
+    tx.coding = Some(coding);
+    let kept = tx.stored.as_ref().and_then(|stored| stored.coded(coding));
+    if let Some(n) = kept.map(|kept| kept.len() as u64) {
+        relabel(tx, Some(coding));
+        return Length::Known(n);
+    }
     let metrics = &local.shared.metrics;
     let encoders = &local.shared.encoders;
     let Some(place) = encoders.enter(plan.encoders_max) else {
         metrics.encoders_busy.inc();
+        tx.coding = None;
         return length;
     };
     match encoder(coding, plan.level(coding)) {
@@ -176,6 +183,7 @@ fn encoded(local: &Local, tx: &mut Tx, plan: &CompressPlan, length: Length) -> L
         }
         Err(e) => {
             log_error!(local.shared, Error, 0, "{} encoder: {e}", coding.as_str());
+            tx.coding = None;
             length
         }
     }

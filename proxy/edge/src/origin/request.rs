@@ -105,7 +105,15 @@ pub(super) fn push_lines(
     if matches!(conditional, Conditional::Validators(..)) {
         dropped |= CONDITIONS;
     }
-    push_fields(cx.tx, proxy, dropped, out);
+    // What a fill is asked with is what its key knows: codings in their one form, and nothing that changes the meaning beside it.
+    let fills = cx.site.yaml && matches!(conditional, Conditional::Validators(..));
+    if fills {
+        dropped |= Name::AcceptEncoding.bit();
+        if !has(proxy.set_known, Name::AcceptEncoding) {
+            seawall_cache::push_accept_encoding(&cx.tx.fields(), out);
+        }
+    }
+    push_fields(cx.tx, proxy, dropped, fills, out);
     if let Conditional::Validators(etag, modified) = conditional {
         if let Some(etag) = etag {
             encode::field(out, b"If-None-Match", etag);
@@ -115,6 +123,9 @@ pub(super) fn push_lines(
         }
     }
     forwarding::push(cx, &proxy.forwarding, trusted, out);
+    if let Some(device) = cx.tx.device {
+        encode::field(out, b"X-Device", device.as_bytes());
+    }
     let scope = cx.scope();
     if !push_set(&proxy.set_headers, &scope, out) || !push_set(&proxy.add_headers, &scope, out) {
         return false;
@@ -254,7 +265,7 @@ fn push_host(cx: &Cx<'_>, proxy: &ProxyPlan, out: &mut Vec<u8>) -> bool {
     sound
 }
 
-fn push_fields(tx: &Tx, proxy: &ProxyPlan, dropped: u128, out: &mut Vec<u8>) {
+fn push_fields(tx: &Tx, proxy: &ProxyPlan, dropped: u128, fills: bool, out: &mut Vec<u8>) {
     let fields = tx.fields();
     let listed = if fields.has(Name::Connection) {
         Some(fields)
@@ -281,6 +292,12 @@ fn push_fields(tx: &Tx, proxy: &ProxyPlan, dropped: u128, out: &mut Vec<u8>) {
         {
             continue;
         }
+        if id == Name::Other
+            && (fills && is_unkeyed_override(name)
+                || tx.device.is_some() && name.eq_ignore_ascii_case(b"x-device"))
+        {
+            continue;
+        }
         if let Some(fields) = listed
             && fields
                 .list(Name::Connection)
@@ -290,6 +307,27 @@ fn push_fields(tx: &Tx, proxy: &ProxyPlan, dropped: u128, out: &mut Vec<u8>) {
         }
         encode::field(out, name, value);
     }
+}
+
+/// Whether frameworks take a field for another host, path or method than the request line's: no key knows them (web cache poisoning).
+fn is_unkeyed_override(name: &[u8]) -> bool {
+    const BEGINNINGS: [&[u8]; 6] = [
+        b"x-forwarded-",
+        b"x-original-",
+        b"x-rewrite-",
+        b"x-http-method",
+        b"x-method-override",
+        b"x-host",
+    ];
+    BEGINNINGS.iter().any(|beginning| {
+        let start = name.get(..beginning.len()).unwrap_or_default();
+        // CGI makes one variable of dashes and underscores.
+        start.len() == beginning.len()
+            && start.iter().zip(*beginning).all(|(a, b)| {
+                let dashed = if *a == b'_' { b'-' } else { *a };
+                dashed.eq_ignore_ascii_case(b)
+            })
+    })
 }
 
 /// Fields of the configuration; false if one would end its line.

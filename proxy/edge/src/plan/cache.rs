@@ -1,9 +1,12 @@
 //! Caches and how a route uses one.
 
 use crate::template::{Template, UserVariables};
-use seawall_conf::model::{self, CacheProfile};
+use seawall_conf::model::{
+    self, CacheProfile, CachedSetCookie, IgnoredCookies, KeptParameters, StaleUse,
+};
 use seawall_diag::Diagnostics;
-use std::sync::Arc;
+use seawall_http::Name;
+use std::{sync::Arc, time::Duration};
 
 /// A cache.
 pub struct CachePlan {
@@ -25,6 +28,100 @@ pub struct CacheUse {
     pub key: KeyPlan,
     /// Whether `Cache-Status` is sent (RFC 9211); nginx sends nothing unasked.
     pub reports: bool,
+    /// What of the query counts; `None`: all, as it was sent.
+    pub query: Option<QueryPlan>,
+    /// Cookies that go into the key.
+    pub key_cookies: Box<[Box<[u8]>]>,
+    /// Header fields that go into the key.
+    pub key_headers: Box<[Box<[u8]>]>,
+    /// Whether the kind of device does.
+    pub key_device: bool,
+    /// Cookies that are taken out of requests.
+    pub ignored_cookies: CookiesPlan,
+    /// Not taken from the cache where one of these holds.
+    pub bypass: Box<[Template]>,
+    /// Not stored where one of these holds.
+    pub no_store: Box<[Template]>,
+    /// How long a request waits for another's fill, if not as long as for an origin.
+    pub lock_timeout: Option<Duration>,
+}
+
+/// What of a query counts.
+pub struct QueryPlan {
+    /// Which parameters.
+    pub keep: Parameters,
+    /// Whether they are put in the order of their names.
+    pub sorted: bool,
+}
+
+/// Which parameters count.
+pub enum Parameters {
+    /// All.
+    All,
+    /// None.
+    None,
+    /// Those with such a name.
+    Only(Box<[NamePattern]>),
+    /// Those with any other.
+    Without(Box<[NamePattern]>),
+}
+
+/// Cookies that are taken out.
+pub enum CookiesPlan {
+    /// None.
+    None,
+    /// All.
+    All,
+    /// Those with such a name.
+    Named(Box<[NamePattern]>),
+}
+
+/// A name, or the beginning of one.
+pub struct NamePattern {
+    text: Box<[u8]>,
+    is_prefix: bool,
+}
+
+impl NamePattern {
+    fn all(names: &[String]) -> Box<[NamePattern]> {
+        names.iter().map(|name| Self::of(name)).collect()
+    }
+
+    fn of(name: &str) -> NamePattern {
+        let prefix = name.strip_suffix('*');
+        NamePattern {
+            text: prefix.unwrap_or(name).as_bytes().into(),
+            is_prefix: prefix.is_some(),
+        }
+    }
+
+    /// Whether a name is meant.
+    pub fn fits(&self, name: &[u8]) -> bool {
+        *name == *self.text || self.is_prefix && name.starts_with(&self.text)
+    }
+}
+
+impl Parameters {
+    /// Whether a parameter of that name counts.
+    pub fn keeps(&self, name: &[u8]) -> bool {
+        match self {
+            Parameters::All => true,
+            Parameters::None => false,
+            Parameters::Only(names) => names.iter().any(|n| n.fits(name)),
+            Parameters::Without(names) => !names.iter().any(|n| n.fits(name)),
+        }
+    }
+}
+
+impl CookiesPlan {
+    /// Whether a cookie of that name is taken out.
+    pub fn takes(&self, name: &[u8]) -> bool {
+        match self {
+            CookiesPlan::None => false,
+            CookiesPlan::All => true,
+            CookiesPlan::Named(names) => names.iter().any(|n| n.fits(name)),
+        }
+    }
 }
 
 /// What a key is made of.
@@ -76,20 +173,95 @@ impl CacheUse {
             None => KeyPlan::Forwarded,
             Some(template) => KeyPlan::Template(Template::compile(template, user, errors)),
         };
-        let rules = seawall_cache::Rules {
-            profile,
-            default_ttl: from.default_ttl,
-            force_ttl: from.force_ttl,
-            stale_while_revalidate: from.stale_while_revalidate,
-            stale_if_error: from.stale_if_error,
-            valid: from.valid.clone(),
-            heuristics: from.heuristics,
+        let mut templates = |all: &[model::Template]| -> Box<[Template]> {
+            all.iter()
+                .map(|t| Template::compile(t, user, errors))
+                .collect()
+        };
+        let (bypass, no_store) = (templates(&from.bypass), templates(&from.no_store));
+        let lower = |names: &[String]| -> Box<[Box<[u8]>]> {
+            names.iter().map(|n| n.as_bytes().into()).collect()
         };
         Some(Self {
             cache,
-            rules,
+            rules: rules(from, profile),
             key,
             reports: from.profile == CacheProfile::Rfc9111,
+            query: query(&from.query),
+            key_cookies: lower(&from.vary.cookies),
+            key_headers: lower(&from.vary.headers),
+            key_device: from.vary.device,
+            ignored_cookies: match &from.ignore_cookies {
+                IgnoredCookies::None => CookiesPlan::None,
+                IgnoredCookies::All => CookiesPlan::All,
+                IgnoredCookies::Named(names) => CookiesPlan::Named(NamePattern::all(names)),
+            },
+            bypass,
+            no_store,
+            lock_timeout: from.nginx.lock.map(|(timeout, _)| timeout),
         })
+    }
+}
+
+fn query(from: &model::CacheQuery) -> Option<QueryPlan> {
+    let keep = match &from.keep {
+        KeptParameters::All if !from.sorted => return None,
+        KeptParameters::All => Parameters::All,
+        KeptParameters::None => Parameters::None,
+        KeptParameters::Only(names) => Parameters::Only(NamePattern::all(names)),
+        KeptParameters::Without(names) => Parameters::Without(NamePattern::all(names)),
+    };
+    Some(QueryPlan {
+        keep,
+        sorted: from.sorted,
+    })
+}
+
+fn rules(from: &model::CachePolicy, profile: seawall_cache::Profile) -> seawall_cache::Rules {
+    let nginx = &from.nginx;
+    let ignored = nginx.ignore_headers.iter();
+    let ignored = ignored.map(|name| Name::lookup(name.as_bytes()));
+    seawall_cache::Rules {
+        profile,
+        default_ttl: from.default_ttl,
+        force_ttl: from.force_ttl,
+        stale_while_revalidate: from.stale_while_revalidate,
+        stale_if_error: from.stale_if_error,
+        stale_while_disconnected: from.stale_while_disconnected,
+        set_cookie: match from.set_cookie {
+            CachedSetCookie::Pass => seawall_cache::SetCookie::Pass,
+            CachedSetCookie::Strip => seawall_cache::SetCookie::Strip,
+            CachedSetCookie::Store => seawall_cache::SetCookie::Store,
+        },
+        languages_by_preference: from.languages_by_preference,
+        ignored: ignored
+            .filter(|name| *name != Name::Other)
+            .fold(0, |set, name| set | name.bit()),
+        use_stale: use_stale(&nginx.use_stale),
+        background_update: nginx.background_update,
+        revalidate: nginx.revalidate,
+        fill_age: nginx.lock.map(|(_, age)| age),
+        min_uses: from.min_uses,
+        valid: from.valid.clone(),
+        heuristics: from.heuristics,
+    }
+}
+
+fn use_stale(words: &[StaleUse]) -> seawall_cache::UseStale {
+    let has = |word: StaleUse| words.contains(&word);
+    let mut statuses = [0; 7];
+    let named = words.iter().filter_map(|word| match word {
+        StaleUse::Status(status) => Some(*status),
+        _ => None,
+    });
+    for (place, status) in statuses.iter_mut().zip(named) {
+        *place = status;
+    }
+    seawall_cache::UseStale {
+        unreached: has(StaleUse::Error),
+        timed_out: has(StaleUse::Timeout),
+        invalid: has(StaleUse::InvalidHeader),
+        updating: has(StaleUse::Updating),
+        statuses,
     }
 }

@@ -33,7 +33,7 @@ mod waf;
 pub mod when;
 
 pub use balancer::RetryPlan;
-pub use cache::{CachePlan, CacheUse, KeyPlan};
+pub use cache::{CachePlan, CacheUse, CookiesPlan, KeyPlan, QueryPlan};
 pub use certificates::CertificateState;
 pub use check::CheckPlan;
 pub use compile::Environment;

@@ -11,7 +11,7 @@ mod directory;
 mod encoded;
 mod listing;
 mod open;
-mod ranges;
+pub mod ranges;
 mod send;
 mod tries;
 

@@ -1,0 +1,173 @@
+//! `proxy_cache` and what goes with it, as nginx does it.
+
+use seawall_tests::{Client, Edge, Gate, Origin, Response, Running, Then, eventually};
+
+fn cached(origin: &Origin, directives: &str) -> Running {
+    Edge::nginx(format!(
+        "events {{}}
+http {{
+    proxy_cache_path cache keys_zone=z:1m;
+    add_header X-Cache $upstream_cache_status always;
+    server {{
+        listen @http@;
+        location / {{ proxy_pass http://{origin}; proxy_cache z; {directives} }}
+    }}
+}}"
+    ))
+    .start()
+}
+
+fn ask(client: &mut Client, target: &str, fields: &str) -> Response {
+    client
+        .send(format!(
+            "GET {target} HTTP/1.1\r\nHost: a.test\r\n{fields}\r\n"
+        ))
+        .response()
+}
+
+fn status(response: &Response) -> &str {
+    response.field("X-Cache").unwrap_or_default()
+}
+
+#[test]
+fn bypass_makes_an_answer_anew_and_stores_it() {
+    let origin = Origin::start();
+    origin.serve("/x", "Cache-Control: max-age=60\r\n", "body");
+    let edge = cached(&origin, "proxy_cache_bypass $cookie_fresh $arg_fresh;");
+    let mut client = edge.client();
+    assert_eq!(status(&ask(&mut client, "/x", "")), "MISS");
+    assert_eq!(status(&ask(&mut client, "/x", "")), "HIT");
+    assert_eq!(
+        status(&ask(&mut client, "/x", "Cookie: fresh=1\r\n")),
+        "BYPASS"
+    );
+    assert_eq!(
+        status(&ask(&mut client, "/x", "Cookie: fresh=0\r\n")),
+        "HIT"
+    );
+    assert_eq!(origin.hits("/x"), 2);
+}
+
+#[test]
+fn no_cache_keeps_an_answer_out() {
+    let origin = Origin::start();
+    origin.serve("/x", "Cache-Control: max-age=60\r\n", "body");
+    let edge = cached(&origin, "proxy_no_cache $arg_a $http_x_private;");
+    let mut client = edge.client();
+    for _ in 0..2 {
+        assert_eq!(status(&ask(&mut client, "/x", "X-Private: 1\r\n")), "MISS");
+    }
+    ask(&mut client, "/y", "");
+    assert_eq!(origin.hits("/x"), 2);
+}
+
+#[test]
+fn ignored_headers_decide_nothing() {
+    let origin = Origin::start();
+    origin.serve(
+        "/x",
+        "Cache-Control: no-store\r\nSet-Cookie: a=b\r\nVary: *\r\n",
+        "body",
+    );
+    let edge = cached(
+        &origin,
+        "proxy_cache_valid 1m; proxy_ignore_headers Cache-Control Set-Cookie Vary;",
+    );
+    let mut client = edge.client();
+    ask(&mut client, "/x", "");
+    assert_eq!(status(&ask(&mut client, "/x", "")), "HIT");
+}
+
+#[test]
+fn use_stale_names_what_a_stale_answer_stands_in_for() {
+    let origin = Origin::start();
+    let gate = Gate::new();
+    let closed = gate.clone();
+    origin.script("/x", move |request, exchange| {
+        let head = match request.field("X-Say") {
+            None => "200 OK\r\nX-Accel-Expires: 1".to_owned(),
+            Some(say) => say.to_owned(),
+        };
+        let _ = &closed;
+        exchange.send(format!("HTTP/1.1 {head}\r\nContent-Length: 4\r\n\r\nbody"));
+        Then::Keep
+    });
+    let edge = cached(&origin, "proxy_cache_use_stale http_503 error;");
+    let mut client = edge.client();
+    ask(&mut client, "/x", "");
+    eventually("an expired answer", || {
+        let response = ask(&mut client, "/x", "X-Say: 503 Gone for lunch\r\n");
+        (status(&response) == "STALE" && response.status == 200).then_some(())
+    });
+    let refused = ask(&mut client, "/x", "X-Say: 500 Broken\r\n");
+    assert_eq!(refused.status, 500);
+    origin.stop();
+    let stale = ask(&mut client, "/x", "");
+    assert_eq!((stale.status, status(&stale)), (200, "STALE"));
+}
+
+#[test]
+fn revalidate_asks_whether_it_has_changed() {
+    for (directive, expected) in [
+        ("", "EXPIRED"),
+        ("proxy_cache_revalidate on;", "REVALIDATED"),
+    ] {
+        let origin = Origin::start();
+        origin.script("/x", |request, exchange| {
+            let fields = "X-Accel-Expires: 1\r\nETag: \"1\"\r\n";
+            exchange.send(match request.field("If-None-Match") {
+                Some(_) => format!("HTTP/1.1 304 Not Modified\r\n{fields}\r\n"),
+                None => format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 4\r\n\r\nbody"),
+            });
+            Then::Keep
+        });
+        let edge = cached(&origin, directive);
+        let mut client = edge.client();
+        ask(&mut client, "/x", "");
+        eventually(expected, || {
+            let response = ask(&mut client, "/x", "");
+            assert_eq!(response.text(), "body");
+            (status(&response) == expected).then_some(())
+        });
+    }
+}
+
+#[test]
+fn a_lock_is_waited_for_no_longer_than_said() {
+    let origin = Origin::start();
+    let gate = Gate::new();
+    let closed = gate.clone();
+    origin.script("/x", move |request, exchange| {
+        if request.field("X-Slow").is_some() {
+            closed.pass();
+        }
+        exchange
+            .send("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 4\r\n\r\nbody");
+        Then::Keep
+    });
+    let edge = cached(
+        &origin,
+        "proxy_cache_lock on; proxy_cache_lock_timeout 100ms;",
+    );
+    let mut slow = edge.client();
+    slow.send("GET /x HTTP/1.1\r\nHost: a.test\r\nX-Slow: 1\r\n\r\n");
+    gate.wait_for(1);
+    let mut client = edge.client();
+    let waited = ask(&mut client, "/x", "");
+    assert_eq!((waited.text().as_str(), status(&waited)), ("body", "MISS"));
+    gate.open();
+    assert_eq!(slow.response().text(), "body");
+    assert_eq!(status(&ask(&mut client, "/x", "")), "HIT");
+}
+
+#[test]
+fn min_uses_counts_requests_of_a_key() {
+    let origin = Origin::start();
+    origin.serve("/x", "Cache-Control: max-age=60\r\n", "body");
+    let edge = cached(&origin, "proxy_cache_min_uses 2;");
+    let mut client = edge.client();
+    let seen: Vec<String> = (0..3)
+        .map(|_| status(&ask(&mut client, "/x", "")).to_owned())
+        .collect();
+    assert_eq!(seen, ["MISS", "MISS", "HIT"]);
+}
