@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock, Weak};
 
 /// See the [module](self).
 #[derive(Clone, Debug, Default)]
-pub(crate) struct CodedForms(Arc<OnceLock<Forms>>);
+pub(crate) struct CodedForms(OnceLock<Arc<Forms>>);
 
 #[derive(Debug, Default)]
 struct Forms {
@@ -53,7 +53,7 @@ impl Object {
 
     /// Keeps the body in a coding for the next who takes it. False if it was there, or there is no room.
     pub fn keep_coded(&self, cache: &Arc<Cache>, coding: Coding, bytes: Bytes) -> bool {
-        let place = self.coded.0.get_or_init(Forms::default).of(coding);
+        let place = self.coded.0.get_or_init(Arc::default).of(coding);
         if place.get().is_some() || !cache.store.reserve(bytes.len() as u64) {
             return false;
         }

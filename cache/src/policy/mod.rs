@@ -9,6 +9,8 @@ mod freshness;
 mod nginx;
 mod rfc9111;
 #[cfg(test)]
+mod tables;
+#[cfg(test)]
 mod tests;
 
 pub(crate) use decision::Verdict;

@@ -1,6 +1,7 @@
 //! The memory budget, under random load.
 
 use crate::rig::*;
+use bytes::Bytes;
 use proptest::prelude::*;
 use seawall_cache::*;
 
