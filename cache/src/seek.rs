@@ -6,7 +6,7 @@ use crate::{
     key::KeyRef,
     lookup::{Lookup, Worth, appraise, demands_of},
     object::{Hit, Object},
-    policy::{Demands, Profile, Rules},
+    policy::{Demands, Profile, Rules, UseStale},
     request::{Class, Request},
 };
 use seawall_http::Method;
@@ -97,13 +97,18 @@ impl Seeker<'_> {
         }
     }
 
-    /// Whether it stood in for a failure a moment ago, and still may.
-    fn stands_in(&self, object: &Object) -> bool {
+    /// Whether there is a failure that it may stand in for.
+    fn might_stand_in(&self, object: &Object) -> bool {
         let decision = &object.meta.decision;
         let until_ms = decision.sie_until_ms.max(decision.disconnected_until_ms);
+        self.request.now_ms < until_ms || self.rules.use_stale != UseStale::default()
+    }
+
+    /// Whether it stood in for a failure a moment ago, and still may.
+    fn stands_in(&self, object: &Object) -> bool {
         let hash = self.class_of_renewal(object).mix(self.key.hash);
         self.rules.profile == Profile::Rfc9111
-            && self.request.now_ms < until_ms
+            && self.might_stand_in(object)
             && (self.cache.unstorable).contains(standing(hash), self.request.now_ms)
     }
 
@@ -150,7 +155,9 @@ impl Seeker<'_> {
             Some(object) => self.class_of_renewal(object),
             None => self.class_of_miss(),
         };
-        if self.is_unstorable(class) {
+        // Who goes past the cache has nothing that could stand in for the origin.
+        let has_stand_in = stale.as_ref().is_some_and(|o| self.might_stand_in(o));
+        if !has_stand_in && self.is_unstorable(class) {
             return Lookup::Pass("miss");
         }
         if stale.is_none() && !self.is_asked_for_enough() {

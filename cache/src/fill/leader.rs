@@ -110,8 +110,6 @@ impl Fill {
         }
         let verdict = judge(request, &response, rules);
         let remember = match response.status {
-            // Who finds a stale answer asks by themselves, as it may have to stand in for them.
-            500.. if self.stale.is_some() => None,
             500.. => Some(UNSTORABLE_FAILURE),
             // One request's fault says nothing of the answers to others: nobody throws out what is stored by asking badly.
             400 | 405 | 406 | 408 | 411..=417 | 421 | 428 | 429 | 431 => None,
