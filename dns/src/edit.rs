@@ -1,7 +1,7 @@
 //! Changing a zone record by record: what updates, transfers and the API do to it. Nothing here judges; who changes
 //! a zone checks it before it is served.
-#![allow(dead_code, reason = "updates and transfers are the next step")]
 
+use crate::dynamic::DynamicRecord;
 use crate::name::canonical_key;
 use crate::zone::{Owner, Record, RrSet};
 use crate::{Name, RType, Zone, present};
@@ -91,6 +91,34 @@ impl Zone {
             let sets = owner.sets.iter();
             sets.flat_map(move |set| set.data.iter().map(move |data| (&owner.name, set, &**data)))
         })
+    }
+
+    /// Puts a dynamic record that this zone had before.
+    pub(crate) fn put_dynamic(&mut self, name: &Name, record: DynamicRecord) {
+        let owner = self.owners_mut().entry(canonical_key(name.wire()));
+        let owner = owner.or_insert_with(|| Owner {
+            name: name.clone(),
+            sets: Vec::new(),
+            dynamic: Vec::new(),
+        });
+        owner.dynamic.push(record);
+    }
+
+    /// Its SOA.
+    pub(crate) fn soa_record(&self) -> Option<Record> {
+        let set = self.soa()?;
+        Some(Record {
+            owner: self.origin().clone(),
+            rtype: RType::SOA,
+            ttl: set.ttl,
+            data: set.data.first()?.clone(),
+            at: set.at,
+        })
+    }
+
+    /// Whether both have the same records, SOA left out.
+    pub(crate) fn same_records(&self, other: &Zone) -> bool {
+        crate::authority::Difference::between(self, other).is_empty()
     }
 
     fn soa(&self) -> Option<&RrSet> {

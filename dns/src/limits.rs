@@ -34,6 +34,15 @@ pub const UDP_BATCH: usize = 64;
 /// How long a UDP thread sleeps at most before it looks whether it is to stop.
 pub const UDP_WAKE: std::time::Duration = std::time::Duration::from_millis(250);
 
+/// Versions of a zone that IXFR can start from.
+pub const HISTORY_VERSIONS_MAX: usize = 256;
+/// Changed records kept for IXFR where the zone has fewer records itself; otherwise as many as it has.
+pub const HISTORY_RECORDS_MIN: usize = 1000;
+/// Bytes of a zone's journal; changes beyond are refused.
+pub const JOURNAL_BYTES_MAX: u64 = 64 << 20;
+/// Seconds a certificate authority's token may be kept by a resolver.
+pub const CHALLENGE_TTL_S: u32 = 1;
+
 /// Limits of the TCP server. The defaults are for the open internet.
 #[derive(Clone, Copy, Debug)]
 pub struct TcpLimits {

@@ -162,7 +162,6 @@ impl Zone {
     }
 
     /// A zone without records.
-    #[allow(dead_code, reason = "transfers are the next step")]
     pub(crate) fn empty(origin: Name) -> Self {
         Self {
             origin,
@@ -171,7 +170,6 @@ impl Zone {
         }
     }
 
-    #[allow(dead_code, reason = "updates are the next step")]
     pub(crate) fn owners_mut(&mut self) -> &mut BTreeMap<Box<[u8]>, Owner> {
         &mut self.owners
     }

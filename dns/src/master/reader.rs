@@ -20,9 +20,15 @@ pub(crate) struct Reader<'a> {
     load: &'a mut Loader<'a>,
     zone: &'a mut Zone,
     found: &'a mut Diagnostics,
-    default_ttl: Option<u32>,
-    last_ttl: Option<u32>,
+    ttls: Ttls,
     findings: usize,
+}
+
+/// What a record without a TTL gets (RFC 2308 §4, RFC 1035 §5.1).
+#[derive(Default)]
+struct Ttls {
+    default: Option<u32>,
+    last: Option<u32>,
 }
 
 impl<'a> Reader<'a> {
@@ -37,8 +43,7 @@ impl<'a> Reader<'a> {
             load,
             zone,
             found,
-            default_ttl: None,
-            last_ttl: None,
+            ttls: Ttls::default(),
             findings: 0,
         }
     }
@@ -111,7 +116,7 @@ impl<'a> Reader<'a> {
             context.owner = Some(owner.clone());
             owner
         };
-        let record = self.record(owner, &mut fields)?;
+        let record = parse_record(owner, &mut fields, &mut self.ttls)?;
         if let Some(finding) = self.zone.insert(record)? {
             self.found.push(finding);
         }
@@ -128,7 +133,7 @@ impl<'a> Reader<'a> {
     ) -> Read<()> {
         match word.to_ascii_uppercase().as_str() {
             "$ORIGIN" => context.origin = fields.name("the origin")?,
-            "$TTL" => self.default_ttl = Some(within_range(fields.period("the TTL")?)),
+            "$TTL" => self.ttls.default = Some(within_range(fields.period("the TTL")?)),
             "$INCLUDE" => {
                 let (path, path_at) = fields.next("the file to include")?;
                 let origin = if fields.peek().is_some() {
@@ -167,63 +172,62 @@ impl<'a> Reader<'a> {
             .map_err(|e| Diagnostic::error("include", at, format!("cannot read `{path}`: {e}")))?;
         Ok(self.sources.add(name, text))
     }
+}
 
-    fn record(&mut self, owner: Name, fields: &mut Fields<'_>) -> Read<Record> {
-        let mut ttl = None;
-        let mut class = false;
-        let rtype = loop {
-            let (word, at) = fields.next("the type")?;
-            if ttl.is_none() && word.starts_with(|c: char| c.is_ascii_digit()) {
-                let seconds = period(word).ok_or_else(|| bad_word(word, at))?;
-                ttl = Some(within_range(seconds));
-            } else if !class
-                && (word.eq_ignore_ascii_case("IN") || word.eq_ignore_ascii_case("CLASS1"))
-            {
-                class = true;
-            } else if ["CH", "HS", "CS"]
-                .iter()
-                .any(|c| c.eq_ignore_ascii_case(word))
-            {
-                return Err(Diagnostic::error(
-                    "class",
-                    at,
-                    format!("only the class IN is served, not {word}"),
-                ));
-            } else {
-                let rtype = RType::parse(word).ok_or_else(|| bad_word(word, at))?;
-                break (rtype, at);
-            }
-        };
-        let (rtype, at) = rtype;
-        if rtype.is_meta() {
+fn parse_record(owner: Name, fields: &mut Fields<'_>, ttls: &mut Ttls) -> Read<Record> {
+    let mut ttl = None;
+    let mut class = false;
+    let rtype = loop {
+        let (word, at) = fields.next("the type")?;
+        if ttl.is_none() && word.starts_with(|c: char| c.is_ascii_digit()) {
+            let seconds = period(word).ok_or_else(|| bad_word(word, at))?;
+            ttl = Some(within_range(seconds));
+        } else if !class && (word.eq_ignore_ascii_case("IN") || word.eq_ignore_ascii_case("CLASS1"))
+        {
+            class = true;
+        } else if ["CH", "HS", "CS"]
+            .iter()
+            .any(|c| c.eq_ignore_ascii_case(word))
+        {
             return Err(Diagnostic::error(
-                "bad-type",
+                "class",
                 at,
-                format!("{rtype} is a question, not a record"),
+                format!("only the class IN is served, not {word}"),
             ));
+        } else {
+            let rtype = RType::parse(word).ok_or_else(|| bad_word(word, at))?;
+            break (rtype, at);
         }
-        let data = fields.data(rtype)?;
-        let minimum = data
-            .last_chunk()
-            .map(|m| u32::from_be_bytes(*m))
-            .filter(|_| rtype == RType::SOA);
-        let ttl = ttl
-            .or(self.default_ttl)
-            .or(self.last_ttl)
-            .or(minimum)
-            .ok_or_else(|| {
-                Diagnostic::error("missing-ttl", fields.whole(), "this record has no TTL")
-                    .help("begin the file with `$TTL 300`")
-            })?;
-        self.last_ttl = Some(ttl);
-        Ok(Record {
-            owner,
-            rtype,
-            ttl,
-            data: data.into(),
-            at: fields.whole(),
-        })
+    };
+    let (rtype, at) = rtype;
+    if rtype.is_meta() {
+        return Err(Diagnostic::error(
+            "bad-type",
+            at,
+            format!("{rtype} is a question, not a record"),
+        ));
     }
+    let data = fields.data(rtype)?;
+    let minimum = data
+        .last_chunk()
+        .map(|m| u32::from_be_bytes(*m))
+        .filter(|_| rtype == RType::SOA);
+    let ttl = ttl
+        .or(ttls.default)
+        .or(ttls.last)
+        .or(minimum)
+        .ok_or_else(|| {
+            Diagnostic::error("missing-ttl", fields.whole(), "this record has no TTL")
+                .help("begin the file with `$TTL 300`")
+        })?;
+    ttls.last = Some(ttl);
+    Ok(Record {
+        owner,
+        rtype,
+        ttl,
+        data: data.into(),
+        at: fields.whole(),
+    })
 }
 
 fn bad_word(word: &str, at: Span) -> Diagnostic {
@@ -242,4 +246,21 @@ fn within_range(seconds: u32) -> u32 {
     } else {
         0
     }
+}
+
+#[allow(dead_code, reason = "updates are the next step")]
+/// Reads one record in one line, its name absolute, as [`crate::edit::line`] writes it.
+pub(crate) fn record_line(text: &str) -> Option<Record> {
+    let mut scanner = Scanner::new(text);
+    let mut entry = Entry::default();
+    scanner.next(&mut entry)?.ok()?;
+    let mut fields = Fields {
+        text,
+        file: FileId::default(),
+        tokens: &entry.tokens,
+        at: 0,
+        origin: None,
+    };
+    let owner = fields.name("the owner").ok()?;
+    parse_record(owner, &mut fields, &mut Ttls::default()).ok()
 }

@@ -22,12 +22,14 @@ pub(super) fn compile(zones: Vec<Zone>) -> ZoneSet {
         candidates: Vec::new(),
         targets: Vec::new(),
         proofs: Vec::new(),
+        dynamic: Vec::new(),
         names: Vec::new(),
         canonical: Vec::new(),
         data: Vec::new(),
     };
     for zone in &zones {
         add_zone(&mut set, zone);
+        set.keep_dynamic(zone);
     }
     index(&mut set);
     link_wildcards(&mut set);

@@ -9,14 +9,15 @@
 mod compile;
 mod locate;
 mod proofs;
+mod records;
 mod render;
 
 pub(crate) use locate::{Find, Match};
 pub(crate) use render::Rendered;
 
 use crate::dnssec::hash::{Hash, Hashing};
-use crate::dynamic::{Health, HealthId};
-use crate::{RType, Zone};
+use crate::dynamic::{DynamicRecord, Health, HealthId};
+use crate::{Name, RType, Zone};
 use hashbrown::HashTable;
 
 /// An index that means none.
@@ -173,6 +174,8 @@ pub struct ZoneSet {
     candidates: Vec<Candidate>,
     targets: Vec<u32>,
     proofs: Vec<Proof>,
+    /// What the dynamic slots were made from, with its owner.
+    dynamic: Vec<(Name, DynamicRecord)>,
     names: Vec<u8>,
     /// The names in lower case, at the same places: what hashing and comparing looks at.
     canonical: Vec<u8>,

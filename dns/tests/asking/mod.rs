@@ -27,6 +27,17 @@ pub fn zone_named(name: &str, lines: &str) -> Zone {
         .unwrap_or_else(|found| panic!("{:#?}", found.lines(&sources)))
 }
 
+/// Zones by name, each of a whole file.
+pub fn zones_of(files: &[(&str, &str)]) -> Zones {
+    let mut sources = SourceMap::default();
+    let zones = files.iter().map(|(name, text)| {
+        let file = sources.add(*name, (*text).to_owned());
+        Zone::parse(name, &mut sources, file)
+            .unwrap_or_else(|found| panic!("{:#?}", found.lines(&sources)))
+    });
+    Zones::new(zones.collect())
+}
+
 pub fn set(lines: &str) -> Zones {
     Zones::new(vec![zone(lines)])
 }

@@ -1,0 +1,246 @@
+//! Changing zones while they are served: updates, transfers, the API, and the tokens of a certificate authority.
+//!
+//! A zone is what it was loaded from with the edits on top of it. A change decompiles the zone that is served,
+//! applies the edits, raises the serial number (RFC 1982), keeps the difference for IXFR, compiles, and publishes; a
+//! query that arrives after the change has returned sees it, whichever thread takes it. Reloading a zone applies its
+//! edits again. One change at a time; queries never wait for one.
+
+mod challenge;
+mod difference;
+mod edit;
+
+pub use challenge::ChallengeError;
+pub(crate) use difference::{Difference, History};
+pub(crate) use edit::{Edit, apply};
+
+use crate::edit::is_newer;
+use crate::serve::Shared;
+use crate::{Name, Zone, ZoneSet, Zones};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Finishes a zone before it is compiled: signs it.
+pub type Finish = Arc<dyn Fn(Zone) -> Zone + Send + Sync>;
+
+/// Why a zone was not changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChangeError {
+    /// It is not served here.
+    #[error("the zone `{0}` is not served here")]
+    NoZone(Name),
+    /// The edits would leave a zone that cannot be served.
+    #[error("{0}")]
+    Refused(String),
+    /// The journal could not be written; nothing was changed.
+    #[error("cannot write the journal: {0}")]
+    Journal(#[from] std::io::Error),
+}
+
+/// What is kept of a zone beside what is served.
+#[derive(Default)]
+pub(crate) struct Kept {
+    /// Applied again when the zone is reloaded.
+    pub edits: Vec<Edit>,
+    /// The last serial number that was published.
+    pub serial: Option<u32>,
+    pub history: History,
+    pub finish: Option<Finish>,
+    pub journal: Option<crate::journal::Journal>,
+}
+
+/// What is kept of all zones, by name in lower case.
+#[derive(Default)]
+pub(crate) struct Authority {
+    kept: Mutex<HashMap<Box<[u8]>, Kept>>,
+}
+
+impl Authority {
+    pub fn lock(&self) -> MutexGuard<'_, HashMap<Box<[u8]>, Kept>> {
+        // Entries are replaced whole, so that a panic elsewhere leaves none half-done.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(crate) fn key(zone: &Name) -> Box<[u8]> {
+    zone.lower().wire().into()
+}
+
+impl Shared {
+    /// Changes a zone and publishes it. Gives its serial number, which is the old one if nothing changed. May take as
+    /// long as compiling the zone does: not for a thread that serves.
+    pub(crate) fn change(&self, name: &Name, edits: &[Edit]) -> Result<u32, ChangeError> {
+        let mut all = self.authority.lock();
+        let serving = self.serving_now();
+        let old = serving
+            .zones
+            .get(name)
+            .ok_or_else(|| ChangeError::NoZone(name.clone()))?;
+        let mut zone = old
+            .to_zone()
+            .ok_or_else(|| ChangeError::NoZone(name.clone()))?;
+        let kept = all.entry(key(name)).or_default();
+        let touched: HashSet<&Name> = edits.iter().map(Edit::owner).collect();
+        let before: Vec<_> = touched.iter().map(|n| zone.owner(n).cloned()).collect();
+        let serial = zone.serial().unwrap_or(0);
+        for edit in edits {
+            apply(&mut zone, edit);
+        }
+        let mut difference = Difference::default();
+        for (name, before) in touched.iter().zip(&before) {
+            difference.owner(before.as_ref(), zone.owner(name));
+        }
+        if difference.is_empty() {
+            return Ok(serial);
+        }
+        let raised = next_serial(&zone, serial);
+        if let Some(journal) = &mut kept.journal {
+            journal.append(edits, raised)?;
+        }
+        kept.edits
+            .extend(edits.iter().filter(|e| e.is_kept()).cloned());
+        self.put_zone(name, zone, raised, kept, Some((serial, difference)));
+        Ok(raised)
+    }
+
+    /// Puts another version of a zone in its place, as a transfer brings it. `difference` is what changed, if that is
+    /// known; IXFR starts anew otherwise.
+    pub(crate) fn replace(&self, zone: Zone, difference: Option<Difference>) {
+        let name = zone.origin().clone();
+        let mut all = self.authority.lock();
+        let kept = all.entry(key(&name)).or_default();
+        let before = self.serving_now().zones.get(&name).and_then(|z| z.serial());
+        let serial = zone.serial().unwrap_or(0);
+        self.put_zone(&name, zone, serial, kept, before.zip(difference));
+    }
+
+    fn put_zone(
+        &self,
+        name: &Name,
+        mut zone: Zone,
+        serial: u32,
+        kept: &mut Kept,
+        difference: Option<(u32, Difference)>,
+    ) {
+        zone.set_serial(serial);
+        let soa = zone.soa_record();
+        if let Some(finish) = &kept.finish {
+            zone = finish(zone);
+        }
+        let records = zone.records();
+        let compiled = Arc::new(ZoneSet::new(vec![zone]));
+        let before = self
+            .serving_now()
+            .zones
+            .get(name)
+            .and_then(|z| z.to_soa_record());
+        match difference.zip(before).zip(soa) {
+            // Signatures change with every version and are not in the edits: such zones are transferred whole.
+            Some((((from, difference), before), soa)) if kept.finish.is_none() => {
+                kept.history
+                    .push(from, serial, before, soa, difference, records);
+            }
+            _ => kept.history.clear(),
+        }
+        kept.serial = Some(serial);
+        self.swap(|zones| zones.insert(name, compiled));
+        self.announce(name);
+    }
+
+    /// Puts the edits of each zone of a configuration on top of it. Gives the zones whose serial number changed.
+    pub(crate) fn adopt(&self, all: &mut HashMap<Box<[u8]>, Kept>, zones: &mut Zones) -> Vec<Name> {
+        let serving = self.serving_now();
+        let names: Vec<Name> = zones.iter().filter_map(|z| z.origin()).collect();
+        let mut changed = Vec::new();
+        for name in names {
+            let kept = all.entry(key(&name)).or_default();
+            let (Some(loaded), before) = (zones.get(&name).cloned(), serving.zones.get(&name))
+            else {
+                continue;
+            };
+            if kept.edits.is_empty() && kept.finish.is_none() {
+                changed.extend(reloaded(kept, before, &loaded).then_some(name));
+                continue;
+            }
+            let Some(mut zone) = loaded.to_zone() else {
+                continue;
+            };
+            kept.edits.iter().for_each(|edit| apply(&mut zone, edit));
+            let least = [before.and_then(|z| z.serial()), kept.serial]
+                .into_iter()
+                .flatten();
+            let least = least.reduce(|a, b| if is_newer(a, b) { a } else { b });
+            let own = zone.serial().unwrap_or(0);
+            if let Some(least) = least.filter(|least| !is_newer(own, *least)) {
+                let same = before
+                    .and_then(|z| z.to_zone())
+                    .is_some_and(|b| b.same_records(&zone));
+                zone.set_serial(if same { least } else { after(least) });
+            }
+            if let Some(finish) = &kept.finish {
+                zone = finish(zone);
+            }
+            let compiled = Arc::new(ZoneSet::new(vec![zone]));
+            let is_new = reloaded(kept, before, &compiled);
+            zones.insert(&name, compiled);
+            changed.extend(is_new.then_some(name));
+        }
+        changed
+    }
+
+    /// Edits of a zone that survive a reload: what the journal holds.
+    pub(crate) fn restore(
+        &self,
+        name: &Name,
+        journal: Option<crate::journal::Journal>,
+        edits: Vec<Edit>,
+        serial: Option<u32>,
+    ) {
+        let mut all = self.authority.lock();
+        let kept = all.entry(key(name)).or_default();
+        if kept.journal.is_none() && journal.is_some() {
+            (kept.journal, kept.edits, kept.serial) = (journal, edits, serial);
+        }
+    }
+
+    /// Sets what finishes a zone before it is compiled; it takes effect with the next change or reload.
+    pub fn finish_with(&self, name: &Name, finish: Option<Finish>) {
+        self.authority.lock().entry(key(name)).or_default().finish = finish;
+    }
+}
+
+/// Notes a version that came with the configuration, and what it changed. Tells whether it is a new one.
+fn reloaded(kept: &mut Kept, before: Option<&Arc<ZoneSet>>, now: &Arc<ZoneSet>) -> bool {
+    let serial = now.serial();
+    kept.serial = serial.or(kept.serial);
+    let Some(before) = before else { return true };
+    if before.serial() == serial {
+        return false;
+    }
+    let zones = before.to_zone().zip(now.to_zone());
+    let soas = before.to_soa_record().zip(now.to_soa_record());
+    match zones.zip(soas).zip(before.serial().zip(serial)) {
+        Some((((old, new), (soa_before, soa_now)), (from, to))) if kept.finish.is_none() => {
+            let difference = Difference::between(&old, &new);
+            kept.history
+                .push(from, to, soa_before, soa_now, difference, new.records());
+        }
+        _ => kept.history.clear(),
+    }
+    true
+}
+
+/// The serial number of a changed zone: its own, if an edit raised it, else the next.
+fn next_serial(zone: &Zone, before: u32) -> u32 {
+    let own = zone.serial().unwrap_or(before);
+    if is_newer(own, before) {
+        own
+    } else {
+        after(before)
+    }
+}
+
+fn after(serial: u32) -> u32 {
+    // RFC 2136 §4.6: zero has meant "none" to some.
+    serial.checked_add(1).unwrap_or(1)
+}
