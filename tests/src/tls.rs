@@ -1,7 +1,10 @@
 //! A TLS client that trusts exactly one CA, and certificates made for a test.
 
 use crate::{Client, PATIENCE, Stream};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, pki_types::ServerName};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+};
 use std::{
     io,
     net::{SocketAddr, TcpStream},
@@ -67,16 +70,37 @@ pub fn shake(address: SocketAddr, name: &str, config: Arc<ClientConfig>) -> io::
 /// # Errors
 /// The file's.
 pub fn trusting(ca: &Path, alpn: &[&[u8]]) -> io::Result<Arc<ClientConfig>> {
+    identified(ca, alpn, None)
+}
+
+/// The same with a certificate of the client's own: its chain and its key, PEM.
+///
+/// # Errors
+/// The files'.
+pub fn identified(
+    ca: &Path,
+    alpn: &[&[u8]],
+    identity: Option<(&Path, &Path)>,
+) -> io::Result<Arc<ClientConfig>> {
     let mut roots = RootCertStore::empty();
     for certificate in rustls_pemfile::certs(&mut io::BufReader::new(std::fs::File::open(ca)?)) {
         roots.add(certificate?).map_err(io::Error::other)?;
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let mut config = match identity {
+        None => config.with_no_client_auth(),
+        Some((chain, key)) => {
+            let chain = CertificateDer::pem_file_iter(chain).map_err(io::Error::other)?;
+            let chain = chain.collect::<Result<_, _>>().map_err(io::Error::other)?;
+            let key = PrivateKeyDer::from_pem_file(key).map_err(io::Error::other)?;
+            let with = config.with_client_auth_cert(chain, key);
+            with.map_err(io::Error::other)?
+        }
+    };
     config.alpn_protocols = alpn.iter().map(|p| p.to_vec()).collect();
     Ok(Arc::new(config))
 }

@@ -14,6 +14,8 @@ mod cache;
 mod cache_attacks;
 mod cache_keys;
 mod cache_ranges;
+mod certificate_files;
+mod client_certificates;
 mod compression;
 mod connection_limits;
 mod connections;

@@ -12,6 +12,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 /// After the last event, the files are left to settle for so long.
 const SETTLE: Duration = Duration::from_millis(150);
 
+/// Links followed from a name to its file.
+const LINKS_MAX: usize = 8;
+
 /// Watches files by their directories: editors and `mv` replace a file, and a watch on the file itself would be lost.
 pub struct FileWatch {
     watcher: Mutex<RecommendedWatcher>,
@@ -58,11 +61,7 @@ impl FileWatch {
         ) else {
             return;
         };
-        *wanted = files
-            .iter()
-            .flat_map(|f| [Some(f.clone()), f.canonicalize().ok()])
-            .flatten()
-            .collect();
+        *wanted = files.iter().flat_map(|file| ways(file)).collect();
         let directories: HashSet<PathBuf> = wanted
             .iter()
             .filter_map(|f| f.parent())
@@ -80,6 +79,33 @@ impl FileWatch {
     }
 }
 
+/// A file under each name that leads to it: its own, the links on the way (certbot exchanges the last one, others a
+/// directory in the middle), and the one at the end.
+fn ways(file: &Path) -> Vec<PathBuf> {
+    let mut ways = vec![file.to_path_buf()];
+    let mut at = file.to_path_buf();
+    for _ in 0..LINKS_MAX {
+        let link = at.ancestors().find(|a| a.is_symlink());
+        let Some(link) = link.map(Path::to_path_buf) else {
+            break;
+        };
+        let (Ok(target), Ok(rest)) = (std::fs::read_link(&link), at.strip_prefix(&link)) else {
+            break;
+        };
+        let parent = link.parent().unwrap_or(Path::new("/"));
+        let next = parent.join(target);
+        // Joining nothing would add a slash.
+        at = if rest.as_os_str().is_empty() {
+            next
+        } else {
+            next.join(rest)
+        };
+        ways.extend([link, at.clone()]);
+    }
+    ways.extend(file.canonicalize());
+    ways
+}
+
 impl Changes {
     /// Waits for a change, and until no further one has come for a moment.
     pub async fn settled(&mut self) -> Option<()> {
@@ -92,6 +118,22 @@ impl Changes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_link_on_the_way_to_a_file_is_a_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::create_dir_all(at("..1")).unwrap();
+        std::fs::write(at("..1/key"), "k").unwrap();
+        std::os::unix::fs::symlink("..1", at("..data")).unwrap();
+        std::os::unix::fs::symlink("..data/key", at("key")).unwrap();
+        let ways = ways(&at("key"));
+        for way in ["key", "..data", "..1/key"] {
+            assert!(ways.contains(&at(way)), "{way}: {ways:?}");
+        }
+        std::os::unix::fs::symlink("loop", at("loop")).unwrap();
+        assert!(super::ways(&at("loop")).len() <= 2 * LINKS_MAX + 2);
+    }
 
     #[tokio::test]
     async fn a_replaced_file_is_one_change_and_a_neighbour_is_none() {
