@@ -21,6 +21,7 @@ pub struct Edge {
     addresses: Mutex<HashMap<String, SocketAddr>>,
     file: &'static str,
     environment: Vec<(String, String)>,
+    under: Vec<String>,
 }
 
 /// What every YAML configuration here begins with. `info`, because refused heads are logged there, as in nginx.
@@ -90,12 +91,19 @@ impl Edge {
             addresses: Mutex::default(),
             file,
             environment: Vec::new(),
+            under: Vec::new(),
         }
     }
 
     /// Sets a variable of the daemon's environment.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts the daemon by another program, which is given the daemon's command line and becomes it.
+    pub fn under(mut self, program: &[&str]) -> Self {
+        self.under = program.iter().map(|word| (*word).to_owned()).collect();
         self
     }
 
@@ -184,7 +192,14 @@ impl Edge {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(program());
+        let mut command = match self.under.split_first() {
+            None => Command::new(program()),
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program());
+                command
+            }
+        };
         match self.file {
             "nginx.conf" => command.arg("-p").arg(self.directory.path()).args([
                 "-c",

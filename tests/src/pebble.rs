@@ -60,6 +60,12 @@ impl Pebble {
         self
     }
 
+    /// Resolves names with another DNS server.
+    pub fn dns(mut self, address: SocketAddr) -> Self {
+        self.settings.dns = address;
+        self
+    }
+
     /// Starts it and waits until it answers.
     pub fn start(mut self) -> Self {
         self.run();

@@ -12,7 +12,7 @@ use seawall_tls::acme::{Issuer, Managed, Source, Zones, why};
 use serde_json::{Value, json};
 use std::{
     fmt::Write,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::runtime::Handle;
@@ -39,7 +39,8 @@ pub fn issuer(edge: &Edge, zones: Arc<dyn Zones>, log: &ErrorLog, control: &Hand
 }
 
 /// Has the certificates of a plan kept current, and no others.
-pub fn apply(issuer: &Issuer, plan: &Plan) {
+pub fn apply(issuer: &Issuer, zones: &OwnZones, plan: &Plan) {
+    zones.set(plan);
     let states = plan.certificates.iter();
     let wanted: Vec<Arc<Managed>> = states.filter_map(|c| c.managed.clone()).collect();
     issuer.apply(plan.acme.clone(), wanted);
@@ -253,17 +254,48 @@ fn label(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"")
 }
 
-/// While no zones are served: nothing is proved by DNS.
-pub struct NoZones;
+/// The zones of our own DNS server.
+pub struct OwnZones {
+    dns: Arc<seawall_dns::Shared>,
+    /// Their names, in lower case.
+    names: Mutex<Vec<String>>,
+}
 
-impl Zones for NoZones {
-    fn holds(&self, _name: &str) -> bool {
-        false
+impl OwnZones {
+    /// None yet.
+    pub fn new(dns: Arc<seawall_dns::Shared>) -> Self {
+        let names = Mutex::default();
+        Self { dns, names }
     }
 
-    fn put(&self, _name: &str, _value: &str) -> Result<(), String> {
-        Err("no zones are served here".into())
+    fn set(&self, plan: &Plan) {
+        let zones = plan.config.dns.iter().flat_map(|dns| &dns.zones);
+        let names = zones.map(|z| z.name.trim_end_matches('.').to_ascii_lowercase());
+        if let Ok(mut held) = self.names.lock() {
+            *held = names.collect();
+        }
+    }
+}
+
+impl Zones for OwnZones {
+    fn holds(&self, name: &str) -> bool {
+        let name = name.trim_end_matches('.').to_ascii_lowercase();
+        let within = |zone: &String| {
+            let rest = name.strip_suffix(zone.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        };
+        self.names
+            .lock()
+            .is_ok_and(|names| names.iter().any(within))
     }
 
-    fn remove(&self, _name: &str, _value: &str) {}
+    fn put(&self, name: &str, value: &str) -> Result<(), String> {
+        let put = self.dns.challenge_put(name, value);
+        put.map_err(|e| e.to_string())
+    }
+
+    fn remove(&self, name: &str, value: &str) {
+        // A zone that is gone has no token left.
+        let _ = self.dns.challenge_remove(name, value);
+    }
 }

@@ -3,7 +3,7 @@
 use super::{
     WorkerOptions,
     admin::AdminServers,
-    certificates,
+    certificates::{self, OwnZones},
     dns::DnsServer,
     host::{EdgeLog, KeeperHost},
     watch::FileWatch,
@@ -34,6 +34,7 @@ pub struct Worker {
     pub edge: Arc<Edge>,
     /// The DNS server.
     pub dns: DnsServer,
+    zones: Arc<OwnZones>,
     /// What keeps certificates current.
     pub issuer: Issuer,
     /// Where the configuration comes from.
@@ -164,10 +165,12 @@ fn start(
         Syntax::Nginx => (None, None),
     };
     let dns = DnsServer::new(log.clone());
-    let issuer = certificates::issuer(&edge, Arc::new(certificates::NoZones), &log, control);
+    let zones = Arc::new(OwnZones::new(dns.shared().clone()));
+    let issuer = certificates::issuer(&edge, zones.clone(), &log, control);
     let worker = Arc::new(Worker {
         edge,
         dns,
+        zones,
         issuer,
         source,
         log,
@@ -206,7 +209,7 @@ impl Worker {
         }
         self.host.retain_others(&used);
         // After the zones: a proof may be one of their records.
-        certificates::apply(&self.issuer, &plan);
+        certificates::apply(&self.issuer, &self.zones, &plan);
         if let Some(watch) = &self.watch {
             watch.set(&plan.files);
         }

@@ -116,10 +116,20 @@ impl Ordering<'_> {
         .map_err(|e| fail(e.to_string()))?;
         let (https, seen) = Https::new(tls, self.options.request_time);
         let builder = Account::builder_with_http(Box::new(https));
-        let _one = self.accounts.lock().await;
-        let stored = self.store.account(directory);
-        let stored = stored.map_err(|e| Failure::new(Step::Store, e.to_string()))?;
-        if let Some(json) = stored {
+        let stored = || {
+            let stored = self.store.account(directory);
+            stored.map_err(|e| Failure::new(Step::Store, e.to_string()))
+        };
+        let mut known = stored()?;
+        // Who waits here finds the account that another has made meanwhile.
+        let _one = match known {
+            Some(_) => None,
+            None => Some(self.accounts.lock().await),
+        };
+        if known.is_none() {
+            known = stored()?;
+        }
+        if let Some(json) = known {
             match serde_json::from_slice::<AccountCredentials>(&json) {
                 Ok(credentials) => {
                     let account = builder.from_credentials(credentials).await;
@@ -138,8 +148,9 @@ impl Ordering<'_> {
             }
         }
         // An account that could not be kept would be made again and again.
-        let probe = self.store.put_account("probe", &[b' '; 4096]);
-        probe.map_err(|e| Failure::new(Step::Store, format!("no account is made: {e}")))?;
+        self.store
+            .probe()
+            .map_err(|e| Failure::new(Step::Store, format!("no account is made: {e}")))?;
         let contact: Vec<String> = self
             .options
             .contact
@@ -268,11 +279,23 @@ impl Ordering<'_> {
     async fn publish(&self, name: &str, value: &str) -> Result<(Held, String), Failure> {
         let fail = |text: String| Failure::new(Step::Challenge, format!("{name}: dns-01: {text}"));
         let place = self.lookup.challenge_place(name, &**self.zones).await;
-        let place = place.map_err(fail)?;
-        self.zones.put(&place, value).map_err(fail)?;
+        let place = place.map_err(&fail)?;
         let text = format!("is answered at {place}");
         let (zones, value) = (Arc::clone(self.zones), value.to_owned());
-        Ok((Held::of(move || zones.remove(&place, &value)), text))
+        let put = {
+            let (zones, place, value) = (Arc::clone(&zones), place.clone(), value.clone());
+            // A zone may be compiled anew for it: that is not for a runtime's thread.
+            tokio::task::spawn_blocking(move || zones.put(&place, &value)).await
+        };
+        put.unwrap_or_else(|e| Err(e.to_string())).map_err(fail)?;
+        let take_down = move || {
+            let remove = move || zones.remove(&place, &value);
+            match tokio::runtime::Handle::try_current() {
+                Ok(handle) => drop(handle.spawn_blocking(remove)),
+                Err(_) => remove(),
+            }
+        };
+        Ok((Held::of(take_down), text))
     }
 
     async fn validated(&self, ca: &Ca, order: &mut Order) -> Result<(), Failure> {

@@ -56,6 +56,16 @@ impl Store {
         durable::write(&self.account_path(directory), json)
     }
 
+    /// Whether there is room for an account.
+    pub(super) fn probe(&self) -> Result<(), TlsError> {
+        self.prepare()?;
+        let path = self.accounts().join("room");
+        let written = durable::write(&path, &[b' '; 4096]);
+        // Where it was not written there is nothing to remove.
+        let _ = std::fs::remove_file(&path);
+        written
+    }
+
     /// Forgets an account that the CA no longer knows; its file is kept beside for whoever wants to know.
     pub(super) fn retire_account(&self, directory: &str) {
         let path = self.account_path(directory);

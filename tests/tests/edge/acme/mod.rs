@@ -1,5 +1,7 @@
 //! Certificates by ACME, with Pebble as the CA.
 
+mod disk;
+mod dns;
 mod failures;
 mod issuing;
 
