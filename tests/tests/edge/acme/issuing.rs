@@ -123,9 +123,60 @@ fn a_renewal_under_load_fails_no_request() {
     more(20);
     stop.store(true, SeqCst);
     clients.into_iter().for_each(|c| c.join().unwrap());
-    assert_eq!(failed.load(SeqCst), 0, "of {}", done.load(SeqCst));
+    let asked = 2 * done.load(SeqCst);
+    assert_eq!(failed.load(SeqCst), 0, "of {asked}");
+    println!("{asked} requests, half of them on new connections, over three renewals: none failed");
     let last = tls::connect(address, "shop.test", &root).unwrap();
     assert_ne!(last.certificate, first.certificate);
+}
+
+#[test]
+fn kill_9_at_any_moment_of_a_renewal_loses_no_certificate() {
+    let (edge, pebble) = with_ca(ONE_SITE, "", |p| p.start());
+    let edge = edge.start();
+    issued(&edge, &pebble, "shop.test");
+    told(&edge, "shop.test", "stored as");
+    let (root, address) = (pebble.root(), edge.address("https"));
+    let mut moment = 7u64;
+    for round in 0..10 {
+        // The API is up a little later than the listeners.
+        eventually("the API", || {
+            let said = say(&edge, &["cert", "renew", "shop.test"]);
+            said.contains("asked for").then_some(())
+        });
+        // An order takes some 700 ms: the worker dies before it, in it, and behind it.
+        moment = moment.wrapping_mul(6364136223846793005).wrapping_add(1);
+        let events = (moment >> 33) % 9;
+        let worker = edge.worker();
+        let before = say(&edge, &["cert", "show", "shop.test"]);
+        let goal = before.lines().count() as u64 + events;
+        eventually("a moment of the order", || {
+            let shown = say(&edge, &["cert", "show", "shop.test"]);
+            let is_over = shown.contains("FAIL") || shown.matches("stored as").count() > 0;
+            (shown.lines().count() as u64 >= goal || is_over).then_some(())
+        });
+        process::signal(worker, Signal::SIGKILL);
+        eventually("another worker", || (edge.worker() != worker).then_some(()));
+        // What is served is the CA's, at once: nothing was lost, and nothing half written is used.
+        let session = eventually("the port", || {
+            tls::connect(address, "shop.test", &root).map_or_else(
+                |e| {
+                    let refused = e.kind() == std::io::ErrorKind::ConnectionRefused;
+                    let broken = e.kind() == std::io::ErrorKind::ConnectionReset
+                        || e.kind() == std::io::ErrorKind::UnexpectedEof;
+                    assert!(refused || broken, "round {round}: {e}");
+                    None
+                },
+                Some,
+            )
+        });
+        assert_eq!({ session }.client.get("shop.test", "/").text(), "hello");
+    }
+    let left = fs::read_dir(edge.path("state/acme/certificates"))
+        .unwrap()
+        .flatten();
+    let names: Vec<_> = left.map(|e| e.file_name()).collect();
+    assert!(names.len() <= 2, "{names:?}");
 }
 
 #[test]

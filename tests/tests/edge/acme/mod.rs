@@ -17,6 +17,7 @@ $TTL 60
 *   IN A   127.0.0.1
 ns1 IN A   127.0.0.1
 elsewhere IN A 127.0.0.9
+elsewhere IN CAA 0 issue \"other.test\"
 ";
 
 /// An edge with sites, a zone and a CA; `acme` is more of `acme: {...}`, each field with a comma before it.
