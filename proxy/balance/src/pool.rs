@@ -20,7 +20,7 @@ use std::{
         Arc,
         atomic::{
             AtomicU64, AtomicUsize,
-            Ordering::{Acquire, Relaxed, Release},
+            Ordering::{AcqRel, Acquire, Relaxed, Release},
         },
     },
 };
@@ -175,12 +175,16 @@ impl Pool {
             .count()
     }
 
-    /// Starts or stops draining a server: it finishes what it has and takes nothing new. Survives a reload. An unknown
-    /// index changes nothing.
-    pub fn drain(&self, index: usize, draining: bool) {
+    /// Starts or stops draining a server: it finishes what it has and takes nothing new. One that is taken back starts
+    /// slowly, where it has a slow start. Survives a reload. An unknown index changes nothing.
+    pub fn drain(&self, now: std::time::Instant, index: usize, draining: bool) {
         if let Some(server) = self.servers.get(index) {
             let _changes = self.lineage.changes.lock();
-            server.health.draining.store(draining, Release);
+            let before = server.health.draining.swap(draining, AcqRel);
+            if before && !draining {
+                let now_ms = moment::millis(now);
+                server.health.recovered_at.store(now_ms, Relaxed);
+            }
             self.lineage.changed();
         }
     }

@@ -313,7 +313,7 @@ fn the_last_in_use_is_not_ejected_whatever_keeps_the_others_out() {
     );
     let now = Instant::now();
     pool.check_result(now, 0, false);
-    pool.drain(1, true);
+    pool.drain(now, 1, true);
     assert!(fail(&pool, now, 2, 5).is_some());
     assert_eq!(fail(&pool, now, 3, 50), None, "half of four may be, yet");
     assert_eq!(pool.servers()[3].state(now), ServerState::Up);
@@ -393,12 +393,29 @@ fn a_check_readmits_once_the_ejection_has_run_out() {
 fn a_drained_server_takes_nothing_new() {
     let pool = Pool::new(options(2), None);
     let now = Instant::now();
-    pool.drain(0, true);
-    pool.drain(99, true);
+    pool.drain(now, 0, true);
+    pool.drain(now, 99, true);
     assert_eq!(pool.servers()[0].state(now), ServerState::Draining);
     assert_eq!(picks(&pool, now, 2), [1, 1]);
-    pool.drain(0, false);
+    pool.drain(now, 0, false);
     assert_eq!(pool.healthy_count(), 2);
+}
+
+#[test]
+fn who_is_taken_back_from_a_drain_starts_slowly() {
+    let mut options = options(2);
+    options.servers[0].slow_start = Duration::from_secs(10);
+    let pool = Pool::new(options, None);
+    let now = Instant::now();
+    assert_eq!(pool.servers()[0].ramp(now), 100, "not at the first start");
+    pool.drain(now, 0, false);
+    assert_eq!(pool.servers()[0].ramp(now), 100, "it was not drained");
+    pool.drain(now, 0, true);
+    let later = now + Duration::from_secs(60);
+    pool.drain(later, 0, false);
+    assert_eq!(pool.servers()[0].ramp(later), 1);
+    assert_eq!(pool.servers()[0].ramp(later + Duration::from_secs(5)), 50);
+    assert_eq!(pool.servers()[0].ramp(later + Duration::from_secs(10)), 100);
 }
 
 #[test]

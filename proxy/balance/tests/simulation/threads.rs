@@ -285,7 +285,7 @@ fn threads_leave_the_pool_in_order() {
             }
             match random.below(50) {
                 0 => _ = pool.check_result(now, random.index(5), random.one_in(2)),
-                1 => pool.drain(random.index(5), random.one_in(4)),
+                1 => pool.drain(now, random.index(5), random.one_in(4)),
                 2 => pool = Pool::new(options.clone(), Some(&pool)),
                 3 => _ = pool.allow_retry(now),
                 4 => pool.set_weight(random.index(5), random.below(4) as u32),

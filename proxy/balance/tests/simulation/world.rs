@@ -97,7 +97,7 @@ impl World {
             91..93 => {
                 let (index, draining) = (self.any_server(), self.random.one_in(3));
                 seeds::say(|| format!("drain {index}: {draining}"));
-                self.pool.drain(index, draining);
+                self.pool.drain(self.now, index, draining);
             }
             93..95 => {
                 let (index, weight) = (self.any_server(), self.random.below(6) as u32);

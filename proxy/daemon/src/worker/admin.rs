@@ -183,7 +183,10 @@ impl Control for Daemon {
             for (index, _) in servers.filter(|(_, s)| s.address() == server) {
                 found = true;
                 match change {
-                    ServerChange::Drain(draining) => live.balancer.drain(index, draining),
+                    ServerChange::Drain(draining) => {
+                        live.balancer
+                            .drain(std::time::Instant::now(), index, draining)
+                    }
                     ServerChange::Weight(weight) => live.balancer.set_weight(index, weight),
                 }
             }
