@@ -44,7 +44,7 @@ pub(crate) fn listen(text: &str) -> Result<Vec<Address>, String> {
 }
 
 /// `host:port`, `[v6]:port`, or without the port where there is a default one.
-pub(crate) fn host_port(text: &str, default_port: Option<u16>) -> Result<Address, String> {
+pub fn host_port(text: &str, default_port: Option<u16>) -> Result<Address, String> {
     if let Some(path) = text.strip_prefix("unix:") {
         return unix(path);
     }

@@ -23,7 +23,7 @@ mod template;
 mod variables;
 pub mod yaml;
 
-pub use address::{LISTEN_NAME_ADDRESSES_MAX, UNIX_PATH_MAX};
+pub use address::{LISTEN_NAME_ADDRESSES_MAX, UNIX_PATH_MAX, host_port};
 pub use load::{Environment, FILE_BYTES_MAX, FileReader, LoadError, LoadOptions, load, load_text};
 pub use quantity::{DURATION_MAX, duration, percent, size};
 pub use variables::{VARIABLE_PREFIXES, VARIABLES, is_variable, nearest_variable};

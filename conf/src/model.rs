@@ -8,12 +8,14 @@ mod cache;
 mod compress;
 mod fastcgi;
 mod origin;
+mod passing;
 mod pool;
 
 pub use cache::*;
 pub use compress::{Coding, Compress, GzipProxied, NginxGzip};
 pub use fastcgi::{FastCgi, FastCgiParam, FindScripts};
 pub use origin::*;
+pub use passing::{Asking, CookieFlags, Fit, MirrorTo, Pace, Passing, Replace};
 pub use pool::*;
 
 mod http2;
@@ -504,6 +506,14 @@ pub struct RoutePolicy {
     pub request_buffering: RequestBuffering,
     /// How far responses are read ahead of their clients; `None` is not at all.
     pub response_buffering: Option<ResponseBuffering>,
+    /// Whether an exchange with an origin goes on when its HTTP/1 client has closed (nginx: `proxy_ignore_client_abort`).
+    pub ignore_client_abort: bool,
+    /// Bodies of requests kept in files.
+    pub body_files: Option<Box<BodyFiles>>,
+    /// Bounds on the speed of responses.
+    pub pace: Option<Box<Pace>>,
+    /// Copies of requests for other locations of the site.
+    pub mirrors: Option<Box<MirrorTo>>,
     /// Response header fields to set, in order (name, value).
     pub response_set: Vec<(String, Template)>,
     /// Response header fields to remove.
@@ -590,6 +600,10 @@ impl Default for RoutePolicy {
             access_log: Vec::new(),
             body_limit: Some(10 << 20),
             request_buffering: RequestBuffering::default(),
+            ignore_client_abort: false,
+            body_files: None,
+            pace: None,
+            mirrors: None,
             response_buffering: Some(ResponseBuffering::default()),
             response_set: Vec::new(),
             response_remove: Vec::new(),
@@ -684,6 +698,10 @@ pub struct Proxy {
     pub keepalive: bool,
     /// The origin is a FastCGI application.
     pub fastcgi: Option<Box<FastCgi>>,
+    /// What is asked in place of what the client asked.
+    pub asking: Box<Asking>,
+    /// What becomes of the response's fields.
+    pub passing: Box<Passing>,
 }
 
 /// What is requested of an origin.

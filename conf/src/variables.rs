@@ -13,6 +13,7 @@ pub const VARIABLES: &[&str] = &[
     "client_ip",
     "connection",
     "connection_requests",
+    "connection_time",
     "content_length",
     "content_type",
     "document_root",
@@ -21,6 +22,7 @@ pub const VARIABLES: &[&str] = &[
     "fastcgi_script_name",
     "host",
     "hostname",
+    "http2",
     "https",
     "is_args",
     "msec",
@@ -36,6 +38,9 @@ pub const VARIABLES: &[&str] = &[
     "remote_port",
     "remote_user",
     "request",
+    "request_body",
+    "request_body_file",
+    "request_completion",
     "request_filename",
     "request_id",
     "request_length",
@@ -52,14 +57,21 @@ pub const VARIABLES: &[&str] = &[
     "time_local",
     "upstream_addr",
     "upstream_cache_status",
+    "upstream_header_time",
     "upstream_response_time",
     "upstream_status",
     "uri",
 ];
 
 /// Beginnings of variables whose rest names a header field, an argument or a cookie.
-pub const VARIABLE_PREFIXES: &[&str] =
-    &["arg_", "cookie_", "http_", "sent_http_", "upstream_http_"];
+pub const VARIABLE_PREFIXES: &[&str] = &[
+    "arg_",
+    "cookie_",
+    "http_",
+    "sent_http_",
+    "upstream_cookie_",
+    "upstream_http_",
+];
 
 /// Whether a name is built in, or a capture's number.
 pub fn is_variable(name: &str) -> bool {

@@ -134,7 +134,6 @@ fn what_makes_no_sense_of_an_application_is_refused() {
             "server { fastcgi_ignore_headers Nonsense; }",
             "invalid value",
         ),
-        ("server { fastcgi_pass_request_body off; }", "not built"),
     ] {
         let found = nginx(http).expect_err(http);
         assert!(

@@ -24,6 +24,8 @@ pub struct ContentPolicy {
     pub expires: Option<Expires>,
     /// How locations made here are completed.
     pub locations: LocationStyle,
+    /// Whether `Server` and the pages of errors say our version (nginx: `server_tokens`).
+    pub version_shown: bool,
     /// How files are found, opened and sent.
     pub files: FilePolicy,
 }

@@ -30,6 +30,8 @@ pub struct RateLimit {
     pub dry_run: bool,
     /// Keys remembered at once (default 65,536, each 24 bytes); the least busy one makes room.
     pub keys: usize,
+    /// Whether also those who pass are told of it (`RateLimit`).
+    pub fields: bool,
     /// How refusals are logged; waits one level lower.
     pub log_level: LogLevel,
 }

@@ -80,6 +80,26 @@ pub struct PoolTls {
     pub identity: Option<CertificateFiles>,
 }
 
+/// An origin that a request names (nginx's `proxy_pass` with variables before the path).
+#[derive(Clone, Debug)]
+pub struct DynamicOrigin {
+    /// Its URL: scheme, authority and maybe a URI.
+    pub url: Template,
+    /// How it is reached in plain; `None` where the scheme is always https.
+    pub plain: Option<Reach>,
+    /// How it is reached over TLS; `None` where the scheme is always http.
+    pub tls: Option<Reach>,
+}
+
+/// Pools that a request may name.
+#[derive(Clone, Debug)]
+pub struct Reach {
+    /// What a server that is no pool's is asked with: a pool without servers (index into [`Config::pools`](super::Config)).
+    pub pool: usize,
+    /// Pools by name.
+    pub names: Vec<(String, usize)>,
+}
+
 /// Which request bodies are read whole before an origin is asked: it is then not held by a slow client, and what is
 /// idempotent can be asked of another server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,6 +111,15 @@ pub enum RequestBuffering {
     All,
     /// None.
     Never,
+}
+
+/// Bodies of requests kept in files that have names (nginx: `client_body_in_file_only`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BodyFiles {
+    /// Where they are made.
+    pub directory: PathBuf,
+    /// Whether they stay when the request is over.
+    pub stay: bool,
 }
 
 /// How far a response is read ahead of a client that takes it more slowly than its origin gives it. What lies between is

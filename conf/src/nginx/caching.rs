@@ -103,7 +103,7 @@ impl CachingScope {
             }
             "proxy_cache_methods" => methods(reader, d),
             "proxy_ignore_headers" => {
-                self.rest.ignore_headers = super::fastcgi::ignore_headers(reader, d);
+                self.rest.ignore_headers = d.args.iter().map(|w| w.text.clone()).collect();
             }
             _ => {}
         }

@@ -76,7 +76,7 @@ impl ContentScope {
                 }
                 error_page(reader, d, &mut self.policy.errors);
             }
-            "proxy_intercept_errors" => self.policy.intercept = is_on(d),
+            "proxy_intercept_errors" | "grpc_intercept_errors" => self.policy.intercept = is_on(d),
             "recursive_error_pages" => self.policy.recursive_errors = is_on(d),
             "absolute_redirect" => self.policy.locations.absolute = is_on(d),
             "port_in_redirect" => self.policy.locations.port = is_on(d),

@@ -20,6 +20,8 @@ pub(crate) struct FastCgiScope {
     keep: bool,
     no_fields: bool,
     intercept: bool,
+    goes_on: bool,
+    unbuffered: bool,
     hide: Vec<String>,
     connect: Option<Duration>,
     read: Option<Duration>,
@@ -59,13 +61,8 @@ impl FastCgiScope {
             }
             "fastcgi_intercept_errors" => self.intercept = read::is_on(d),
             "fastcgi_pass_request_headers" => self.no_fields = !read::is_on(d),
-            "fastcgi_pass_request_body" if !read::is_on(d) => {
-                reader.not_yet(d.at(), "a request without its body")
-            }
-            "fastcgi_ignore_client_abort" if read::is_on(d) => {
-                reader.not_yet(d.at(), "going on without the client")
-            }
-            "fastcgi_ignore_headers" => drop(ignore_headers(reader, d)),
+            "fastcgi_buffering" => self.unbuffered = !read::is_on(d),
+            "fastcgi_ignore_client_abort" => self.goes_on = read::is_on(d),
             "fastcgi_connect_timeout" => self.connect = reader.duration(d).or(self.connect),
             "fastcgi_read_timeout" => self.read = reader.duration(d).or(self.read),
             "fastcgi_send_timeout" => self.send = reader.duration(d).or(self.send),
@@ -103,6 +100,8 @@ impl FastCgiScope {
     /// What holds of its own for a route that an application answers.
     pub(crate) fn apply_to(&self, policy: &mut RoutePolicy) {
         policy.content.intercept = self.intercept;
+        policy.ignore_client_abort = self.goes_on;
+        policy.response_buffering = (!self.unbuffered).then(super::origin::read_ahead);
         let timeouts = &mut policy.timeouts;
         let minute = Duration::from_secs(60);
         timeouts.connect = self.connect.unwrap_or(minute);
@@ -181,29 +180,11 @@ pub(crate) fn content(
         http11: true,
         pass_on: PassOn::nothing(),
         keepalive: own.keep,
+        asking: scope
+            .passing
+            .asking(upstreams.pools.get(pool).map(|p| &p.retry)),
+        passing: scope.passing.plain(),
     }))
-}
-
-/// Of what these say nothing is heeded here, with two exceptions that would have to be.
-pub(crate) fn ignore_headers(reader: &mut Reader<'_>, d: &Directive) -> Vec<String> {
-    const UNHEEDED: &[&str] = &[
-        "X-Accel-Expires",
-        "X-Accel-Limit-Rate",
-        "X-Accel-Buffering",
-        "X-Accel-Charset",
-        "Expires",
-        "Cache-Control",
-        "Set-Cookie",
-        "Vary",
-    ];
-    for word in &d.args {
-        if word.text.eq_ignore_ascii_case("X-Accel-Redirect") {
-            reader.not_yet(word.at, "to ignore X-Accel-Redirect");
-        } else if !UNHEEDED.iter().any(|n| n.eq_ignore_ascii_case(&word.text)) {
-            reader.error(word.at, format!("invalid value \"{}\"", word.text));
-        }
-    }
-    d.args.iter().map(|word| word.text.clone()).collect()
 }
 
 /// `$document_root` is the location's root.

@@ -257,6 +257,7 @@ impl LimitScope {
             delay,
             status: 503,
             dry_run: false,
+            fields: false,
             keys: (zone.size / RATE_ENTRY).min(KEYS_MAX) as usize,
             log_level: LogLevel::Error,
         });

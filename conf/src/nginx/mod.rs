@@ -27,6 +27,7 @@ mod lower;
 mod message;
 mod not_yet;
 mod origin;
+mod passing;
 mod proxy;
 mod read;
 mod rewrite;

@@ -1,15 +1,26 @@
 //! What ngx_http_proxy_module and ngx_http_grpc_module say of connections to origins and of what is passed on.
 
+use super::lex::Word;
 use super::read::{Reader, is_on};
 use super::tree::Directive;
+use crate::address;
 use crate::model::{
-    CertificateFiles, Interim, PassOn, PoolTls, RequestBuffering, ResponseBuffering, Template,
+    Address, CertificateFiles, Interim, PassOn, PoolTls, RequestBuffering, ResponseBuffering,
+    Template,
 };
 use seawall_diag::Span;
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 /// nginx's 8 buffers of 4 KiB are less than one read takes here.
 const READ_AHEAD_BYTES_MIN: u64 = 64 << 10;
+
+/// How far a response is read ahead where nothing is said.
+pub(crate) fn read_ahead() -> ResponseBuffering {
+    ResponseBuffering {
+        memory: READ_AHEAD_BYTES_MIN,
+        disk: 1 << 30,
+    }
+}
 
 type File = Option<(PathBuf, Span)>;
 
@@ -18,6 +29,7 @@ type File = Option<(PathBuf, Span)>;
 pub(crate) struct OriginScope {
     pub(crate) http2: bool,
     pub(crate) request_buffering: RequestBuffering,
+    pub(crate) ignore_client_abort: bool,
     response_buffering: bool,
     read_ahead: ResponseBuffering,
     name: Option<String>,
@@ -29,6 +41,8 @@ pub(crate) struct OriginScope {
     key: File,
     trailers: bool,
     hints: Vec<Template>,
+    /// Who is asked for names that requests bring.
+    pub(crate) resolver: Vec<SocketAddr>,
 }
 
 impl Default for OriginScope {
@@ -36,11 +50,9 @@ impl Default for OriginScope {
         Self {
             http2: false,
             request_buffering: RequestBuffering::All,
+            ignore_client_abort: false,
             response_buffering: true,
-            read_ahead: ResponseBuffering {
-                memory: READ_AHEAD_BYTES_MIN,
-                disk: 1 << 30,
-            },
+            read_ahead: read_ahead(),
             name: None,
             server_name: false,
             verify: false,
@@ -50,6 +62,7 @@ impl Default for OriginScope {
             key: None,
             trailers: false,
             hints: Vec::new(),
+            resolver: Vec::new(),
         }
     }
 }
@@ -69,6 +82,7 @@ impl OriginScope {
                     RequestBuffering::Never
                 }
             }
+            "proxy_ignore_client_abort" => self.ignore_client_abort = is_on(d),
             "proxy_buffering" => self.response_buffering = is_on(d),
             "proxy_buffers" => self.buffers(reader, d),
             "proxy_max_temp_file_size" => {
@@ -86,6 +100,14 @@ impl OriginScope {
             "proxy_ssl_crl" | "grpc_ssl_crl" => self.crl = file(reader),
             "proxy_ssl_certificate" | "grpc_ssl_certificate" => self.certificate = file(reader),
             "proxy_ssl_certificate_key" | "grpc_ssl_certificate_key" => self.key = file(reader),
+            // Errors are said where the upstreams are read.
+            "resolver" => {
+                let address = |w: &Word| match address::host_port(&w.text, Some(53)) {
+                    Ok(Address::Ip(address)) if !w.text.contains('=') => Some(address),
+                    _ => None,
+                };
+                self.resolver = d.args.iter().filter_map(address).collect();
+            }
             "proxy_pass_trailers" => self.trailers = is_on(d),
             "early_hints" => {
                 self.hints = d.args.iter().map(|w| reader.template(w)).collect();

@@ -1,12 +1,13 @@
 //! `proxy_pass` and what goes with it (ngx_http_proxy_module).
 
+use super::lex::Word;
 use super::read::Reader;
 use super::scope::Scope;
 use super::tree::Directive;
 use super::upstream::Upstreams;
 use crate::address::{self, Origin, OriginError};
 use crate::model::{
-    Address, Content, Forwarding, Matcher, Part, PassOn, Proxy, ProxyUri, Template,
+    Address, Content, DynamicOrigin, Forwarding, Matcher, Part, PassOn, Proxy, ProxyUri, Template,
 };
 
 /// A proxied content; `matcher` is the location's, or none within `if`.
@@ -29,19 +30,21 @@ pub(crate) fn content(
         _ => false,
     });
     if !is_http {
-        if text.starts_with('$') {
-            reader.not_yet(word.at, "an origin named by a variable");
-        } else {
-            reader.error(word.at, "invalid URL prefix");
+        if text.starts_with('$') && !grpc {
+            return Some(dynamic(reader, word, scope, upstreams));
         }
+        reader.error(word.at, "invalid URL prefix");
         return None;
     }
     let after = text.get(scheme_end.unwrap_or(0)..).unwrap_or_default();
     // What stands before the first "/", "?" or variable names the origin; a variable must not stand within it.
     let (fixed, variable) = after.split_at(after.find('$').unwrap_or(after.len()));
     if !variable.is_empty() && !fixed.contains(['/', '?']) && !is_uri_variable(fixed, variable) {
-        reader.not_yet(word.at, "an origin named by a variable");
-        return None;
+        if grpc {
+            reader.not_yet(word.at, "an origin named by a variable");
+            return None;
+        }
+        return Some(dynamic(reader, word, scope, upstreams));
     }
     let prefix_length = text.len() - variable.len();
     let origin = parse(
@@ -50,6 +53,7 @@ pub(crate) fn content(
         text.get(..prefix_length).unwrap_or_default(),
         upstreams,
     )?;
+    let with_uri = !origin.uri.is_empty();
     let uri = if variable.is_empty() {
         fixed_uri(reader, d, &origin, matcher)?
     } else {
@@ -72,6 +76,14 @@ pub(crate) fn content(
     });
     let pool = upstreams.pool_over(word.at, &origin.authority, &origin, tls, http2);
     let (host, set_headers, keeps) = headers(scope, word.at);
+    let url = if variable.is_empty() { text } else { "" };
+    let location = match matcher {
+        Some(Matcher::Exact(path) | Matcher::Prefix { path, .. }) => path.as_str(),
+        _ => "/",
+    };
+    let passing = scope
+        .passing
+        .passing(reader, word.at, url, with_uri, location);
     let on = scope.origin.pass_on();
     Some(Content::Proxy(Proxy {
         at: word.at,
@@ -93,7 +105,59 @@ pub(crate) fn content(
         },
         keepalive: (scope.http11 || http2) && keeps,
         fastcgi: None,
+        asking: scope
+            .passing
+            .asking(upstreams.pools.get(pool).map(|p| &p.retry)),
+        passing,
     }))
+}
+
+/// An origin that the request names: an upstream, an address, or a name that the resolver knows.
+fn dynamic(
+    reader: &mut Reader<'_>,
+    word: &Word,
+    scope: &Scope,
+    upstreams: &mut Upstreams,
+) -> Content {
+    let text = word.text.as_str();
+    let http2 = scope.origin.http2;
+    let resolver = &scope.origin.resolver;
+    let plain = (!text.starts_with("https://"))
+        .then(|| upstreams.reach(word.at, text, None, http2, resolver));
+    let tls = (!text.starts_with("http://")).then(|| {
+        let tls = scope.origin.tls(reader, word.at, "");
+        upstreams.reach(word.at, text, Some(tls), http2, resolver)
+    });
+    let pool = plain.as_ref().or(tls.as_ref()).map_or(0, |r| r.pool);
+    let (host, set_headers, keeps) = headers(scope, word.at);
+    let passing = scope.passing.passing(reader, word.at, "", false, "/");
+    let mut asking = scope
+        .passing
+        .asking(upstreams.pools.get(pool).map(|p| &p.retry));
+    asking.dynamic = Some(Box::new(DynamicOrigin {
+        url: reader.template(word),
+        plain,
+        tls,
+    }));
+    Content::Proxy(Proxy {
+        at: word.at,
+        pool,
+        host: Some(host),
+        proxy_host: String::new(),
+        proxy_port: 80,
+        uri: ProxyUri::AsReceived,
+        split: None,
+        mirror: None,
+        set_headers,
+        add_headers: Vec::new(),
+        forwarding: Forwarding::none(),
+        http11: scope.http11 || http2,
+        pass_on: scope.origin.pass_on(),
+        keepalive: (scope.http11 || http2) && keeps,
+        fastcgi: None,
+        asking,
+        passing,
+    })
 }
 
 /// `http://origin$request_uri`: the name ends where a variable begins that holds a URI.

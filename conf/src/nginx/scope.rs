@@ -12,11 +12,13 @@ use super::gzip::{Gzip, GzipFirsts};
 use super::lex::Word;
 use super::limit::{LimitFirsts, LimitScope, LimitZones};
 use super::origin::OriginScope;
+use super::passing::{PassingFirsts, PassingScope};
 use super::read::Reader;
 use super::tree::{Directive, Item, directives};
 use crate::media;
 use crate::model::{AddHeader, ContentPolicy, FileRoot, RoutePolicy, Template, Timeouts};
 use seawall_diag::Span;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,7 +38,10 @@ pub(crate) struct Scope {
     /// `proxy_set_header`: name and value.
     pub(crate) set_headers: Vec<(String, Template)>,
     pub(crate) http11: bool,
+    tokens_off: bool,
+    prefix: PathBuf,
     pub(crate) origin: OriginScope,
+    pub(crate) passing: PassingScope,
     gzip: Gzip,
     access: AccessScope,
     limit: LimitScope,
@@ -79,7 +84,10 @@ impl Scope {
             add_headers: Vec::new(),
             set_headers: Vec::new(),
             http11: true,
+            tokens_off: false,
+            prefix: reader.prefix.to_owned(),
             origin: OriginScope::default(),
+            passing: PassingScope::default(),
             gzip: Gzip::default(),
             access: AccessScope::default(),
             limit: LimitScope::default(),
@@ -137,6 +145,11 @@ impl Scope {
                 start(&mut first.index, &mut self.index);
                 self.index.extend(d.args.iter().map(|w| reader.template(w)));
             }
+            "server_tokens" => match word.text.as_str() {
+                "on" | "build" => self.tokens_off = false,
+                "off" => self.tokens_off = true,
+                other => reader.error(word.at, format!("invalid value \"{other}\"")),
+            },
             "default_type" => self.default_type = word.text.clone(),
             "client_max_body_size" => {
                 if let Some(size) = reader.size(d) {
@@ -189,6 +202,8 @@ impl Scope {
             name if name.starts_with("proxy_cache")
                 || matches!(name, "proxy_no_cache" | "proxy_ignore_headers") =>
             {
+                // What is not heeded is so by the cache and by everybody else.
+                let _ = self.passing.apply(reader, d, &mut first.passing);
                 (self.caching).apply(reader, d, named.caches, &mut first.caching)
             }
             "ssl_certificate" => {
@@ -200,6 +215,7 @@ impl Scope {
                 self.certificate_keys.push(word.clone());
             }
             "ssl_protocols" => protocols(reader, d),
+            _ if self.passing.apply(reader, d, &mut first.passing) => {}
             name if name.starts_with("limit_") => {
                 self.limit.apply(reader, d, named.limits, &mut first.limit)
             }
@@ -234,6 +250,7 @@ impl Scope {
     pub(crate) fn content_policy(&self) -> ContentPolicy {
         ContentPolicy {
             root: Some(self.root.clone()),
+            version_shown: !self.tokens_off,
             ..self.content.policy()
         }
     }
@@ -246,7 +263,11 @@ impl Scope {
             access_log: self.access_log.clone(),
             body_limit: self.body_limit,
             request_buffering: self.origin.request_buffering,
+            ignore_client_abort: self.origin.ignore_client_abort,
             response_buffering: self.origin.response_buffering(),
+            body_files: self.passing.body_files(&self.prefix),
+            pace: self.passing.pace(),
+            mirrors: self.passing.mirrors(),
             response_set: Vec::new(),
             response_remove: Vec::new(),
             response_add: self.add_headers.clone(),
@@ -275,6 +296,7 @@ struct Firsts {
     caching: CachingFirsts,
     gzip: GzipFirsts,
     fastcgi: FastCgiFirsts,
+    passing: PassingFirsts,
     limit: LimitFirsts,
     certificate: bool,
     certificate_key: bool,

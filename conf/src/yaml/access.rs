@@ -278,6 +278,8 @@ fn forward(reader: &mut Reader<'_>, fields: &Fields<'_>, pools: &mut Pools) -> O
         ],
         add_headers: Vec::new(),
         fastcgi: None,
+        asking: Box::default(),
+        passing: Box::default(),
         forwarding: Forwarding {
             via: None,
             ..Forwarding::built_in()

@@ -1,12 +1,18 @@
 //! `buffering`: which bodies are held back, and how far a response runs ahead of its client.
 
 use super::read::{Reader, Shape};
-use super::tree::Node;
-use crate::model::{RequestBuffering, ResponseBuffering};
+use super::tree::{Node, Value};
+use crate::model::{Pace, RequestBuffering, ResponseBuffering, Template};
 
 const BUFFERING: Shape = Shape {
     what: "`buffering`",
     fields: &["request", "response", "memory", "disk"],
+    not_yet: &[],
+};
+
+const PACE: Shape = Shape {
+    what: "`pace`",
+    fields: &["rate", "after"],
     not_yet: &[],
 };
 
@@ -73,4 +79,32 @@ pub(super) fn buffering(reader: &mut Reader<'_>, node: &Node) -> BufferingLayer 
         };
     }
     layer
+}
+
+/// `pace: 100KiB` or `pace: { rate: 100KiB, after: 1MiB }`, bytes a second; `off` for no bound.
+pub(super) fn pace(reader: &mut Reader<'_>, node: &Node) -> Option<Option<Pace>> {
+    if node.is_off() {
+        return Some(None);
+    }
+    let size = |reader: &mut Reader<'_>, node: &Node| {
+        let bytes = reader.size(node)?;
+        Some(Template::literal(bytes.to_string()))
+    };
+    if !matches!(node.value, Value::Map(_)) {
+        let rate = size(reader, node);
+        return Some(Some(Pace { rate, after: None }));
+    }
+    let fields = reader.open(node, &PACE)?;
+    let Some(rate) = fields.get("rate") else {
+        reader.invalid(
+            node.at,
+            "`pace` needs its `rate`",
+            "`pace: { rate: 100KiB }`",
+        );
+        return None;
+    };
+    Some(Some(Pace {
+        rate: size(reader, rate),
+        after: fields.get("after").and_then(|node| size(reader, node)),
+    }))
 }

@@ -16,7 +16,7 @@ use super::rooms::Names;
 use super::split::{self, MirrorLayer};
 use super::tree::Node;
 use crate::media;
-use crate::model::{AddHeader, ConnectionLimit, RateLimit, RoutePolicy, Template, Timeouts};
+use crate::model::{AddHeader, ConnectionLimit, Pace, RateLimit, RoutePolicy, Template, Timeouts};
 use seawall_diag::Span;
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ const DEFAULTS: Shape = Shape {
         "mirror",
         "body_limit",
         "buffering",
+        "ignore_client_abort",
+        "pace",
         "timeouts",
         "headers",
         "cache",
@@ -97,6 +99,8 @@ pub(crate) struct Layer {
     body_limit: Option<Option<u64>>,
     pub(crate) mirror: Option<Option<MirrorLayer>>,
     buffering: BufferingLayer,
+    ignore_client_abort: Option<bool>,
+    pace: Option<Option<Pace>>,
     timeouts: TimeoutLayer,
     response: HeaderLayer,
     pub(crate) request: HeaderLayer,
@@ -154,6 +158,8 @@ impl Layer {
             body_limit: self.body_limit.or(outer.body_limit),
             mirror: self.mirror.or_else(|| outer.mirror.clone()),
             buffering: self.buffering.over(&outer.buffering),
+            pace: self.pace.or_else(|| outer.pace.clone()),
+            ignore_client_abort: self.ignore_client_abort.or(outer.ignore_client_abort),
             timeouts: TimeoutLayer {
                 connect: t.connect.or(o.connect),
                 first_byte: t.first_byte.or(o.first_byte),
@@ -181,6 +187,8 @@ impl Layer {
             body_limit: self.body_limit.unwrap_or(RoutePolicy::default().body_limit),
             request_buffering: self.buffering.request(),
             response_buffering: self.buffering.response(),
+            ignore_client_abort: self.ignore_client_abort.unwrap_or(false),
+            pace: self.pace.clone().flatten().map(Box::new),
             response_set: self.response.settings(),
             response_remove: self.response.remove.clone().unwrap_or_default(),
             response_add: self.response.additions(),
@@ -289,6 +297,12 @@ pub(crate) fn read_layer(
     }
     if let Some(node) = fields.get("buffering") {
         layer.buffering = super::buffering::buffering(reader, node);
+    }
+    if let Some(node) = fields.get("ignore_client_abort") {
+        layer.ignore_client_abort = reader.boolean(node);
+    }
+    if let Some(node) = fields.get("pace") {
+        layer.pace = super::buffering::pace(reader, node);
     }
     if let Some(node) = fields.get("waf") {
         layer.waf = if node.is_off() {

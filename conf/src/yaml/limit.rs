@@ -8,7 +8,9 @@ use std::time::Duration;
 
 const RATE: Shape = Shape {
     what: "a rate limit",
-    fields: &["key", "rate", "burst", "delay", "status", "dry_run", "keys"],
+    fields: &[
+        "key", "rate", "burst", "delay", "status", "dry_run", "keys", "fields",
+    ],
     not_yet: &[],
 };
 const CONNECTIONS: Shape = Shape {
@@ -71,6 +73,10 @@ fn one(reader: &mut Reader<'_>, node: &Node) -> Option<RateLimit> {
             .and_then(|n| reader.boolean(n))
             .unwrap_or(false),
         keys: number(reader, "keys", 64, KEYS_MAX).map_or(KEYS, |n| n as usize),
+        fields: fields
+            .get("fields")
+            .and_then(|n| reader.boolean(n))
+            .unwrap_or(false),
     })
 }
 

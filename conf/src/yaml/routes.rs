@@ -41,6 +41,8 @@ const ROUTE: Shape = Shape {
         "timeouts",
         "body_limit",
         "buffering",
+        "ignore_client_abort",
+        "pace",
         "headers",
         "compress",
         "rate_limit",
@@ -371,6 +373,8 @@ fn proxy(
         pass_on: PassOn::everything(),
         keepalive: true,
         fastcgi: None,
+        asking: Box::default(),
+        passing: Box::default(),
     })
 }
 

@@ -44,6 +44,8 @@ const SITE: Shape = Shape {
         "timeouts",
         "body_limit",
         "buffering",
+        "ignore_client_abort",
+        "pace",
         "allow",
         "deny",
         "auth",

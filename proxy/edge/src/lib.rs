@@ -11,6 +11,7 @@
 
 mod accept;
 pub mod access;
+mod aside;
 mod backlog;
 mod caching;
 mod client;

@@ -46,6 +46,8 @@ pub struct Local {
     pub background: Cell<usize>,
     /// Copies of requests under way.
     pub mirrors: Cell<usize>,
+    /// Tunnels that are open.
+    pub tunnels: Cell<usize>,
     plan: RefCell<(u64, Pinned)>,
     // Boxed, because they move between here and the connections that use them.
     #[allow(clippy::vec_box)]
@@ -79,6 +81,7 @@ impl Local {
             connections: Cell::new(0),
             background: Cell::new(0),
             mirrors: Cell::new(0),
+            tunnels: Cell::new(0),
             plan: RefCell::new((plan.generation, Rc::new(plan))),
             spare: RefCell::default(),
             waf: RefCell::default(),

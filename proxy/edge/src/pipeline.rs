@@ -2,7 +2,7 @@
 
 use crate::{
     access, caching,
-    client::{Client, ClientError, Reply},
+    client::{Client, ClientError, Pace, Reply},
     content::{self, Outcome},
     detour::{self, Detour, Page},
     limit,
@@ -10,11 +10,11 @@ use crate::{
     log_error, mirror,
     origin::{self, FetchError},
     plan::{
-        ContentPlan, ContentRules, RoutePlan, SitePlan,
+        ContentPlan, ContentRules, PacePlan, RoutePlan, SitePlan,
         program::{Target, Verdict},
     },
     step::Step,
-    template::Scope,
+    template::{Scope, Template},
     tx::Tx,
     waf_step::{self, Judged},
 };
@@ -155,6 +155,7 @@ pub async fn run(
         site,
     };
     let (route, result) = serve(&mut cx).await;
+    cx.tx.completed = result.is_ok();
     finish(&mut cx, route);
     result
 }
@@ -166,23 +167,24 @@ async fn serve<'p>(cx: &mut Cx<'p>) -> (Option<&'p RoutePlan>, Result<(), Client
     if let Some(port) = cx.site.https_port.filter(|_| !cx.client.info.tls) {
         return (None, to_https(cx, port).await);
     }
-    if let Some(table) = &cx.site.redirects
-        && let Some((to, status)) = table.find(cx.tx.uri(), cx.tx.args())
-    {
-        let location = content::absolute_location(cx, None, to.as_bytes());
-        return (
-            None,
-            cx.reply(None, Reply::redirect(status, &location)).await,
-        );
-    }
+    let table = cx.site.redirects.as_ref();
+    let mut redirect = table.and_then(|t| t.find(cx.tx.uri(), cx.tx.args()));
     let mut reentered = None;
     let mut start = Start::Site;
     for _ in 0..=REENTER_MAX {
         let found = match start {
+            _ if redirect.is_some() => Ok(()),
             Start::Site => site_program(cx).map_err(|r| (r, None)),
             _ => Ok(()),
         };
-        let result = match found.and_then(|()| find_route(cx, start)) {
+        let result = match found.and_then(|()| match &redirect {
+            Some(_) => Ok(plain_route(cx)),
+            None => find_route(cx, start),
+        }) {
+            Ok(route) if let Some((to, status)) = redirect.take() => {
+                reentered = route.map(|r| &**r);
+                redirected(cx, reentered, to.as_bytes(), status).await
+            }
             Ok(Some(route)) => {
                 reentered = Some(&**route);
                 answer(cx, route).await
@@ -194,7 +196,7 @@ async fn serve<'p>(cx: &mut Cx<'p>) -> (Option<&'p RoutePlan>, Result<(), Client
             }
             Err((answer, route)) => {
                 reentered = route;
-                answer.send(cx, route).await.map(|()| Outcome::Done)
+                returned(cx, answer, route).await
             }
         };
         start = match result {
@@ -219,6 +221,63 @@ async fn serve<'p>(cx: &mut Cx<'p>) -> (Option<&'p RoutePlan>, Result<(), Client
         .reply(cx.local, cx.tx, Some(cx.site), reentered, Reply::error(500))
         .await;
     (reentered, sent)
+}
+
+/// The route of the path, its program left alone.
+fn plain_route<'p>(cx: &mut Cx<'p>) -> Option<&'p Arc<RoutePlan>> {
+    let site: &'p SitePlan = cx.site;
+    let mut captures = std::mem::take(&mut cx.tx.captures);
+    let at = site.router.find_for(cx.tx, &mut captures);
+    cx.tx.captures = captures;
+    match at {
+        Some(at) => site.routes.get(at),
+        None => site.fallback.as_ref(),
+    }
+}
+
+/// Answers with an entry of the site's map of redirects, to those who may see what stands there.
+async fn redirected(
+    cx: &mut Cx<'_>,
+    route: Option<&RoutePlan>,
+    to: &[u8],
+    status: u16,
+) -> Result<Outcome, ClientError> {
+    if let Some(refused) = guarded(cx, route).await? {
+        return Ok(refused);
+    }
+    let location = content::absolute_location(cx, None, to);
+    let reply = Reply::redirect(status, &location);
+    cx.reply(None, reply).await.map(|()| Outcome::Done)
+}
+
+/// Answers with what a program came to. nginx's answers in its rewrite phase, before access is asked for; from YAML it is
+/// for those alone who may pass.
+async fn returned(
+    cx: &mut Cx<'_>,
+    answer: Returned<'_>,
+    route: Option<&RoutePlan>,
+) -> Result<Outcome, ClientError> {
+    if cx.site.yaml
+        && let Some(refused) = guarded(cx, route).await?
+    {
+        return Ok(refused);
+    }
+    answer.send(cx, route).await.map(|()| Outcome::Done)
+}
+
+/// Asks a route's access rules alone. An outcome: the request was refused, and is answered.
+async fn guarded(
+    cx: &mut Cx<'_>,
+    route: Option<&RoutePlan>,
+) -> Result<Option<Outcome>, ClientError> {
+    let Some((route, guard)) = route.and_then(|r| Some((r, r.guard.as_ref()?))) else {
+        return Ok(None);
+    };
+    cx.tx.step = Step::Access;
+    if let Some(identity) = &route.identity {
+        access::identity::apply(cx.tx, identity);
+    }
+    Box::pin(access::guard(cx, route, guard)).await
 }
 
 /// Where the search of a route starts.
@@ -504,6 +563,8 @@ fn enter_root(cx: &mut Cx<'_>, rules: &ContentRules) {
 fn enter(cx: &mut Cx<'_>, route: &RoutePlan) {
     enter_root(cx, &route.rules);
     cx.client.timeout = route.timeouts.client;
+    cx.client.abandons = route.abandons;
+    cx.client.pace = route.pace.as_ref().and_then(|pace| pace_of(cx, pace));
     cx.client.body.limit(route.body_limit);
     cx.client.idle = route.timeouts.keepalive;
     if cx.client.info.requests >= route.keepalive_requests || route.timeouts.keepalive.is_zero() {
@@ -513,6 +574,18 @@ fn enter(cx: &mut Cx<'_>, route: &RoutePlan) {
         let local = cx.local;
         cx.tx.ensure_id(|| local.random_id());
     }
+}
+
+/// The bound on the speed of a response, where its templates say one.
+fn pace_of(cx: &Cx<'_>, pace: &PacePlan) -> Option<Pace> {
+    let size = |template: &Template| {
+        let mut text = Vec::new();
+        template.render(&cx.scope(), &mut text);
+        seawall_conf::size(std::str::from_utf8(&text).ok()?).ok()
+    };
+    let rate = size(&pace.rate).filter(|rate| *rate > 0)?;
+    let after = pace.after.as_ref().and_then(size).unwrap_or(0);
+    Some(Pace { rate, after })
 }
 
 /// From the route to the answer: limits, the WAF, then the content or the cache before it.
@@ -597,6 +670,26 @@ async fn answer(cx: &mut Cx<'_>, route: &Arc<RoutePlan>) -> Result<Outcome, Clie
         && let Some(mirror) = &proxy.mirror
     {
         mirror::copy(cx, route, proxy, mirror);
+    }
+    if let Some(mirrors) = &route.mirrors {
+        match Box::pin(mirror::to_locations(cx, route, mirrors, spool)).await {
+            Ok(held) => spool = held,
+            Err(e) => return content::exchange_error(cx, route, &e).await,
+        }
+    }
+    if let ContentPlan::Proxy(proxy) = &route.content
+        && let Some(plan) = &proxy.dynamic
+        && let Err((status, why)) = Box::pin(origin::aim(cx, plan)).await
+    {
+        let who = access::request_of(cx);
+        log_error!(
+            cx.local.shared,
+            Error,
+            cx.client.info.serial,
+            "{why}, {who}"
+        );
+        let reply = Reply::error(status);
+        return cx.reply(Some(route), reply).await.map(|()| Outcome::Done);
     }
     match (&route.content, &route.cache) {
         // A switch to another protocol is no response that could be stored, and none that could stand in.

@@ -9,6 +9,11 @@ use seawall_balance as balance;
 impl ProxyPlan {
     /// The pool of a request, in the generation that serves now.
     pub fn choose_pool<'p>(&'p self, cx: &Cx<'_>) -> Live<'p> {
+        if self.dynamic.is_some()
+            && let Some(target) = &cx.tx.target
+        {
+            return Live::Found(target.pool.clone());
+        }
         match &self.split {
             None => self.pool.live(),
             Some(split) => {

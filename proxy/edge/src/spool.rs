@@ -2,9 +2,14 @@
 
 use std::{
     fs::File,
+    future::Future,
     io::{self, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    pin::Pin,
     sync::Arc,
+    task::{Context, Poll},
 };
+use tokio::task::JoinHandle;
 
 /// Bytes kept in memory; what is larger goes to a file that has no name (nginx: `client_body_buffer_size`).
 pub const MEMORY_BYTES: usize = 64 * 1024;
@@ -53,16 +58,30 @@ impl Spool {
 
     /// As [`piece`](Self::piece); what is in a file is read by the thread's pool for files.
     pub async fn piece_later(&self, offset: u64, max: usize) -> io::Result<Vec<u8>> {
+        let mut later = self.later(offset, max);
+        std::future::poll_fn(|cx| later.poll(cx)).await
+    }
+
+    /// As [`piece_later`](Self::piece_later), to be polled; it does not borrow the spool.
+    pub fn later(&self, offset: u64, max: usize) -> Later {
         let Some(file) = self.file.clone() else {
-            return self.piece(offset, max);
+            return Later::Here(Some(self.piece(offset, max)));
         };
         let size = max.min(self.len.saturating_sub(offset) as usize);
-        let work = tokio::task::spawn_blocking(move || {
+        Later::Reading(tokio::task::spawn_blocking(move || {
             use std::os::unix::fs::FileExt;
             let mut out = vec![0; size];
             file.read_exact_at(&mut out, offset).map(|()| out)
-        });
-        work.await.map_err(io::Error::other)?
+        }))
+    }
+
+    /// The same bytes once more, without reading a file.
+    pub fn share(&self) -> Self {
+        Self {
+            memory: self.memory.clone(),
+            file: self.file.clone(),
+            len: self.len,
+        }
     }
 
     /// How much it holds.
@@ -102,6 +121,70 @@ impl Spool {
                 file.read_exact_at(&mut out, offset)?;
                 Ok(out)
             }
+        }
+    }
+}
+
+/// A body in a file that has a name; taken away with the request, unless it is to stay.
+pub struct BodyFile {
+    path: PathBuf,
+    stays: bool,
+}
+
+impl BodyFile {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for BodyFile {
+    fn drop(&mut self) {
+        if !self.stays {
+            // Who took it away before has done what was to be done.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl Spool {
+    /// Writes everything into a new file in this directory, which is made if it is not there.
+    pub fn save(&self, directory: &Path, stays: bool) -> io::Result<BodyFile> {
+        std::fs::create_dir_all(directory)?;
+        let made = tempfile::Builder::new()
+            .prefix("body-")
+            .tempfile_in(directory)?;
+        let (mut file, path) = made.keep().map_err(|e| e.error)?;
+        let named = BodyFile { path, stays };
+        let mut at = 0;
+        while at < self.len {
+            let piece = self.piece(at, SAVE_BYTES)?;
+            at += piece.len() as u64;
+            file.write_all(&piece)?;
+        }
+        Ok(named)
+    }
+}
+
+/// Copied into a named file at a time.
+const SAVE_BYTES: usize = 256 * 1024;
+
+/// A piece that is being read.
+pub enum Later {
+    /// It was in memory.
+    Here(Option<io::Result<Vec<u8>>>),
+    /// A thread reads it from the file.
+    Reading(JoinHandle<io::Result<Vec<u8>>>),
+}
+
+impl Later {
+    /// Ready with the piece, once.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<u8>>> {
+        match self {
+            Later::Here(piece) => Poll::Ready(piece.take().unwrap_or_else(|| Ok(Vec::new()))),
+            Later::Reading(work) => Pin::new(work)
+                .poll(cx)
+                .map(|read| read.map_err(io::Error::other)?),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::{
 use seawall_conf::model::{self, Part};
 use seawall_diag::Diagnostics;
 use seawall_http::Name;
-use std::{cell::Cell, collections::HashMap, io::Write, sync::Arc};
+use std::{cell::Cell, collections::HashMap, io::Write, os::unix::ffi::OsStrExt, sync::Arc};
 
 /// A compiled string.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +33,7 @@ enum Variable {
     Hostname, Pid, Connection, ConnectionRequests, RequestId, ContentType, ContentLength, NginxVersion, HttpHost,
     Http(Name), HttpOther(Box<[u8]>), SentHttp(Box<[u8]>), Arg(Box<[u8]>), Cookie(Box<[u8]>), UpstreamHttp(Box<[u8]>),
     FastCgiScriptName, FastCgiPathInfo, Https, Capture(usize), User(usize), Proxied(Proxied), Computed(Arc<Computed>),
-    Whereabouts(Whereabouts),
+    Whereabouts(Whereabouts), RequestBody, RequestBodyFile, RequestCompletion, ConnectionTime, Http2, UpstreamCookie(Box<[u8]>),
 }
 
 /// What a PROXY header said, and who connected to us.
@@ -47,6 +47,7 @@ pub struct UserVariables {
     slots: HashMap<String, usize>,
     computed: HashMap<String, Arc<Computed>>,
     names_files: Cell<bool>,
+    names_body: Cell<bool>,
 }
 
 impl UserVariables {
@@ -54,6 +55,11 @@ impl UserVariables {
     pub fn define(&mut self, name: &str) -> usize {
         let next = self.slots.len();
         *self.slots.entry(name.to_owned()).or_insert(next)
+    }
+
+    /// What a name is computed by.
+    pub fn computed(&self, name: &str) -> Option<&Arc<Computed>> {
+        self.computed.get(name)
     }
 
     /// Gives a name what it is computed by.
@@ -75,6 +81,17 @@ impl UserVariables {
     /// Whether a template compiled so far names a variable about files.
     pub fn names_files(&self) -> bool {
         self.names_files.get()
+    }
+
+    /// Takes note that the body of the request is named.
+    fn body(&self) -> Variable {
+        self.names_body.set(true);
+        Variable::RequestBody
+    }
+
+    /// Whether a template compiled so far names the body of the request.
+    pub fn names_body(&self) -> bool {
+        self.names_body.get()
     }
 
     /// How many there are.
@@ -288,7 +305,8 @@ fn variable(name: &str, user: &UserVariables) -> Option<Variable> {
         "connection" => Connection, "connection_requests" => ConnectionRequests, "request_id" => RequestId,
         "content_type" => ContentType, "content_length" => ContentLength, "nginx_version" => NginxVersion,
         "http_host" => HttpHost, "fastcgi_script_name" => FastCgiScriptName, "fastcgi_path_info" => FastCgiPathInfo,
-        "https" => Https,
+        "https" => Https, "request_body" => user.body(), "request_body_file" => RequestBodyFile, "http2" => Http2,
+        "request_completion" => RequestCompletion, "connection_time" => ConnectionTime, "upstream_header_time" => UpstreamResponseTime,
         "proxy_protocol_addr" => Proxied(self::Proxied::Addr), "proxy_protocol_port" => Proxied(self::Proxied::Port),
         "proxy_protocol_server_addr" => Proxied(self::Proxied::ServerAddr), "proxy_protocol_server_port" => Proxied(self::Proxied::ServerPort),
         "realip_remote_addr" => Proxied(self::Proxied::RealAddr), "realip_remote_port" => Proxied(self::Proxied::RealPort),
@@ -311,6 +329,9 @@ fn prefixed(name: &str) -> Option<Variable> {
     }
     if let Some(rest) = name.strip_prefix("sent_http_") {
         return Some(Variable::SentHttp(dashed(rest)));
+    }
+    if let Some(rest) = name.strip_prefix("upstream_cookie_") {
+        return Some(Variable::UpstreamCookie(rest.as_bytes().into()));
     }
     if let Some(rest) = name.strip_prefix("upstream_http_") {
         return Some(Variable::UpstreamHttp(dashed(rest)));
@@ -479,6 +500,29 @@ fn value(variable: &Variable, scope: &Scope<'_>, out: &mut Vec<u8>) {
                         .find(name)
                         .unwrap_or_default(),
                 );
+            }
+        }
+        RequestBody => out.extend_from_slice(tx.body_kept.as_deref().unwrap_or_default()),
+        RequestBodyFile => {
+            if let Some(file) = &tx.body_file {
+                out.extend_from_slice(file.path().as_os_str().as_bytes());
+            }
+        }
+        RequestCompletion if tx.completed => out.extend_from_slice(b"OK"),
+        RequestCompletion => {}
+        ConnectionTime => seconds(tx.moment_ms().saturating_sub(conn.since_ms), out),
+        Http2 if tx.head.version == seawall_http::Version::Http2 => {
+            out.extend_from_slice(if conn.tls { b"h2" } else { b"h2c" });
+        }
+        Http2 => {}
+        UpstreamCookie(name) => {
+            if let Some(head) = &tx.origin.head {
+                let fields = head.fields(tx.origin.rb.bytes());
+                let found = fields.all(Name::SetCookie).find_map(|set| {
+                    let pair = set.split(|b| *b == b';').next()?;
+                    pair.strip_prefix(&**name)?.strip_prefix(b"=")
+                });
+                out.extend_from_slice(found.unwrap_or_default());
             }
         }
         Arg(name) => out.extend_from_slice(argument(tx.args(), name)),

@@ -135,12 +135,20 @@ async fn tick(local: Rc<Local>) {
     }
 }
 
+/// For tunnels to say that they are over.
+const GOODBYE: Duration = Duration::from_millis(100);
+
 async fn drain(local: &Rc<Local>, deadline: Instant) {
     local.timers.drain();
     while local.connections.get() + local.background.get() > 0 && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let left = local.connections.get();
+    if local.tunnels.get() > 0 {
+        local.timers.cut();
+        // What they say at their end is written in their own tasks.
+        tokio::time::sleep(GOODBYE).await;
+    }
     if left > 0 {
         log_error!(
             local.shared,
@@ -204,6 +212,7 @@ enum Listening {
 impl Listening {
     async fn accept(&self, local: &Local, listener: u32, tls: bool) -> io::Result<(Io, ConnInfo)> {
         let mut info = ConnInfo {
+            since_ms: crate::clock::now_ms(),
             serial: local.shared.serial.fetch_add(1, Ordering::Relaxed) + 1,
             requests: 0,
             proxied: None,

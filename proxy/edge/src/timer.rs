@@ -28,6 +28,7 @@ pub struct Timers {
     now_ms: Cell<u64>,
     live: RefCell<Vec<Weak<Timer>>>,
     draining: Cell<bool>,
+    cut: Cell<bool>,
 }
 
 /// The deadline of one connection or task.
@@ -47,6 +48,7 @@ impl Timers {
             now_ms: Cell::new(0),
             live: RefCell::default(),
             draining: Cell::new(false),
+            cut: Cell::new(false),
         })
     }
 
@@ -70,8 +72,9 @@ impl Timers {
         self.live.borrow_mut().retain(|weak| match weak.upgrade() {
             None => false,
             Some(timer) => {
-                let wanted =
-                    timer.deadline_ms.get() <= now || (self.draining.get() && timer.parked.get());
+                let wanted = timer.deadline_ms.get() <= now
+                    || (self.draining.get() && timer.parked.get())
+                    || self.cut.get();
                 if wanted && let Some(waker) = timer.waker.borrow_mut().take() {
                     due.push(waker);
                 }
@@ -84,6 +87,12 @@ impl Timers {
     /// From now on parked connections close.
     pub fn drain(&self) {
         self.draining.set(true);
+        self.sweep();
+    }
+
+    /// The drain is over: what still waits is woken once more, to say goodbye.
+    pub fn cut(&self) {
+        self.cut.set(true);
         self.sweep();
     }
 
@@ -137,6 +146,11 @@ impl Timer {
     /// Marks the connection as idle between requests; it is woken when the thread drains.
     pub fn set_parked(&self, parked: bool) {
         self.parked.set(parked);
+    }
+
+    /// Whether the thread's drain is over.
+    pub fn is_cut(&self) -> bool {
+        self.thread.cut.get()
     }
 
     /// Whether the thread drains.

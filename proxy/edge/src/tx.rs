@@ -1,6 +1,8 @@
 //! A request on its way: everything the steps read and write, in one reused structure.
 
-use crate::{detour::Redirected, filter::Chain, io::ReadBuffer, step::Step, sticky::Bound};
+use crate::{
+    detour::Redirected, filter::Chain, io::ReadBuffer, plan::RetryPlan, step::Step, sticky::Bound,
+};
 use seawall_balance::limit::ConnectionGuard;
 use seawall_http::{Method, RequestHead, ResponseHead};
 use smallvec::SmallVec;
@@ -29,6 +31,8 @@ pub struct ConnInfo {
     pub proxied: Option<Rc<Proxied>>,
     /// Who connected, or whom a trusted PROXY header names; `None` for a unix socket.
     pub peer: Option<SocketAddr>,
+    /// When it was taken (ms since 1970).
+    pub since_ms: u64,
     /// The peer's address as text; `unix:` for a unix socket.
     pub peer_text: String,
     /// The address connected to.
@@ -64,6 +68,10 @@ pub struct OriginScratch {
     pub asked: Asked,
     /// The server that the request belongs to.
     pub bound: Bound,
+    /// Retries in place of the pool's.
+    pub retry: Option<Arc<RetryPlan>>,
+    /// What of the response is not heeded, as bits of known names.
+    pub ignored: u128,
 }
 
 /// What a request asked its origin for besides a response.
@@ -192,6 +200,16 @@ pub struct Tx {
     pub waf_report: Option<(String, String)>,
     /// What the request has proved of who sends it.
     pub granted: Option<Box<crate::access::Granted>>,
+    /// The origin that it has named.
+    pub target: Option<Box<crate::origin::Target>>,
+    /// Its body, where all of it is in memory and a template names it.
+    pub body_kept: Option<Vec<u8>>,
+    /// The file with its body.
+    pub body_file: Option<crate::spool::BodyFile>,
+    /// Whether its response was sent to the end.
+    pub completed: bool,
+    /// Header lines that tell of its rate limits.
+    pub limit_lines: Vec<u8>,
     /// What internal redirects have made of it.
     pub redirected: Redirected,
 }
@@ -291,6 +309,11 @@ impl Default for Tx {
             script: None,
             waf_report: None,
             granted: None,
+            target: None,
+            body_kept: None,
+            body_file: None,
+            completed: false,
+            limit_lines: Vec::new(),
             redirected: Redirected::default(),
         }
     }
@@ -338,6 +361,11 @@ impl Tx {
         self.script = None;
         self.waf_report = None;
         self.granted = None;
+        self.target = None;
+        self.body_kept = None;
+        self.body_file = None;
+        self.completed = false;
+        self.limit_lines.clear();
         self.redirected.reset();
         self.origin.rb.clear();
         for buffer in [

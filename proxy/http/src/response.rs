@@ -81,6 +81,17 @@ impl Default for ResponseHead {
 }
 
 impl ResponseHead {
+    /// Makes these names (the union of their bits) unknown ones: their lines stay, and nobody heeds them.
+    pub fn disregard(&mut self, names: u128) {
+        for field in &mut self.fields {
+            if field.id.bit() & names != 0 {
+                field.id = crate::Name::Other;
+                self.present |= crate::Name::Other.bit();
+            }
+        }
+        self.present &= !names;
+    }
+
     /// An empty head; it allocates with the first fields.
     pub fn new() -> ResponseHead {
         ResponseHead {

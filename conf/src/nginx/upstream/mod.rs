@@ -4,7 +4,7 @@ mod server;
 mod sticky;
 
 use crate::address;
-use crate::model::{Balance, Eject, Pool, PoolTls, Protocol, Queue, Retry, Server, Wire};
+use crate::model::{Balance, Eject, Pool, PoolTls, Protocol, Queue, Reach, Retry, Server, Wire};
 use crate::nginx::read::Reader;
 use crate::nginx::tree::Directive;
 use seawall_diag::{Diagnostic, Span};
@@ -98,6 +98,47 @@ impl Upstreams {
         pool.wire.http2 = http2;
         self.pools.push(pool);
         self.pools.len() - 1
+    }
+
+    /// What an origin that requests name is reached by: every upstream, and a pool without servers for all others.
+    pub(crate) fn reach(
+        &mut self,
+        at: Span,
+        text: &str,
+        tls: Option<PoolTls>,
+        http2: bool,
+        resolver: &[SocketAddr],
+    ) -> Reach {
+        let upstreams: Vec<String> = self
+            .pools
+            .iter()
+            .take(self.named)
+            .map(|p| p.name.clone())
+            .collect();
+        let names = upstreams
+            .into_iter()
+            .map(|name| {
+                let origin = address::Origin {
+                    address: crate::model::Address::Name(name.clone(), 80),
+                    tls: tls.is_some(),
+                    http2: false,
+                    uri: String::new(),
+                    authority: name.clone(),
+                };
+                let pool = self.pool_over(at, &name, &origin, tls.clone(), http2);
+                (name, pool)
+            })
+            .collect();
+        let mut pool = empty(at, text);
+        pool.tls = tls;
+        pool.wire.http2 = http2;
+        pool.resolver = resolver.to_vec();
+        pool.retry.attempts = 1000;
+        self.pools.push(pool);
+        Reach {
+            pool: self.pools.len() - 1,
+            names,
+        }
     }
 
     /// Whether an upstream has this name.

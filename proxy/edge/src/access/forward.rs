@@ -7,19 +7,19 @@
 
 use super::{Granted, Proof, challenge::Challenge, request_of};
 use crate::{
+    aside::Aside,
     client::ClientError,
     content, log_error,
     metrics::AccessResult,
     origin::{self, Answer, Built, Conditional, FetchError, OutBody},
     pipeline::{self, Cx},
-    plan::{ContentPlan, ProxyPlan, RootPlan, RoutePlan, SitePlan},
+    plan::{ContentPlan, ProxyPlan, RoutePlan, SitePlan},
     template::Template,
     tx::OriginScratch,
 };
 use seawall_conf::model::Timeouts;
 use seawall_http::{Framing, Method, Name, encode};
 use smallvec::SmallVec;
-use std::sync::Arc;
 
 /// Bytes of a 2xx answer's body that are read so that its connection can be used again; a longer one costs it.
 const DRAIN_BYTES: usize = 64 * 1024;
@@ -95,14 +95,18 @@ async fn ask(
         ));
     }
     let timer = cx.client.timer.clone();
+    let pool = proxy.choose_pool(cx).clone();
     origin::fetch(
         cx.local,
         &timer,
-        &proxy.pool.live(),
+        &pool,
         Method::Get,
         timeouts,
         scratch,
-        OutBody::None,
+        OutBody::Bare {
+            client: cx.client,
+            tx: cx.tx,
+        },
         &mut SmallVec::new(),
     )
     .await
@@ -180,44 +184,6 @@ fn unavailable(cx: &Cx<'_>, error: &dyn std::fmt::Display, status: u16) -> Proof
     Proof::Refused(Challenge::Unavailable(status))
 }
 
-/// What of a request a subrequest changes for its time.
-struct Aside {
-    uri_buf: Vec<u8>,
-    uri_in_buf: bool,
-    uri_changed: bool,
-    args_buf: Option<Vec<u8>>,
-    root: Option<Arc<RootPlan>>,
-}
-
-impl Aside {
-    fn lay(cx: &mut Cx<'_>, uri: Vec<u8>) -> Self {
-        let tx = &mut *cx.tx;
-        let (path, args) = match memchr::memchr(b'?', &uri) {
-            Some(at) => {
-                let (path, args) = uri.split_at(at);
-                (path.to_vec(), args.get(1..).unwrap_or_default().to_vec())
-            }
-            None => (uri, Vec::new()),
-        };
-        Self {
-            uri_buf: std::mem::replace(&mut tx.uri_buf, path),
-            uri_in_buf: std::mem::replace(&mut tx.uri_in_buf, true),
-            uri_changed: std::mem::replace(&mut tx.uri_changed, true),
-            args_buf: tx.args_buf.replace(args),
-            root: tx.root.clone(),
-        }
-    }
-
-    fn restore(self, cx: &mut Cx<'_>) {
-        let tx = &mut *cx.tx;
-        tx.uri_buf = self.uri_buf;
-        tx.uri_in_buf = self.uri_in_buf;
-        tx.uri_changed = self.uri_changed;
-        tx.args_buf = self.args_buf;
-        tx.root = self.root;
-    }
-}
-
 /// Asks a location of the same site (ngx_http_auth_request_module).
 async fn by_location(
     cx: &mut Cx<'_>,
@@ -263,6 +229,10 @@ async fn ask_location(
     };
     match &route.content {
         ContentPlan::Proxy(proxy) => {
+            if let Some(plan) = &proxy.dynamic {
+                let aimed = Box::pin(origin::aim(cx, plan)).await;
+                aimed.map_err(|(_, why)| FetchError::Failed(why))?;
+            }
             let answer = ask(cx, proxy, &route.timeouts, scratch).await?;
             Ok((scratch.head.as_ref().map_or(0, |h| h.status), Some(answer)))
         }

@@ -71,12 +71,16 @@ pub async fn lead(
         upgrade: false,
         ..origin::asked(cx, proxy, &scratch.out)
     };
+    scratch.retry.clone_from(&proxy.retry);
+    scratch.ignored = proxy.passing.as_ref().map_or(0, |p| p.ignored);
     let pool = proxy.choose_pool(cx);
     scratch.bound = sticky::bind(cx, &pool);
     let mut tries = std::mem::take(&mut cx.tx.tries);
     cx.tx.step = Step::Exchange;
     let asked_ms = crate::clock::now_ms();
     let timer = cx.client.timer.clone();
+    // Others may wait for it: it goes on without the client who asked first.
+    cx.client.abandons = false;
     let fetched = origin::fetch(
         cx.local,
         &timer,
@@ -92,6 +96,7 @@ pub async fn lead(
     )
     .await;
     cx.tx.tries = tries;
+    cx.client.abandons = route.abandons;
     let answer = match fetched {
         Ok(answer) => answer,
         Err(e) => {
@@ -461,6 +466,7 @@ async fn read_along(
     };
     cx.tx.lines.clear();
     cx.tx.lines.extend_from_slice(hit::field_lines(head.head()));
+    origin::adjust(cx, route);
     if cache.reports {
         seawall_http::encode::field(
             &mut cx.tx.lines,
@@ -564,6 +570,8 @@ pub fn renew_in_background(
     if !build(cx, proxy, &fill, &mut scratch.out) {
         return;
     }
+    scratch.retry.clone_from(&proxy.retry);
+    scratch.ignored = proxy.passing.as_ref().map_or(0, |p| p.ignored);
     let pool = proxy.choose_pool(cx).clone();
     scratch.bound = sticky::bind(cx, &pool);
     // The request's fields are needed when the answer comes, for its Vary; the client's buffers are not theirs.

@@ -6,6 +6,7 @@ use crate::{
     client::{ClientError, Length},
     content::ranges::Ranges,
     filter::Then,
+    origin,
     pipeline::Cx,
     plan::{CacheUse, RoutePlan},
 };
@@ -95,7 +96,11 @@ pub async fn send(
         }
     }
     // With policies on the response the head is taken apart again; without, it is copied as it stands.
-    let plain = route.leaves_responses() && cx.tx.waf_report.is_none() && cx.tx.granted.is_none();
+    let plain = origin::rules(route).is_none()
+        && route.leaves_responses()
+        && cx.tx.waf_report.is_none()
+        && cx.tx.granted.is_none()
+        && cx.tx.limit_lines.is_empty();
     if plain {
         cx.tx.out.clear();
         cx.tx.out.extend_from_slice(object.head());
@@ -104,6 +109,7 @@ pub async fn send(
     } else {
         cx.tx.lines.clear();
         cx.tx.lines.extend_from_slice(field_lines(object.head()));
+        origin::adjust(cx, route);
         moment(cache, hit, told, &mut cx.tx.lines);
         let keeps = route.compress.is_some() && object.content_length() <= CODED_BYTES_MAX;
         cx.tx.stored = keeps.then(|| object.clone());

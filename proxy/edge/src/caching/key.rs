@@ -73,8 +73,7 @@ fn all_parts(cx: &mut Cx<'_>, proxy: &ProxyPlan, cache: &CacheUse, key: &mut Key
     part.clear();
     match &cache.key {
         KeyPlan::Template(template) => {
-            cx.tx.proxy_host = proxy.proxy_host.clone();
-            cx.tx.proxy_port = proxy.proxy_port;
+            origin::name_origin(cx.tx, proxy);
             template.render(&cx.scope(), &mut part);
             key.part(&part);
         }
@@ -90,7 +89,8 @@ fn all_parts(cx: &mut Cx<'_>, proxy: &ProxyPlan, cache: &CacheUse, key: &mut Key
                 key.part(&part);
                 part.clear();
             }
-            key.part(proxy.proxy_host.as_bytes());
+            origin::name_origin(cx.tx, proxy);
+            key.part(cx.tx.proxy_host.as_bytes());
             origin::push_target(cx, proxy, &mut part);
             key.part(&part);
         }

@@ -3,11 +3,18 @@
 use super::{Client, ClientError};
 use crate::tx::Tx;
 use seawall_http::{BodyDecoder, Framing};
+use std::{
+    future::poll_fn,
+    ops::Range,
+    task::{Context, Poll, ready},
+};
 
 /// How far a request's body has been read.
 pub struct BodyState {
     decoder: BodyDecoder,
     expect: bool,
+    /// Bytes of `100 Continue` that have been written.
+    said: usize,
     present: bool,
     framing: Framing,
     /// The end of a stream's body was read.
@@ -20,12 +27,14 @@ pub struct BodyState {
 const DRAIN_BYTES: u64 = 64 * 1024;
 /// Read size of bodies.
 const READ_BYTES: usize = 16 * 1024;
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 impl Default for BodyState {
     fn default() -> Self {
         Self {
             decoder: BodyDecoder::new(Framing::None),
             expect: false,
+            said: 0,
             present: false,
             framing: Framing::None,
             ended: false,
@@ -40,6 +49,7 @@ impl BodyState {
         self.present = super::h1::has_body(framing);
         self.withheld = false;
         self.expect = expect && self.present;
+        self.said = 0;
         self.framing = framing;
         self.ended = false;
         if self.present {
@@ -77,15 +87,27 @@ impl BodyState {
 
 impl Client {
     /// The next piece of the body as a range of `tx.rb`; `None` at its end.
-    pub async fn next_chunk(
-        &mut self,
-        tx: &mut Tx,
-    ) -> Result<Option<std::ops::Range<usize>>, ClientError> {
+    pub async fn next_chunk(&mut self, tx: &mut Tx) -> Result<Option<Range<usize>>, ClientError> {
         if !self.body.present {
             return Ok(None);
         }
+        self.timer.set(self.timeout);
+        let timer = self.timer.clone();
+        let piece = timer.guard(poll_fn(|cx| self.poll_chunk(tx, cx))).await;
+        piece.unwrap_or(Err(ClientError::Timeout))
+    }
+
+    /// As [`next_chunk`](Self::next_chunk), with the deadline in the hands of whoever polls.
+    pub fn poll_chunk(
+        &mut self,
+        tx: &mut Tx,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Range<usize>>, ClientError>> {
+        if !self.body.present {
+            return Poll::Ready(Ok(None));
+        }
         if self.io.is_stream() {
-            return self.next_data(tx).await;
+            return self.poll_data(tx, cx);
         }
         loop {
             let unread = tx.rb.bytes().get(tx.body_at..).unwrap_or_default();
@@ -100,17 +122,19 @@ impl Client {
                 tx.body_at += decoded.consumed;
                 if !data.is_empty() {
                     tx.body_read += data.len() as u64;
-                    return Ok(Some(data));
+                    return Poll::Ready(Ok(Some(data)));
                 }
                 if self.body.decoder.is_done() {
-                    return Ok(None);
+                    return Poll::Ready(Ok(None));
                 }
                 if decoded.consumed > 0 {
                     continue;
                 }
             }
-            if std::mem::take(&mut self.body.expect) {
-                self.write(b"HTTP/1.1 100 Continue\r\n\r\n", b"").await?;
+            if self.body.expect {
+                let Client { io, body, .. } = self;
+                ready!(io.poll_write_all(cx, &mut body.said, CONTINUE, b""))?;
+                body.expect = false;
             }
             // Everything behind the head has been handed on: the space is free again.
             if tx.body_at == tx.rb.len() {
@@ -119,17 +143,20 @@ impl Client {
                 tx.body_at = head;
             }
             tx.rb.reserve(READ_BYTES);
-            self.read_more(tx).await?;
+            if ready!(self.io.poll_read(cx, &mut tx.rb))? == 0 {
+                return Poll::Ready(Err(ClientError::Closed));
+            }
         }
     }
 
-    /// As [`Client::next_chunk`], of a stream: its frames are undone, and its length is h2's to hold to.
-    async fn next_data(
+    /// As [`Client::poll_chunk`], of a stream: its frames are undone, and its length is h2's to hold to.
+    fn poll_data(
         &mut self,
         tx: &mut Tx,
-    ) -> Result<Option<std::ops::Range<usize>>, ClientError> {
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Range<usize>>, ClientError>> {
         if self.body.ended {
-            return Ok(None);
+            return Poll::Ready(Ok(None));
         }
         if std::mem::take(&mut self.body.expect)
             && let crate::io::Io::Stream(stream) = &self.io
@@ -139,33 +166,28 @@ impl Client {
         let head = tx.head.len;
         tx.rb.truncate(head);
         tx.body_at = head;
-        match self.read_more(tx).await {
-            Ok(()) => {
-                let end = tx.rb.len();
-                tx.body_at = end;
-                tx.body_read += (end - head) as u64;
-                Ok(Some(head..end))
-            }
-            Err(ClientError::Closed) => {
-                self.body.ended = true;
-                self.read_trailers().await.map(|()| None)
-            }
-            Err(e) => Err(e),
+        if ready!(self.io.poll_read(cx, &mut tx.rb))? == 0 {
+            return self.poll_trailers(cx);
         }
+        let end = tx.rb.len();
+        tx.body_at = end;
+        tx.body_read += (end - head) as u64;
+        Poll::Ready(Ok(Some(head..end)))
     }
 
     /// Takes the trailers of a stream, under the rules and limits for those of a chunked body, in whose form they go on.
-    async fn read_trailers(&mut self) -> Result<(), ClientError> {
+    fn poll_trailers(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Range<usize>>, ClientError>> {
         let crate::io::Io::Stream(stream) = &self.io else {
-            return Ok(());
+            return Poll::Ready(Ok(None));
         };
         let mut last = b"0\r\n".to_vec();
-        let read = self.timer.guard(std::future::poll_fn(|cx| {
-            stream.poll_trailers(cx, &mut last)
-        }));
-        read.await.map_err(|_| ClientError::Timeout)??;
+        ready!(stream.poll_trailers(cx, &mut last))?;
+        self.body.ended = true;
         if self.body.framing != Framing::Chunked || last.len() == 3 {
-            return Ok(());
+            return Poll::Ready(Ok(None));
         }
         last.extend_from_slice(b"\r\n");
         let mut at = 0;
@@ -176,7 +198,14 @@ impl Client {
             }
             at += decoded.consumed;
         }
-        Ok(())
+        Poll::Ready(Ok(None))
+    }
+
+    /// Whether what is left of the body is so little that the connection goes on behind it. A client that still waits for
+    /// 100 will not send the body now.
+    pub fn may_drain(&self) -> bool {
+        let left = self.body.decoder.remaining_hint();
+        self.body.is_done() || (!self.body.expect && left.is_some_and(|n| n <= DRAIN_BYTES))
     }
 
     /// Reads what is left of the body. False if the connection cannot go on.
@@ -187,14 +216,7 @@ impl Client {
         if self.body.is_done() {
             return true;
         }
-        // A client that still waits for 100 will not send the body now.
-        if self.body.expect
-            || self
-                .body
-                .decoder
-                .remaining_hint()
-                .is_none_or(|n| n > DRAIN_BYTES)
-        {
+        if !self.may_drain() {
             return false;
         }
         loop {

@@ -11,9 +11,9 @@ const SLICE_BYTES: u64 = 512 * 1024;
 const SLICES_IN_A_ROW: u32 = 4;
 
 impl Client {
-    /// Whether the kernel can send a file by itself: to plain TCP, and not in chunks.
+    /// Whether the kernel can send a file by itself: to plain TCP, not in chunks, and as fast as it takes it.
     pub fn takes_files(&self) -> bool {
-        self.io.is_plain_tcp() && !self.chunked
+        self.io.is_plain_tcp() && !self.chunked && self.pace.is_none()
     }
 
     /// Sends `length` bytes of a file from `offset`, after the head if that is still waiting: in a packet of its own, or with

@@ -18,6 +18,9 @@ pub enum ClientError {
     /// It closed.
     #[error("client closed the connection")]
     Closed,
+    /// It closed after its whole request, while the answer was waited for.
+    #[error("client prematurely closed connection, so upstream connection is closed too")]
+    Left,
     /// A deadline passed.
     #[error("client timed out")]
     Timeout,
@@ -51,6 +54,10 @@ pub struct Client {
     pub chunked: bool,
     /// Whether the response body is left out (HEAD, 204, 304).
     pub bodiless: bool,
+    /// Whether its request is given up when it closes before the answer.
+    pub abandons: bool,
+    /// Bounds on the speed of its response.
+    pub pace: Option<super::Pace>,
     /// The longest a write or a read of the body may take.
     pub timeout: Duration,
     /// How long it may idle after this request.
@@ -209,6 +216,8 @@ impl Client {
             keep_alive: true,
             chunked: false,
             bodiless: false,
+            abandons: false,
+            pace: None,
             timeout: Duration::from_secs(60),
             idle: local.plan().head_timeout,
             answered_ms: 0,
@@ -220,6 +229,7 @@ impl Client {
     pub fn nobody(local: &Local, listener: u32, tls: bool) -> io::Result<Self> {
         let (nowhere, _) = tokio::net::UnixStream::pair()?;
         let info = ConnInfo {
+            since_ms: crate::clock::now_ms(),
             serial: 0,
             requests: 0,
             proxied: None,
@@ -328,6 +338,8 @@ impl Client {
         self.brisk = tx.started_ms.saturating_sub(self.answered_ms) < BRISK_MS;
         self.keep_alive = tx.head.keep_alive && !local.timers.is_draining();
         self.chunked = false;
+        self.abandons = false;
+        self.pace = None;
         self.bodiless = tx.is_head();
         self.body.begin(tx.head.framing, tx.head.expect_continue);
         let bytes = tx.rb.bytes();
@@ -433,21 +445,6 @@ impl Client {
         }
     }
 
-    /// Reads more of the body into the buffer.
-    pub async fn read_more(&mut self, tx: &mut Tx) -> Result<(), ClientError> {
-        self.timer.set(self.timeout);
-        let Client { io, timer, .. } = self;
-        match timer
-            .guard(poll_fn(|cx| io.poll_read(cx, &mut tx.rb)))
-            .await
-        {
-            Ok(Ok(0)) => Err(ClientError::Closed),
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(e)) => Err(e.into()),
-            Err(_) => Err(ClientError::Timeout),
-        }
-    }
-
     /// Answers in one go.
     pub async fn reply(
         &mut self,
@@ -458,7 +455,7 @@ impl Client {
         reply: Reply<'_>,
     ) -> Result<(), ClientError> {
         let reply = super::grpc::translate(tx, reply);
-        let body = super::respond::compose(tx, site, &reply);
+        let body = super::respond::compose(tx, site, route, &reply);
         self.head(
             local,
             tx,

@@ -8,10 +8,13 @@ mod grpc;
 mod h1;
 mod h2;
 mod interim;
+mod leaving;
+mod pace;
 mod respond;
 
 pub use body::BodyState;
 pub use duplex::Duplex;
 pub use h1::{Client, ClientError, serve};
 pub use h2::{Http2Counters, Stream, field_map, serve as serve_http2};
+pub use pace::Pace;
 pub use respond::{Length, Reply, has_line, remove_lines};

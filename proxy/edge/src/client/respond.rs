@@ -74,6 +74,7 @@ const TOGETHER_BYTES: usize = 16 * 1024;
 pub(super) fn compose<'a>(
     tx: &mut Tx,
     site: Option<&SitePlan>,
+    route: Option<&RoutePlan>,
     reply: &Reply<'a>,
 ) -> Cow<'a, [u8]> {
     tx.lines.clear();
@@ -99,7 +100,12 @@ pub(super) fn compose<'a>(
         None if matches!(reply.status, 204 | 304) => Cow::Borrowed(b""),
         None => {
             encode::field(&mut tx.lines, b"Content-Type", b"text/html");
-            Cow::Owned(page(tx, site.is_some_and(|s| s.yaml), reply))
+            let style = PageStyle {
+                with_id: site.is_some_and(|s| s.yaml),
+                nginx: site.is_some_and(|s| !s.yaml),
+                version: shows_version(site, route),
+            };
+            Cow::Owned(page(tx, &style, reply))
         }
     }
 }
@@ -120,10 +126,45 @@ fn in_one_line(location: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(escaped)
 }
 
+/// Our name, with and without the version.
+const NAME: &str = "seawall";
+const NAME_AND_VERSION: &str = concat!("seawall/", env!("CARGO_PKG_VERSION"));
+
+fn shows_version(site: Option<&SitePlan>, route: Option<&RoutePlan>) -> bool {
+    let rules = route.map(|r| &r.rules).or(site.map(|s| &s.rules));
+    rules.is_some_and(|r| r.version_shown)
+}
+
+/// How the page of a status looks.
+struct PageStyle {
+    with_id: bool,
+    /// The words are nginx's.
+    nginx: bool,
+    version: bool,
+}
+
+/// What nginx's pages call a status otherwise than RFC 9110 does (ngx_http_special_response).
+fn nginx_reason(status: u16) -> &'static str {
+    match status {
+        405 => "Not Allowed",
+        408 => "Request Time-out",
+        413 => "Request Entity Too Large",
+        414 => "Request-URI Too Large",
+        416 => "Requested Range Not Satisfiable",
+        431 => "Request Header Or Cookie Too Large",
+        503 => "Service Temporarily Unavailable",
+        504 => "Gateway Time-out",
+        other => encode::reason(other),
+    }
+}
+
 /// The page of a status. Nothing of the request is repeated in it but the id.
-fn page(tx: &Tx, with_id: bool, reply: &Reply<'_>) -> Vec<u8> {
+fn page(tx: &Tx, style: &PageStyle, reply: &Reply<'_>) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);
-    let reason = encode::reason(reply.status);
+    let reason = match style.nginx {
+        true => nginx_reason(reply.status),
+        false => encode::reason(reply.status),
+    };
     let status = reply.status;
     let _ = write!(
         out,
@@ -132,14 +173,19 @@ fn page(tx: &Tx, with_id: bool, reply: &Reply<'_>) -> Vec<u8> {
     if !reply.note.is_empty() {
         let _ = write!(out, "<center><p>{}</p></center>\r\n", reply.note);
     }
-    if with_id && tx.has_id && status >= 400 {
+    if style.with_id && tx.has_id && status >= 400 {
         let _ = write!(
             out,
             "<center><p>Request id: {}</p></center>\r\n",
             String::from_utf8_lossy(&tx.id)
         );
     }
-    out.extend_from_slice(b"<hr><center>seawall</center>\r\n</body>\r\n</html>\r\n");
+    let name = if style.version {
+        NAME_AND_VERSION
+    } else {
+        NAME
+    };
+    let _ = write!(out, "<hr><center>{name}</center>\r\n</body>\r\n</html>\r\n");
     out
 }
 
@@ -172,7 +218,10 @@ impl Client {
         tx.out.extend_from_slice(&lines);
         tx.lines = lines;
         if !has_line(&tx.lines, b"server") {
-            tx.out.extend_from_slice(b"Server: seawall\r\n");
+            tx.out.extend_from_slice(match shows_version(site, route) {
+                false => b"Server: seawall\r\n",
+                true => concat!("Server: seawall/", env!("CARGO_PKG_VERSION"), "\r\n").as_bytes(),
+            });
         }
         if !has_line(&tx.lines, b"date") {
             tx.out.extend_from_slice(b"Date: ");
@@ -182,6 +231,7 @@ impl Client {
         if let Some((name, ids)) = tx.waf_report.take() {
             encode::field(&mut tx.out, name.as_bytes(), ids.as_bytes());
         }
+        tx.out.extend_from_slice(&tx.limit_lines);
         if let Some(granted) = &tx.granted {
             tx.out.extend_from_slice(&granted.response_lines);
         }
@@ -334,6 +384,8 @@ impl Client {
             data = data.get(taken..).unwrap_or_default();
             let over = data.is_empty();
             if over && then == Then::End {
+                // Its place among the encoders is free before the client can know of it.
+                drop(filters);
                 return self.put(tx, &out, true).await;
             }
             if !out.is_empty() {
@@ -348,6 +400,18 @@ impl Client {
 
     async fn put(&mut self, tx: &mut Tx, data: &[u8], last: bool) -> Result<(), ClientError> {
         let data = if self.bodiless { &[] } else { data };
+        match self.pace {
+            None => self.put_now(tx, data, last).await,
+            Some(pace) => Box::pin(self.put_paced(tx, pace, data, last)).await,
+        }
+    }
+
+    pub(super) async fn put_now(
+        &mut self,
+        tx: &mut Tx,
+        data: &[u8],
+        last: bool,
+    ) -> Result<(), ClientError> {
         if self.io.is_stream() {
             return self.put_stream(tx, data, last).await;
         }
@@ -526,9 +590,14 @@ mod tests {
     fn an_error_page_repeats_nothing_of_the_request() {
         let mut tx = Tx::default();
         tx.ensure_id(|| 7);
+        let style = PageStyle {
+            with_id: true,
+            nginx: false,
+            version: false,
+        };
         let body = page(
             &tx,
-            true,
+            &style,
             &Reply {
                 note: "Blocked.",
                 ..Reply::error(403)

@@ -22,6 +22,9 @@ pub fn is_wanted(cx: &Cx<'_>, route: &RoutePlan, proxy: &ProxyPlan) -> bool {
     if !cx.client.body.is_present() || cx.client.body.is_done() {
         return false;
     }
+    if proxy.body.is_some() || proxy.no_body || route.body_files.is_some() {
+        return true;
+    }
     match (route.request_buffering, cx.tx.head.framing) {
         (RequestBuffering::Never, _) => false,
         (_, Framing::Length(n)) if n <= MEMORY_BYTES as u64 => true,
@@ -63,6 +66,25 @@ pub async fn hold(
     if !batch.is_empty() {
         spool = write(spool, batch).await?;
     }
+    keep(cx, route, spool).await
+}
+
+/// What the variables about the body speak of.
+async fn keep(cx: &mut Cx<'_>, route: &RoutePlan, spool: Spool) -> Result<Spool, FetchError> {
+    let Some(files) = &route.body_files else {
+        if cx.plan.names_body {
+            cx.tx.body_kept = spool.in_memory().map(<[u8]>::to_vec);
+        }
+        return Ok(spool);
+    };
+    let (directory, stays) = (files.directory.clone(), files.stay);
+    let work = tokio::task::spawn_blocking(move || {
+        let file = spool.save(&directory, stays)?;
+        Ok((spool, file))
+    });
+    let done = work.await.map_err(std::io::Error::other).flatten();
+    let (spool, file) = done.map_err(failed)?;
+    cx.tx.body_file = Some(file);
     Ok(spool)
 }
 

@@ -13,6 +13,7 @@ pub use fastcgi::fastcgi;
 pub use files::ranges;
 pub use files::{OpenFiles, files, kept, tries, type_of};
 pub use fixed::{absolute_location, fixed};
+pub use hold::hold;
 pub use intercept::{divert, diverts, leads};
 pub use proxy::{exchange_error, pass_through, proxy, proxy_told};
 

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     caching::{self, Told},
-    client::{ClientError, Length, Reply, remove_lines},
+    client::{ClientError, Length, Pace, Reply, remove_lines},
     log_error,
     origin::{self, Answer, Built, Conditional, FetchError, OutBody},
     pipeline::Cx,
@@ -19,7 +19,7 @@ use crate::{
     timer::Timer,
     tx::OriginScratch,
 };
-use seawall_http::Framing;
+use seawall_http::{Framing, Method, Name, encode};
 use std::{future::poll_fn, ops::Range, pin::pin, sync::Arc, task::Poll};
 
 /// Passes the request on and the response back.
@@ -102,9 +102,10 @@ async fn exchange(
     } else {
         spool
     };
+    let (spool, own) = own_body(cx, plan, spool)?;
     let whole = spool
         .as_ref()
-        .filter(|_| cx.client.body.is_done())
+        .filter(|_| own || cx.client.body.is_done())
         .map(Spool::len);
     let mut out = std::mem::take(&mut scratch.out);
     let built = origin::build(cx, plan, &Conditional::Client, whole, &mut out);
@@ -114,17 +115,22 @@ async fn exchange(
         return reply.map_err(FetchError::Client);
     }
     scratch.asked = origin::asked(cx, plan, &scratch.out);
+    scratch.retry.clone_from(&plan.retry);
+    scratch.ignored = plan.passing.as_ref().map_or(0, |p| p.ignored);
     let pool = plan.choose_pool(cx);
     scratch.asked.splices = splice::may(cx, &pool);
     scratch.bound = sticky::bind(cx, &pool);
-    let method = cx.tx.head.method;
+    let method = match plan.method {
+        None => cx.tx.head.method,
+        Some(_) => method_of(&scratch.out),
+    };
     let chunked = cx.tx.head.framing == Framing::Chunked;
     let limit = route.body_limit;
     let mut tries = std::mem::take(&mut cx.tx.tries);
     cx.tx.step = Step::Exchange;
     let timer = cx.client.timer.clone();
     let body = match (&spool, whole) {
-        _ if !cx.client.body.is_present() => OutBody::Bare {
+        _ if !own && (plan.no_body || !cx.client.body.is_present()) => OutBody::Bare {
             client: cx.client,
             tx: cx.tx,
         },
@@ -175,6 +181,29 @@ async fn exchange(
     pass_through(cx, route, plan.pass_trailers, answer, scratch, told).await
 }
 
+/// The body of the configuration in place of the client's, which is read before and thrown away; true if there is one.
+fn own_body(
+    cx: &mut Cx<'_>,
+    plan: &ProxyPlan,
+    held: Option<Spool>,
+) -> Result<(Option<Spool>, bool), FetchError> {
+    let Some(body) = &plan.body else {
+        return Ok((held.filter(|_| !plan.no_body), false));
+    };
+    let (mut bytes, mut spool) = (Vec::new(), Spool::new());
+    body.render(&cx.scope(), &mut bytes);
+    spool
+        .push(&bytes)
+        .map_err(|e| FetchError::Failed(e.to_string()))?;
+    Ok((Some(spool), true))
+}
+
+/// The method of a request as it was built.
+fn method_of(request: &[u8]) -> Method {
+    let text = request.split(|b| *b == b' ').next();
+    Method::lookup(text.unwrap_or_default())
+}
+
 /// Answers 101 and carries bytes both ways until both ends are done.
 async fn switch(
     cx: &mut Cx<'_>,
@@ -210,6 +239,42 @@ async fn switch(
     Ok(())
 }
 
+/// What an origin says to us about its response.
+const SPEAKS: u128 = 1 << Name::XAccelLimitRate as u8 | 1 << Name::XAccelCharset as u8;
+
+/// Heeds what an origin says of the speed and the charset of its response (ngx_http_upstream_module).
+fn heed(cx: &mut Cx<'_>, fields: seawall_http::Fields<'_>) {
+    let text = |name| std::str::from_utf8(fields.get(name).unwrap_or_default()).ok();
+    if let Some(rate) = text(Name::XAccelLimitRate).and_then(|text| text.parse().ok()) {
+        let after = cx.client.pace.map_or(0, |pace| pace.after);
+        cx.client.pace = (rate > 0).then_some(Pace { rate, after });
+    }
+    if let Some(charset) = fields.get(Name::XAccelCharset).filter(|c| !c.is_empty())
+        && let Some(kind) = fields.get(Name::ContentType)
+    {
+        let kind = kind.split(|b| *b == b';').next().unwrap_or_default();
+        remove_lines(&mut cx.tx.lines, b"content-type");
+        let kind = [kind, b"; charset=", charset].concat();
+        encode::field(&mut cx.tx.lines, b"Content-Type", &kind);
+    }
+}
+
+/// What speaks to a proxy is not for the client, though it is not heeded.
+fn hide_ignored(lines: &mut Vec<u8>, ignored: u128, pass: &[Box<[u8]>]) {
+    const OURS: [(Name, &[u8]); 5] = [
+        (Name::XAccelExpires, b"x-accel-expires"),
+        (Name::XAccelRedirect, b"x-accel-redirect"),
+        (Name::XAccelBuffering, b"x-accel-buffering"),
+        (Name::XAccelLimitRate, b"x-accel-limit-rate"),
+        (Name::XAccelCharset, b"x-accel-charset"),
+    ];
+    for (id, name) in OURS {
+        if ignored & id.bit() != 0 && !pass.iter().any(|p| **p == *name) {
+            remove_lines(lines, name);
+        }
+    }
+}
+
 /// Composes the client's head from the origin's.
 fn begin(
     cx: &mut Cx<'_>,
@@ -234,6 +299,17 @@ fn begin(
         for name in &plan.hide {
             remove_lines(&mut cx.tx.lines, name);
         }
+    }
+    let fields = head.fields(scratch.rb.bytes());
+    if fields.present & SPEAKS != 0 {
+        heed(cx, fields);
+    }
+    if let Some(rules) = origin::rules(route) {
+        origin::pass_more(rules, fields, &mut cx.tx.lines);
+        if rules.ignored != 0 {
+            hide_ignored(&mut cx.tx.lines, rules.ignored, &rules.pass);
+        }
+        origin::adjust(cx, route);
     }
     if let Some(told) = told {
         told.line(&mut cx.tx.lines);
@@ -292,7 +368,8 @@ async fn stream_body(
         let piece = if copied.is_some() {
             Some(0..0)
         } else if at_once {
-            answer.next(&timer, &mut scratch.rb).await?
+            let next = answer.next(&timer, &mut scratch.rb);
+            cx.client.unless_left(cx.tx, next).await??
         } else {
             Box::pin(next_or_flush(cx, &mut answer, &timer, scratch)).await?
         };
@@ -372,7 +449,7 @@ async fn next_or_flush(
         cx.client.send(cx.tx, b"").await?;
     }
     timer.set(between_bytes);
-    next.await
+    cx.client.unless_left(cx.tx, next).await?
 }
 
 /// Sends an origin's response to the client as it comes.

@@ -34,6 +34,7 @@ pub fn is_worth(cx: &Cx<'_>, answer: &Answer, scratch: &OriginScratch) -> bool {
     answer.ahead_of(&scratch.rb) >= LEAST_BYTES
         && cx.tx.filters.is_empty()
         && cx.tx.sent == 0
+        && !answer.is_uploading()
         && cx.client.takes_files()
         && !cx.client.bodiless
 }
@@ -84,7 +85,8 @@ async fn carry(
         }
         timer.set(answer.between_bytes());
         let filled = timer.guard(poll_fn(|task| answer.poll_fill(task, pipe)));
-        filled.await.map_err(|_| FetchError::TimedOut)??;
+        let filled = cx.client.unless_left(cx.tx, filled).await?;
+        filled.map_err(|_| FetchError::TimedOut)??;
     }
 }
 

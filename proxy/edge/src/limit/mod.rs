@@ -59,6 +59,7 @@ pub async fn rate(cx: &mut Cx<'_>, route: &RoutePlan) -> Result<Option<Outcome>,
     let mut wait = Duration::ZERO;
     let mut counted: Vec<(&RateLimitPlan, u64)> = Vec::new();
     let mut key = Vec::new();
+    let mut tightest: Option<(&RateLimitPlan, Decision)> = None;
     for limit in &route.rate_limits {
         key.clear();
         limit.key.render(&cx.scope(), &mut key);
@@ -67,6 +68,9 @@ pub async fn rate(cx: &mut Cx<'_>, route: &RoutePlan) -> Result<Option<Outcome>,
         }
         let hash = limit.keys.hash(&key);
         let decision = limit.keys.table.check(&limit.limit, now, hash, 1);
+        if limit.fields && tightest.is_none_or(|(_, d)| decision.remaining < d.remaining) {
+            tightest = Some((limit, decision));
+        }
         match decision.verdict {
             Verdict::Pass => counted.push((limit, hash)),
             Verdict::Delay(by) => {
@@ -90,6 +94,9 @@ pub async fn rate(cx: &mut Cx<'_>, route: &RoutePlan) -> Result<Option<Outcome>,
             }
         }
     }
+    if let Some((limit, decision)) = tightest {
+        tell(limit, &decision, &mut cx.tx.limit_lines);
+    }
     if wait.is_zero() {
         return Ok(None);
     }
@@ -105,7 +112,8 @@ pub async fn rate(cx: &mut Cx<'_>, route: &RoutePlan) -> Result<Option<Outcome>,
             .map(|()| Some(Outcome::Done));
     };
     limit.metrics.delayed.inc();
-    tokio::time::sleep(wait).await;
+    let waited = tokio::time::sleep(wait);
+    cx.client.unless_left(cx.tx, waited).await?;
     cx.tx.now_ms = crate::clock::now_ms();
     Ok(None)
 }
@@ -147,6 +155,24 @@ fn lower(level: LogLevel) -> LogLevel {
     }
 }
 
+/// Rounded up: who comes back at the time said is let in.
+fn seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+}
+
+/// By what the limit is, and what is left of it.
+fn tell(limit: &RateLimitPlan, decision: &Decision, lines: &mut Vec<u8>) {
+    // Writing to memory does not fail.
+    let _ = write!(
+        lines,
+        "RateLimit-Policy: \"default\";q={};w={}\r\nRateLimit: \"default\";r={};t={}\r\n",
+        decision.limit,
+        seconds(limit.window).max(1),
+        decision.remaining,
+        seconds(decision.reset)
+    );
+}
+
 /// The answer says when to come back, and by what the limit is (draft-ietf-httpapi-ratelimit-headers).
 async fn refuse(
     cx: &mut Cx<'_>,
@@ -161,19 +187,10 @@ async fn refuse(
             .await
             .map(|()| Some(Outcome::Done));
     }
-    // Rounded up: who comes back at the time said is let in.
-    let seconds = |d: Duration| d.as_secs() + u64::from(d.subsec_nanos() > 0);
     let mut lines = Vec::with_capacity(128);
     // Writing to memory does not fail.
-    let _ = write!(
-        lines,
-        "Retry-After: {}\r\nRateLimit-Policy: \"default\";q={};w={}\r\nRateLimit: \"default\";r={};t={}\r\n",
-        seconds(retry_after).max(1),
-        decision.limit,
-        seconds(limit.window).max(1),
-        decision.remaining,
-        seconds(decision.reset)
-    );
+    let _ = write!(lines, "Retry-After: {}\r\n", seconds(retry_after).max(1));
+    tell(limit, decision, &mut lines);
     let reply = Reply {
         lines: &lines,
         ..Reply::error(limit.status)

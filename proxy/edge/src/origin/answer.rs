@@ -1,6 +1,11 @@
 //! A response on its way from an origin: its head has come, its body follows on the same connection.
 
-use super::{exchange::FetchError, http2::Incoming, io::OriginIo};
+use super::{
+    exchange::FetchError,
+    http2::Incoming,
+    io::OriginIo,
+    upload::{Upload, UploadError},
+};
 use crate::{
     client::Client,
     io::ReadBuffer,
@@ -13,12 +18,14 @@ use seawall_balance::Lease;
 use seawall_http::BodyDecoder;
 use seawall_sys::splice::Pipe;
 use std::{
+    future::poll_fn,
     ops::Range,
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 /// First read of a response.
 pub(super) const HEAD_READ_BYTES: usize = 4 * 1024;
@@ -50,6 +57,8 @@ pub(super) struct Http1Body {
     pub(super) decoder: BodyDecoder,
     pub(super) body_at: usize,
     pub(super) head_len: usize,
+    /// The rest of the request's body, while it is not over.
+    pub(super) upload: Option<Box<Upload>>,
     pub(super) keep: bool,
 }
 
@@ -75,7 +84,7 @@ impl Answer {
     /// Whether the request's body is still on its way: then [`next_both_ways`](Self::next_both_ways) is to be asked.
     pub fn is_uploading(&self) -> bool {
         match &self.from {
-            Source::Http1(_) => false,
+            Source::Http1(body) => body.upload.is_some(),
             Source::Http2(incoming) => incoming.is_uploading(),
         }
     }
@@ -108,7 +117,10 @@ impl Answer {
         rb: &mut ReadBuffer,
     ) -> Result<Option<Range<usize>>, FetchError> {
         match &mut self.from {
-            Source::Http1(body) => body.next(&client.timer, self.between_bytes, rb).await,
+            Source::Http1(body) => {
+                body.next_both_ways(client, tx, self.between_bytes, rb)
+                    .await
+            }
             Source::Http2(incoming) => {
                 incoming
                     .next_both_ways(client, tx, self.between_bytes, rb)
@@ -236,52 +248,119 @@ impl Http1Body {
         rb: &mut ReadBuffer,
     ) -> Result<Option<Range<usize>>, FetchError> {
         loop {
-            let unread = rb.bytes().get(self.body_at..).unwrap_or_default();
-            if !unread.is_empty() || self.decoder.is_done() {
-                let decoded = self
-                    .decoder
-                    .decode(unread)
-                    .map_err(|e| FetchError::Invalid(e.as_str()))?;
-                let start = self.body_at + decoded.data.start;
-                let data = start..start + decoded.data.len();
-                self.body_at += decoded.consumed;
-                if !data.is_empty() {
-                    return Ok(Some(data));
-                }
-                if self.decoder.is_done() {
-                    return Ok(None);
-                }
-                if decoded.consumed > 0 {
-                    continue;
-                }
+            if let Some(piece) = self.take(rb)? {
+                return Ok(piece);
             }
-            if self.body_at == rb.len() {
-                rb.truncate(self.head_len);
-                self.body_at = self.head_len;
-            }
-            let large = self
-                .decoder
-                .remaining_hint()
-                .is_none_or(|n| n > HEAD_READ_BYTES as u64);
-            rb.reserve(if large {
-                BODY_READ_BYTES
-            } else {
-                HEAD_READ_BYTES
-            });
             timer.set(between_bytes);
             let n = match timer.guard(self.io.read(rb.free())).await {
                 Err(_) => return Err(FetchError::TimedOut),
                 Ok(Err(e)) => return Err(FetchError::Failed(e.to_string())),
                 Ok(Ok(n)) => n,
             };
-            if n == 0 {
-                self.keep = false;
-                self.decoder
-                    .on_eof()
-                    .map_err(|e| FetchError::Invalid(e.as_str()))?;
+            if self.filled(rb, n)? {
                 return Ok(None);
             }
-            rb.filled(n);
+        }
+    }
+
+    /// The next piece of what was read, or the end; `None` where more is to be read, and there is room for it.
+    fn take(&mut self, rb: &mut ReadBuffer) -> Result<Option<Option<Range<usize>>>, FetchError> {
+        loop {
+            let unread = rb.bytes().get(self.body_at..).unwrap_or_default();
+            if unread.is_empty() && !self.decoder.is_done() {
+                break;
+            }
+            let decoded = self
+                .decoder
+                .decode(unread)
+                .map_err(|e| FetchError::Invalid(e.as_str()))?;
+            let start = self.body_at + decoded.data.start;
+            let data = start..start + decoded.data.len();
+            self.body_at += decoded.consumed;
+            if !data.is_empty() {
+                return Ok(Some(Some(data)));
+            }
+            if self.decoder.is_done() {
+                return Ok(Some(None));
+            }
+            if decoded.consumed == 0 {
+                break;
+            }
+        }
+        if self.body_at == rb.len() {
+            rb.truncate(self.head_len);
+            self.body_at = self.head_len;
+        }
+        let large = self
+            .decoder
+            .remaining_hint()
+            .is_none_or(|n| n > HEAD_READ_BYTES as u64);
+        rb.reserve(if large {
+            BODY_READ_BYTES
+        } else {
+            HEAD_READ_BYTES
+        });
+        Ok(None)
+    }
+
+    /// `n` bytes were read. True at the end.
+    fn filled(&mut self, rb: &mut ReadBuffer, n: usize) -> Result<bool, FetchError> {
+        rb.filled(n);
+        if n == 0 {
+            self.keep = false;
+            self.decoder
+                .on_eof()
+                .map_err(|e| FetchError::Invalid(e.as_str()))?;
+        }
+        Ok(n == 0)
+    }
+
+    /// As [`next`](Self::next), while the rest of the request's body goes the other way. Its end, should the response be
+    /// over before, is nobody's loss: the connection is not kept.
+    async fn next_both_ways(
+        &mut self,
+        client: &mut Client,
+        tx: &mut Tx,
+        between_bytes: Duration,
+        rb: &mut ReadBuffer,
+    ) -> Result<Option<Range<usize>>, FetchError> {
+        let timer = client.timer.clone();
+        timer.set(between_bytes);
+        loop {
+            if let Some(piece) = self.take(rb)? {
+                return Ok(piece);
+            }
+            let read = poll_fn(|cx| {
+                let mut free = ReadBuf::new(rb.free());
+                if let Poll::Ready(read) = Pin::new(&mut self.io).poll_read(cx, &mut free) {
+                    let n = free.filled().len();
+                    return Poll::Ready(match read {
+                        Ok(()) => Ok(n),
+                        Err(e) => Err(FetchError::Failed(e.to_string())),
+                    });
+                }
+                if let Some(upload) = &mut self.upload {
+                    match upload.poll(cx, &mut self.io, client, tx, &timer) {
+                        Poll::Ready(Ok(()) | Err(UploadError::Refused(_))) => self.upload = None,
+                        Poll::Ready(Err(UploadError::Client(e))) => {
+                            return Poll::Ready(Err(FetchError::Client(e)));
+                        }
+                        Poll::Ready(Err(UploadError::TooLarge)) => {
+                            return Poll::Ready(Err(FetchError::TooLarge));
+                        }
+                        Poll::Ready(Err(UploadError::Lost(e))) => {
+                            return Poll::Ready(Err(FetchError::Failed(e.to_string())));
+                        }
+                        Poll::Pending => {}
+                    }
+                }
+                timer.poll_elapsed(cx).map(|_| Err(FetchError::TimedOut))
+            });
+            let n = read.await?;
+            timer.set(between_bytes);
+            if self.filled(rb, n)? {
+                return Ok(None);
+            }
         }
     }
 

@@ -1,34 +1,34 @@
 //! One attempt at one server: connect, send the request, receive the head of the response.
 
 use super::{
-    answer::{Answer, BODY_READ_BYTES, HEAD_READ_BYTES, Http1Body, SHORT_READ_BYTES, Source},
+    answer::{Answer, HEAD_READ_BYTES, Http1Body, SHORT_READ_BYTES, Source},
     exchange::OutBody,
     fastcgi, http2,
     io::OriginIo,
     preface::preface,
     request::says,
     response::pass_lines,
+    upload::{self, Upload, UploadError},
 };
 use crate::{
     client::ClientError,
     io::ReadBuffer,
     local::Local,
     log_error,
-    plan::{OriginPeer, PoolPlan},
+    plan::{OriginPeer, PoolPlan, RetryPlan},
     spool::Spool,
-    timer::Timer,
+    timer::{Elapsed, Timer},
     tx::{OriginScratch, Try},
 };
 use seawall_balance::{Lease, Outcome, Tried};
 use seawall_conf::model::Timeouts;
-use seawall_http::{
-    BodyDecoder, HeadLimits, Method, ResponseHead, ResponseTo, encode, parse_response,
-};
+use seawall_http::{BodyDecoder, HeadLimits, Method, ResponseHead, ResponseTo, parse_response};
 use smallvec::SmallVec;
 use std::{
-    future::poll_fn,
-    pin::Pin,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
     sync::Arc,
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 use tokio::io::{AsyncRead, AsyncWriteExt, ReadBuf};
@@ -43,6 +43,8 @@ pub(super) struct Attempt<'a> {
     pub(super) pool: &'a Arc<PoolPlan>,
     pub(super) method: Method,
     pub(super) timeouts: &'a Timeouts,
+    /// Retries in place of the pool's.
+    pub(super) retry: Option<&'a RetryPlan>,
 }
 
 /// What went wrong with one attempt.
@@ -71,32 +73,35 @@ pub(super) fn is_unasked(status: u16, request: &[u8]) -> bool {
 }
 
 /// Reads what has come of a head. While nothing has, no buffer is held: origins may take their time.
-fn read_head(
+fn poll_head(
+    cx: &mut Context<'_>,
     local: &Local,
     stream: &mut OriginIo,
     rb: &mut ReadBuffer,
     short: bool,
-) -> impl Future<Output = std::io::Result<usize>> {
-    poll_fn(move |cx| {
-        local.lend_read(rb);
-        rb.reserve(HEAD_READ_BYTES);
-        let free = rb.free();
-        let most = if short {
-            free.len().min(SHORT_READ_BYTES)
-        } else {
-            free.len()
-        };
-        let mut free = ReadBuf::new(free.get_mut(..most).unwrap_or_default());
-        let read = Pin::new(&mut *stream).poll_read(cx, &mut free);
-        let n = free.filled().len();
-        if read.is_pending() && rb.is_empty() {
-            local.give_read(rb);
-        }
-        read.map_ok(|()| n)
-    })
+) -> Poll<std::io::Result<usize>> {
+    local.lend_read(rb);
+    rb.reserve(HEAD_READ_BYTES);
+    let free = rb.free();
+    let most = if short {
+        free.len().min(SHORT_READ_BYTES)
+    } else {
+        free.len()
+    };
+    let mut free = ReadBuf::new(free.get_mut(..most).unwrap_or_default());
+    let read = Pin::new(stream).poll_read(cx, &mut free);
+    let n = free.filled().len();
+    if read.is_pending() && rb.is_empty() {
+        local.give_read(rb);
+    }
+    read.map_ok(|()| n)
 }
 
 impl Attempt<'_> {
+    pub(super) fn retry(&self) -> &RetryPlan {
+        self.retry.unwrap_or(&self.pool.retry)
+    }
+
     pub(super) fn text(&self, index: usize) -> &str {
         self.pool.peers.get(index).map_or("", |p| &p.text)
     }
@@ -125,7 +130,7 @@ impl Attempt<'_> {
 
     /// Another server is there, it is not too late, and the budget allows it.
     pub(super) fn may_retry(&self, attempts: u32, started: Instant, tried: &Tried) -> bool {
-        let retry = &self.pool.retry;
+        let retry = self.retry();
         let is_late = !retry.within.is_zero() && started.elapsed() >= retry.within;
         if attempts >= retry.attempts || is_late || tried.len() >= self.pool.peers.len() {
             return false;
@@ -198,29 +203,73 @@ impl Attempt<'_> {
         if fastcgi::is_job(&scratch.out) {
             stream = stream.fastcgi(&self.local.shared);
         }
-        let sent = self.send(&mut stream, &scratch.out, body, sent_body).await;
-        let whole = sent.is_ok();
-        match sent {
+        let mut whole = true;
+        match self.send(&mut stream, &scratch.out, body).await {
             Ok(()) => {}
-            Err(Failure::Broken(_)) if reused && !*sent_body => return Err(Failure::Stale),
+            Err(Failure::Broken(_)) if reused => return Err(Failure::Stale),
             // An origin that refuses a body may answer and close while we still send: its answer counts.
-            Err(Failure::Broken(_)) if *sent_body => {}
+            Err(Failure::Broken(_)) if !body.is_none() => whole = false,
             Err(e) => return Err(e),
         }
-        let keep = self.receive(&mut stream, scratch, reused, body).await?;
-        let (framing, head_len) = match &scratch.head {
-            Some(head) => (head.framing, head.len),
-            None => (seawall_http::Framing::None, 0),
+        let mut upload = whole.then(|| self.upload(body, sent_body)).flatten();
+        let keep = self
+            .receive(
+                &mut stream,
+                scratch,
+                reused && !*sent_body,
+                body,
+                &mut upload,
+            )
+            .await?;
+        let (framing, head_len, status) = match &scratch.head {
+            Some(head) => (head.framing, head.len, head.status),
+            None => (seawall_http::Framing::None, 0, 0),
         };
+        let cut = upload.as_ref().is_some_and(|u| u.is_refused()) || status >= 400;
+        whole &= upload.is_none();
+        if cut {
+            // Whoever refuses reads no more, and it does not help to send it (RFC 9112 §9.5).
+            upload = None;
+        }
+        if let Some((client, _)) = body.asker().filter(|_| cut) {
+            client.keep_alive &= client.may_drain();
+        }
         Ok(Source::Http1(Http1Body {
             io: stream,
             decoder: BodyDecoder::new(framing),
             body_at: head_len,
             head_len,
+            upload: upload.map(Box::new),
             // A body that broke off leaves a connection that cannot carry another request; one that began with a PROXY
             // header is one client's.
             keep: keep && whole && self.pool.wire.proxy_protocol.is_none(),
         }))
+    }
+
+    /// What is left to send behind the head, beside the answer.
+    fn upload(&self, body: &OutBody<'_>, sent_body: &mut bool) -> Option<Upload> {
+        let between = self.timeouts.between_bytes;
+        match body {
+            OutBody::None | OutBody::Bare { .. } => None,
+            OutBody::Held { spool, .. } | OutBody::Kept { spool }
+                if spool.in_memory().is_some() =>
+            {
+                None
+            }
+            OutBody::Held { spool, .. } | OutBody::Kept { spool } => {
+                Some(Upload::held(spool.share(), between))
+            }
+            OutBody::Client {
+                spool,
+                chunked,
+                limit,
+                ..
+            } => {
+                *sent_body = true;
+                let spool = spool.as_ref().map(Spool::share);
+                Some(Upload::following(spool, *chunked, *limit, between))
+            }
+        }
     }
 
     async fn exchange_http2(
@@ -265,7 +314,7 @@ impl Attempt<'_> {
             peer,
             first.as_deref().unwrap_or_default(),
         ));
-        match self.timer.guard(connect).await {
+        match guard_left(self.timer, body, connect).await? {
             Ok(Ok(io)) => {
                 metrics.connects.inc();
                 Ok((io, false))
@@ -282,91 +331,19 @@ impl Attempt<'_> {
         }
     }
 
+    /// Sends the head, and a small body that is here already.
     async fn send(
         &self,
         stream: &mut OriginIo,
         head: &[u8],
-        body: &mut OutBody<'_>,
-        sent_body: &mut bool,
+        body: &OutBody<'_>,
     ) -> Result<(), Failure> {
-        self.write(stream, head).await?;
-        match body {
-            OutBody::None | OutBody::Bare { .. } => {}
-            OutBody::Held { spool, .. } => self.write_spool(stream, spool, false).await?,
-            OutBody::Client {
-                client,
-                tx,
-                spool,
-                chunked,
-                limit,
-            } => {
-                *sent_body = true;
-                if let Some(spool) = spool {
-                    self.write_spool(stream, spool, *chunked).await?;
-                }
-                while let Some(range) = client.next_chunk(tx).await.map_err(Failure::Client)? {
-                    if limit.is_some_and(|limit| tx.body_read > limit) {
-                        client.keep_alive = false;
-                        return Err(Failure::TooLarge);
-                    }
-                    let data = tx.rb.bytes().get(range).unwrap_or_default();
-                    self.write_chunk(stream, data, *chunked).await?;
-                }
-                if *chunked {
-                    self.write_last(stream, client.body.trailers()).await?;
-                }
-            }
-        }
+        let behind = body.held().and_then(Spool::in_memory).unwrap_or_default();
+        let mut written = 0;
+        let parts = [head, behind, &[]];
+        let write = poll_fn(|cx| upload::poll_write_parts(cx, stream, parts, &mut written));
+        self.guard(write, self.timeouts.between_bytes).await?;
         self.guard(stream.flush(), self.timeouts.between_bytes)
-            .await
-    }
-
-    async fn write_spool(
-        &self,
-        stream: &mut OriginIo,
-        spool: &Spool,
-        chunked: bool,
-    ) -> Result<(), Failure> {
-        let mut at = 0;
-        while at < spool.len() {
-            let piece = spool
-                .piece_later(at, BODY_READ_BYTES)
-                .await
-                .map_err(|e| Failure::Broken(e.to_string()))?;
-            at += piece.len() as u64;
-            self.write_chunk(stream, &piece, chunked).await?;
-        }
-        Ok(())
-    }
-
-    /// Ends a chunked body; `trailers` are whole lines.
-    async fn write_last(&self, stream: &mut OriginIo, trailers: &[u8]) -> Result<(), Failure> {
-        if trailers.is_empty() {
-            return self.write(stream, encode::LAST_CHUNK).await;
-        }
-        let last = [b"0\r\n", trailers, b"\r\n"].concat();
-        self.write(stream, &last).await
-    }
-
-    async fn write_chunk(
-        &self,
-        stream: &mut OriginIo,
-        data: &[u8],
-        chunked: bool,
-    ) -> Result<(), Failure> {
-        if !chunked {
-            return self.write(stream, data).await;
-        }
-        // Beside its frame, not copied into it.
-        let mut head = Vec::with_capacity(20);
-        encode::chunk_head(&mut head, data.len());
-        let parts = [&head, data, encode::CHUNK_END];
-        self.guard(write_parts(stream, parts), self.timeouts.between_bytes)
-            .await
-    }
-
-    async fn write(&self, stream: &mut OriginIo, bytes: &[u8]) -> Result<(), Failure> {
-        self.guard(stream.write_all(bytes), self.timeouts.between_bytes)
             .await
     }
 
@@ -386,13 +363,14 @@ impl Attempt<'_> {
         }
     }
 
-    /// Receives the head of the final response; whether the connection may be kept.
+    /// Receives the head of the final response, while the body is sent; whether the connection may be kept.
     async fn receive(
         &self,
         stream: &mut OriginIo,
         scratch: &mut OriginScratch,
         reused: bool,
         body: &mut OutBody<'_>,
+        upload: &mut Option<Upload>,
     ) -> Result<bool, Failure> {
         let OriginScratch {
             rb,
@@ -410,15 +388,14 @@ impl Attempt<'_> {
         };
         let mut interim = 0;
         loop {
-            let read = self
-                .timer
-                .guard(read_head(self.local, stream, rb, asked.splices))
-                .await;
-            let n = match read {
-                Err(_) => {
-                    self.pool.metrics.timeouts.inc();
-                    return Err(Failure::TimedOut);
+            let read = poll_fn(|cx| {
+                if let Poll::Ready(read) = poll_head(cx, self.local, stream, rb, asked.splices) {
+                    return Poll::Ready(Ok(read));
                 }
+                self.poll_meanwhile(cx, stream, body, upload).map(Err)
+            });
+            let n = match read.await {
+                Err(failure) => return Err(failure),
                 Ok(Err(_)) | Ok(Ok(0)) if reused && rb.is_empty() && interim == 0 => {
                     return Err(Failure::Stale);
                 }
@@ -454,6 +431,43 @@ impl Attempt<'_> {
         }
     }
 
+    /// What goes on while an answer is waited for: the body is sent, the client may leave, time passes. Ready with what
+    /// ends the waiting.
+    fn poll_meanwhile(
+        &self,
+        cx: &mut Context<'_>,
+        stream: &mut OriginIo,
+        body: &mut OutBody<'_>,
+        upload: &mut Option<Upload>,
+    ) -> Poll<Failure> {
+        let mut by_client = false;
+        if let Some((client, tx)) = body.asker() {
+            if let Some(sending) = upload {
+                match sending.poll(cx, stream, client, tx, self.timer) {
+                    Poll::Ready(Ok(())) => {
+                        *upload = None;
+                        self.timer.set(self.timeouts.first_byte);
+                    }
+                    Poll::Ready(Err(UploadError::Refused(_))) => {
+                        sending.refuse();
+                        self.timer.set(self.timeouts.first_byte);
+                    }
+                    Poll::Ready(Err(e)) => return Poll::Ready(failed(e)),
+                    Poll::Pending => by_client = sending.by_client,
+                }
+            } else if client.poll_left(tx, cx).is_ready() {
+                return Poll::Ready(Failure::Client(ClientError::Left));
+            }
+        }
+        self.timer.poll_elapsed(cx).map(|_| {
+            if by_client {
+                return Failure::Client(ClientError::Timeout);
+            }
+            self.pool.metrics.timeouts.inc();
+            Failure::TimedOut
+        })
+    }
+
     /// Tells the client of an interim response (RFC 9110 §15.2); what follows has its whole time again.
     async fn pass_interim(
         &self,
@@ -477,21 +491,31 @@ impl Attempt<'_> {
     }
 }
 
-/// Writes parts one after the other, as many as fit with each call.
-async fn write_parts(stream: &mut OriginIo, mut parts: [&[u8]; 3]) -> std::io::Result<()> {
-    while let Some(first) = parts.iter().position(|p| !p.is_empty()) {
-        let slices = parts.map(std::io::IoSlice::new);
-        let mut n = stream
-            .write_vectored(slices.get(first..).unwrap_or_default())
-            .await?;
-        if n == 0 {
-            return Err(std::io::ErrorKind::WriteZero.into());
-        }
-        for part in &mut parts {
-            let taken = n.min(part.len());
-            *part = part.get(taken..).unwrap_or_default();
-            n -= taken;
-        }
+fn failed(e: UploadError) -> Failure {
+    match e {
+        UploadError::Client(e) => Failure::Client(e),
+        UploadError::TooLarge => Failure::TooLarge,
+        UploadError::Refused(e) | UploadError::Lost(e) => Failure::Broken(e.to_string()),
     }
-    Ok(())
+}
+
+/// Runs a future until the timer's deadline, unless the client who asks leaves before.
+pub(super) async fn guard_left<F: Future>(
+    timer: &Timer,
+    body: &mut OutBody<'_>,
+    future: F,
+) -> Result<Result<F::Output, Elapsed>, Failure> {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        if let Poll::Ready(value) = future.as_mut().poll(cx) {
+            return Poll::Ready(Ok(Ok(value)));
+        }
+        if let Some((client, tx)) = body.asker()
+            && client.poll_left(tx, cx).is_ready()
+        {
+            return Poll::Ready(Err(Failure::Client(ClientError::Left)));
+        }
+        timer.poll_elapsed(cx).map(|late| Ok(Err(late)))
+    })
+    .await
 }

@@ -106,6 +106,11 @@ pub enum OutBody<'a> {
         /// The body.
         spool: &'a Spool,
     },
+    /// All of it is here, and there is nobody to tell.
+    Kept {
+        /// The body.
+        spool: &'a Spool,
+    },
     /// The part that was inspected, then the rest as the client sends it.
     Client {
         /// Who sends it.
@@ -125,10 +130,18 @@ impl OutBody<'_> {
     /// Who is told of interim responses.
     pub(super) fn asker(&mut self) -> Option<(&mut Client, &mut Tx)> {
         match self {
-            OutBody::None => None,
+            OutBody::None | OutBody::Kept { .. } => None,
             OutBody::Bare { client, tx }
             | OutBody::Held { client, tx, .. }
             | OutBody::Client { client, tx, .. } => Some((client, tx)),
+        }
+    }
+
+    /// All of the body, if it is here.
+    pub(super) fn held(&self) -> Option<&Spool> {
+        match self {
+            OutBody::Held { spool, .. } | OutBody::Kept { spool } => Some(spool),
+            _ => None,
         }
     }
 
@@ -150,12 +163,14 @@ pub async fn fetch(
     mut body: OutBody<'_>,
     tries: &mut SmallVec<[Try; 2]>,
 ) -> Result<Answer, FetchError> {
+    let retry = scratch.retry.take();
     let attempt = Attempt {
         local,
         timer,
         pool,
         method,
         timeouts,
+        retry: retry.as_deref(),
     };
     let breaker = pool.balancer.breaker();
     let allowed = breaker.map(|b| b.allow(Instant::now()));
@@ -165,6 +180,9 @@ pub async fn fetch(
     }
     pool.balancer.on_request();
     let result = attempt.every_server(scratch, &mut body, tries).await;
+    if let (true, Some(head)) = (scratch.ignored != 0, &mut scratch.head) {
+        head.disregard(scratch.ignored);
+    }
     if let (Some(breaker), Some(allowed)) = (breaker, allowed) {
         attempt.tell_breaker(breaker, allowed, &result, scratch);
     }
@@ -180,7 +198,7 @@ impl Attempt<'_> {
         tries: &mut SmallVec<[Try; 2]>,
     ) -> Result<Answer, FetchError> {
         let pool = self.pool;
-        let retry = &pool.retry;
+        let retry = self.retry();
         let started = Instant::now();
         let mut tried = Tried::new();
         let mut last = FetchError::NoServer;
@@ -198,7 +216,11 @@ impl Attempt<'_> {
                 Picked::Full if n > 1 => break,
                 Picked::Full => {
                     let (key, prefer) = (choice.key, choice.prefer);
-                    Box::pin(queue::wait(self, key, prefer, &tried)).await?
+                    let turn = Box::pin(queue::wait(self, key, prefer, &tried));
+                    match body.asker() {
+                        Some((client, tx)) => client.unless_left(tx, turn).await??,
+                        None => turn.await?,
+                    }
                 }
             };
             tried.insert(lease.index);
@@ -280,8 +302,8 @@ impl Attempt<'_> {
         if sent_body {
             return false;
         }
-        let idempotent = self.pool.retry.is_idempotent(self.method, &scratch.out);
-        seawall_balance::retryable(&self.pool.retry.on, idempotent, outcome, sent)
+        let idempotent = self.retry().is_idempotent(self.method, &scratch.out);
+        seawall_balance::retryable(&self.retry().on, idempotent, outcome, sent)
     }
 
     fn tell_breaker(

@@ -3,17 +3,20 @@
 mod answer;
 mod attempt;
 mod connect;
+mod dynamic;
 mod exchange;
 pub mod fastcgi;
 mod forwarding;
 mod hedge;
 mod http2;
 mod io;
+mod passing;
 mod preface;
 mod queue;
 mod request;
 mod response;
 mod tunnel;
+mod upload;
 
 use seawall_http::Name;
 
@@ -42,9 +45,11 @@ const ONE_HOP: u128 = mask(&[
 
 pub use answer::Answer;
 pub use connect::Origins;
+pub use dynamic::{Target, aim};
 pub use exchange::{FetchError, OutBody, fetch};
 pub use forwarding::is_loop;
 pub use http2::Connections as Http2Origins;
-pub use request::{Built, Conditional, asked, build, push_target};
+pub use passing::{adjust, pass_more, rules};
+pub use request::{Built, Conditional, asked, build, name_origin, push_target};
 pub use response::{pass_lines, push_trailer_names, push_upgrade};
 pub use tunnel::tunnel;

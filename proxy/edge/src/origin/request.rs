@@ -54,13 +54,16 @@ pub fn build(
     if let Some(plan) = &proxy.fastcgi {
         return super::fastcgi::build(cx, proxy, plan, conditional, length, out);
     }
-    cx.tx.proxy_host = proxy.proxy_host.clone();
-    cx.tx.proxy_port = proxy.proxy_port;
+    name_origin(cx.tx, proxy);
     out.clear();
     // A fill asks for the whole answer, whatever its first client wanted of it.
-    match conditional {
-        Conditional::Client => out.extend_from_slice(cx.tx.method_text()),
-        Conditional::Validators(..) => out.extend_from_slice(b"GET"),
+    match (conditional, &proxy.method) {
+        (_, Some(method)) => method.render(&cx.scope(), out),
+        (Conditional::Client, None) => out.extend_from_slice(cx.tx.method_text()),
+        (Conditional::Validators(..), None) => out.extend_from_slice(b"GET"),
+    }
+    if proxy.method.is_some() && !encode::is_token(out) {
+        return Built::Ambiguous;
     }
     out.push(b' ');
     let before = out.len();
@@ -78,6 +81,7 @@ pub fn build(
     }
     match (length, cx.tx.head.framing) {
         (Some(n), _) => encode::content_length(out, n),
+        (None, _) if proxy.no_body => {}
         (None, Framing::Length(n)) => encode::content_length(out, n),
         (None, Framing::Chunked) => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
         (None, _) => {}
@@ -113,7 +117,9 @@ pub(super) fn push_lines(
             seawall_cache::push_accept_encoding(&cx.tx.fields(), out);
         }
     }
-    push_fields(cx.tx, proxy, dropped, fills, out);
+    if !proxy.no_fields {
+        push_fields(cx.tx, proxy, dropped, fills, out);
+    }
     if let Conditional::Validators(etag, modified) = conditional {
         if let Some(etag) = etag {
             encode::field(out, b"If-None-Match", etag);
@@ -208,9 +214,21 @@ pub(super) fn says(head: &[u8], prefix: &[u8]) -> bool {
     })
 }
 
+/// From here on `$proxy_host` and `$proxy_port` speak of this origin.
+pub fn name_origin(tx: &mut Tx, proxy: &ProxyPlan) {
+    (tx.proxy_host, tx.proxy_port) = match tx.target.as_ref().filter(|_| proxy.dynamic.is_some()) {
+        Some(target) => (target.host.clone(), target.port),
+        None => (proxy.proxy_host.clone(), proxy.proxy_port),
+    };
+}
+
 /// Appends the target that is asked of the origin.
 pub fn push_target(cx: &Cx<'_>, proxy: &ProxyPlan, out: &mut Vec<u8>) {
     let tx = &*cx.tx;
+    let target = tx.target.as_ref().filter(|_| proxy.dynamic.is_some());
+    if let Some(uri) = target.and_then(|t| t.uri.as_ref()) {
+        return out.extend_from_slice(uri);
+    }
     match &proxy.uri {
         UriPlan::AsReceived if !tx.uri_changed && !tx.lacks_path() => {
             if tx.args_buf.is_none() {

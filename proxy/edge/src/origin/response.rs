@@ -8,6 +8,8 @@ const DROPPED: u128 = super::ONE_HOP
         Name::XAccelExpires,
         Name::XAccelRedirect,
         Name::XAccelBuffering,
+        Name::XAccelLimitRate,
+        Name::XAccelCharset,
     ]);
 
 /// Appends the lines that are passed on. nginx speaks for itself in `Server` and `Date`; our own profile passes them.

@@ -6,7 +6,7 @@
 //!
 //! Either end may finish its own direction and go on reading (half-closed). A tunnel without a byte for
 //! `timeouts.tunnel_idle` is closed; one that is half-closed, for `timeouts.between_bytes`. When the daemon stops, a
-//! tunnel may go on until the end of the drain.
+//! tunnel may go on until the end of the drain, where both sides are told that it is over (close_notify under TLS).
 
 use super::{answer::Answer, io::OriginIo};
 use crate::{
@@ -205,6 +205,7 @@ pub async fn tunnel(
     let timer = client.timer.clone();
     let metrics = &local.shared.metrics;
     metrics.tunnels.inc();
+    local.tunnels.set(local.tunnels.get() + 1);
     let mut duplex = client.duplex();
     let result = carry(
         local,
@@ -216,6 +217,7 @@ pub async fn tunnel(
     )
     .await;
     metrics.tunnels.dec();
+    local.tunnels.set(local.tunnels.get().saturating_sub(1));
     metrics.tunnel_bytes_up.inc_by(up.moved);
     metrics.tunnel_bytes_down.inc_by(down.moved);
     drop(lease);
@@ -227,6 +229,7 @@ pub async fn tunnel(
         why: match result {
             Ok(()) => "closed".to_owned(),
             Err(e) if e.kind() == io::ErrorKind::TimedOut => "timed out".to_owned(),
+            Err(_) if timer.is_cut() => "cut off at the end of the drain".to_owned(),
             Err(e) => format!("broke off ({e})"),
         },
     }
@@ -256,6 +259,9 @@ async fn carry(
                 timer.set(if half { half_closed.min(idle) } else { idle });
             }
             _ => {}
+        }
+        if timer.is_cut() {
+            return Poll::Ready(Err(io::ErrorKind::Interrupted.into()));
         }
         timer
             .poll_elapsed(cx)

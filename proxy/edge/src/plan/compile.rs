@@ -2,7 +2,8 @@
 
 use super::{
     AccessLog, CachePlan, CacheUse, CompressPlan, ContentPlan, ExposurePlan, FixedPlan, HeaderSet,
-    ListenerPlan, Plan, PoolPlan, RedirectTable, RoutePlan, SitePlan, Types, WafPlan,
+    ListenerPlan, MirrorToPlan, PacePlan, Plan, PoolPlan, RedirectTable, RoutePlan, SitePlan,
+    Types, WafPlan,
     access::{self, Credentials, GuardContext, Withheld},
     certificates, content,
     hosts::HostMap,
@@ -166,6 +167,7 @@ impl Plan {
             key_sets: credentials.fetched(),
             user_slots: user.len(),
             names_files: user.names_files(),
+            names_body: user.names_body(),
             certificates,
             client_policies,
             acme,
@@ -571,6 +573,22 @@ impl Compiler<'_> {
             || response_set.iter().any(|h| h.value.wants_id())
             || response_add.iter().any(|(h, _)| h.value.wants_id())
             || matches!(&content, ContentPlan::Proxy(p) if p.forwarding.x || p.set_headers.iter().any(|h| h.value.wants_id()));
+        let pace = policy.pace.as_ref().and_then(|pace| {
+            let after = pace.after.as_ref();
+            Some(Box::new(PacePlan {
+                rate: Template::compile(pace.rate.as_ref()?, user, &mut self.errors),
+                after: after.map(|t| Template::compile(t, user, &mut self.errors)),
+            }))
+        });
+        let mirrors = policy.mirrors.as_ref().map(|mirror| {
+            let uris = mirror.uris.iter();
+            Box::new(MirrorToPlan {
+                uris: uris
+                    .map(|uri| Template::compile(uri, user, &mut self.errors))
+                    .collect(),
+                body: mirror.body,
+            })
+        });
         RoutePlan {
             program,
             content,
@@ -580,6 +598,10 @@ impl Compiler<'_> {
             access,
             body_limit: policy.body_limit,
             request_buffering: policy.request_buffering,
+            abandons: !policy.ignore_client_abort,
+            body_files: policy.body_files.clone(),
+            pace,
+            mirrors,
             response_buffering: policy.response_buffering,
             response_set,
             response_add,
@@ -649,13 +671,13 @@ impl Compiler<'_> {
         let user = context.user;
         match content {
             Content::Proxy(proxy) => match self.pools.get(proxy.pool) {
-                Some(pool) => ContentPlan::Proxy(super::proxy::compile(
+                Some(pool) => ContentPlan::Proxy(Box::new(super::proxy::compile(
                     proxy,
                     pool.clone(),
                     &self.pools,
                     user,
                     errors,
-                )),
+                ))),
                 None => {
                     errors.error("unknown-pool", proxy.at, "this pool does not exist");
                     ContentPlan::Fixed(FixedPlan {

@@ -30,6 +30,8 @@ enum Rule {
         v6: Nets,
         default: Box<[u8]>,
     },
+    /// What a named group of a map's expression took.
+    Group { map: Arc<Computed>, name: String },
     Split {
         /// Up to which hash, and the value.
         parts: Vec<(u32, Box<[u8]>)>,
@@ -86,7 +88,20 @@ fn visit(
         }
     }
     let computed = Computed::compile(one, user, errors);
-    user.define_computed(&one.name, Arc::new(computed));
+    let computed = Arc::new(computed);
+    for name in computed.groups() {
+        if user.computed(&name).is_none() && !all.iter().any(|c| c.name == name) {
+            let group = Computed {
+                source: computed.source.clone(),
+                rule: Rule::Group {
+                    map: computed.clone(),
+                    name: name.clone(),
+                },
+            };
+            user.define_computed(&name, Arc::new(group));
+        }
+    }
+    user.define_computed(&one.name, computed);
     if let Some(state) = states.get_mut(at) {
         *state = State::Done;
     }
@@ -183,6 +198,37 @@ impl Computed {
         }
     }
 
+    /// Names of the groups of its expressions: each is a variable, too.
+    fn groups(&self) -> Vec<String> {
+        let Rule::Map { regexes, .. } = &self.rule else {
+            return Vec::new();
+        };
+        let names = regexes
+            .iter()
+            .flat_map(|(r, _)| r.capture_names().flatten());
+        names.map(str::to_owned).collect()
+    }
+
+    /// Appends what a named group took, where the expression that fits has one of this name.
+    fn render_group(&self, source: &[u8], name: &str, out: &mut Vec<u8>) {
+        let Rule::Map {
+            hostnames,
+            exact,
+            regexes,
+            ..
+        } = &self.rule
+        else {
+            return;
+        };
+        if look_up(exact, &source.to_ascii_lowercase(), *hostnames).is_some() {
+            return;
+        }
+        let found = regexes.iter().find_map(|(r, _)| r.captures(source));
+        if let Some(group) = found.as_ref().and_then(|f| f.name(name)) {
+            out.extend_from_slice(group.as_bytes());
+        }
+    }
+
     /// Whether the request id is asked for.
     pub fn wants_id(&self) -> bool {
         self.source.wants_id()
@@ -203,7 +249,7 @@ impl Computed {
                         || exact.values().any(Template::names_files)
                         || pieces().any(|p| matches!(p, Piece::Template(t) if t.names_files()))
                 }
-                Rule::Geo { .. } | Rule::Split { .. } => false,
+                Rule::Geo { .. } | Rule::Split { .. } | Rule::Group { .. } => false,
             }
     }
 
@@ -245,6 +291,7 @@ impl Computed {
                 });
                 out.extend_from_slice(found.unwrap_or(default));
             }
+            Rule::Group { map, name } => map.render_group(&source, name, out),
             Rule::Split { parts, rest } => {
                 let hash = murmur2(&source);
                 let found = parts.iter().find(|(bound, _)| hash < *bound);

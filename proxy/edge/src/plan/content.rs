@@ -31,6 +31,8 @@ pub struct ContentRules {
     pub expires: Option<ExpiresPlan>,
     /// How locations made here are completed.
     pub locations: LocationStyle,
+    /// Whether our version is said.
+    pub version_shown: bool,
     /// How files are found, opened and sent.
     pub files: FilePolicy,
     /// The same for the system's calls.
@@ -248,6 +250,7 @@ impl Context<'_> {
                 known => ExpiresPlan::Known(known.clone()),
             }),
             locations: policy.locations,
+            version_shown: policy.version_shown,
             files: policy.files.clone(),
             links: match policy.files.symlinks {
                 model::Symlinks::Follow => Links::Follow,

@@ -32,6 +32,8 @@ pub struct RateLimitPlan {
     pub dry_run: bool,
     /// Whether it tells those refused of itself: nginx's does not.
     pub tells: bool,
+    /// Whether it tells those who pass, too.
+    pub fields: bool,
     /// How refusals are logged.
     pub log_level: LogLevel,
     /// Its site's counters.
@@ -168,6 +170,7 @@ impl LimitTables {
                 limit: kind,
                 window,
                 tells: !limit.leaky,
+                fields: limit.fields,
                 log_level: limit.log_level,
                 key: Template::compile(&limit.key, user, errors),
                 status: limit.status,

@@ -16,11 +16,13 @@ mod compress;
 pub mod computed;
 pub mod content;
 mod dns;
+pub mod dynamic;
 mod exposure;
 mod fastcgi;
 pub mod found;
 pub mod hosts;
 mod limit;
+pub mod passing;
 pub mod pattern;
 pub mod pool;
 pub mod program;
@@ -97,6 +99,8 @@ pub struct Plan {
     pub user_slots: usize,
     /// Whether a variable about files is named anywhere.
     pub names_files: bool,
+    /// Whether a template names the body of the request.
+    pub names_body: bool,
     /// What the certificates are, for the API.
     pub certificates: Vec<CertificateState>,
     /// What clients must show, by site.
@@ -175,6 +179,14 @@ pub struct RoutePlan {
     pub body_limit: Option<u64>,
     /// Which request bodies are read whole before an origin is asked.
     pub request_buffering: model::RequestBuffering,
+    /// Whether an exchange is given up when its HTTP/1 client has closed.
+    pub abandons: bool,
+    /// Bodies of requests kept in files.
+    pub body_files: Option<Box<model::BodyFiles>>,
+    /// Bounds on the speed of responses.
+    pub pace: Option<Box<PacePlan>>,
+    /// Copies of requests for other locations.
+    pub mirrors: Option<Box<MirrorToPlan>>,
     /// How far a response is read ahead of its client.
     pub response_buffering: Option<model::ResponseBuffering>,
     /// Response fields to set.
@@ -207,6 +219,22 @@ pub struct RoutePlan {
     pub rules: ContentRules,
 }
 
+/// Bounds on the speed of responses.
+pub struct PacePlan {
+    /// Bytes a second.
+    pub rate: Template,
+    /// Bytes before the bound begins.
+    pub after: Option<Template>,
+}
+
+/// Copies of requests for other locations.
+pub struct MirrorToPlan {
+    /// Their URIs.
+    pub uris: Vec<Template>,
+    /// Whether the body is copied.
+    pub body: bool,
+}
+
 /// Content types by extension.
 pub struct Types {
     /// In lower case without the dot.
@@ -218,7 +246,7 @@ pub struct Types {
 /// What answers.
 pub enum ContentPlan {
     /// A pool.
-    Proxy(ProxyPlan),
+    Proxy(Box<ProxyPlan>),
     /// A fixed answer.
     Fixed(FixedPlan),
     /// A redirect.

@@ -22,6 +22,9 @@ use std::{
     time::Duration,
 };
 
+/// All pools of a plan, in the order of the configuration.
+pub type PoolPlans = [Arc<PoolPlan>];
+
 /// A pool.
 pub struct PoolPlan {
     /// Its name.

@@ -1,6 +1,9 @@
 //! Proxied routes: what is asked of an origin, and with which header fields.
 
-use super::{FastCgiPlan, MirrorPlan, PoolPlan, SplitPlan, access::Withheld};
+use super::{
+    FastCgiPlan, MirrorPlan, PoolPlan, SplitPlan, access::Withheld, balancer::RetryPlan,
+    dynamic::DynamicPlan, passing::PassingPlan,
+};
 use crate::template::{Template, UserVariables};
 use seawall_conf::model;
 use seawall_diag::Diagnostics;
@@ -47,6 +50,20 @@ pub struct ProxyPlan {
     pub proxy_port: u16,
     /// The origin is an application.
     pub fastcgi: Option<Arc<FastCgiPlan>>,
+    /// The request names its origin.
+    pub dynamic: Option<Box<DynamicPlan>>,
+    /// The method asked in place of the client's.
+    pub method: Option<Template>,
+    /// The body sent in place of the client's.
+    pub body: Option<Template>,
+    /// None of the client's fields are passed on.
+    pub no_fields: bool,
+    /// The client's body is not.
+    pub no_body: bool,
+    /// Retries in place of the pool's.
+    pub retry: Option<Arc<RetryPlan>>,
+    /// What becomes of the response's fields.
+    pub passing: Option<Box<PassingPlan>>,
 }
 
 /// Which interim responses go on to the client.
@@ -127,7 +144,29 @@ pub fn compile(
     let split = proxy.split.as_ref();
     let split = split.map(|s| Box::new(SplitPlan::compile(s, pools, user, errors)));
     let mirror = proxy.mirror.as_ref();
+    let asking = &proxy.asking;
+    let passing = PassingPlan::compile(&proxy.passing, user, errors);
+    let passes = passing.changes() || passing.ignored != 0 || !passing.pass.is_empty();
     ProxyPlan {
+        dynamic: asking
+            .dynamic
+            .as_ref()
+            .map(|d| Box::new(DynamicPlan::compile(d, pools, user, errors))),
+        method: asking
+            .method
+            .as_ref()
+            .map(|m| Template::compile(m, user, errors)),
+        body: asking
+            .body
+            .as_ref()
+            .map(|b| Template::compile(b, user, errors)),
+        no_fields: asking.no_fields,
+        no_body: asking.no_body,
+        retry: asking
+            .retry
+            .as_ref()
+            .map(|r| Arc::new(RetryPlan::compile(r))),
+        passing: passes.then(|| Box::new(passing)),
         fastcgi,
         split,
         mirror: mirror.and_then(|m| MirrorPlan::compile(m, pools).map(Box::new)),

@@ -222,7 +222,7 @@ impl Connection {
     ) {
         let metrics = &self.local.shared.metrics.http2;
         let info = self.hub.info();
-        if self.wire.stop().is_some() || !self.hub.begin() {
+        if self.wire.stop().is_some() || !self.hub.begin(self.wire.resets()) {
             metrics.refused.inc();
             log_error!(
                 self.local.shared,

@@ -71,6 +71,11 @@ impl Deferred {
         self.0.borrow().watch.in_head()
     }
 
+    /// Resets that are remembered, and how many may be.
+    pub(super) fn resets(&self) -> (u32, u32) {
+        self.0.borrow_mut().watch.resets(&crate::clock::now_ms)
+    }
+
     /// Why no more is read.
     pub(super) fn stop(&self) -> Option<Stop> {
         self.0.borrow().watch.stop()

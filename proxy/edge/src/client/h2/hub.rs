@@ -63,8 +63,10 @@ impl Hub {
         self.running.get()
     }
 
-    /// Takes a place for a request. False when as many run, or were reset lately, as may.
-    pub(super) fn begin(&self) -> bool {
+    /// Takes a place for a request. False when as many run, or were reset lately, as may. Of `resets`, how many were read
+    /// lately and how many may be, each stands for a request as well: one that was answered before its reset came has
+    /// cost as much.
+    pub(super) fn begin(&self, resets: (u32, u32)) -> bool {
         let mut lost = self.lost.get();
         if lost > 0 {
             let now = crate::clock::now_ms();
@@ -75,7 +77,11 @@ impl Hub {
                 self.lost_at_ms.set(now);
             }
         }
-        if self.running.get().saturating_add(lost) >= self.streams_max {
+        let running = self.running.get();
+        let (read, most) = resets;
+        if running.saturating_add(lost) >= self.streams_max
+            || running.saturating_add(read) >= self.streams_max.max(most)
+        {
             return false;
         }
         self.running.set(self.running.get() + 1);

@@ -101,6 +101,21 @@ impl Bucket {
         }
     }
 
+    /// How much has been taken and is not back yet. The clock is looked at only if something has.
+    fn taken(&mut self, now_ms: &dyn Fn() -> u64) -> u32 {
+        if self.left < self.most {
+            let now = now_ms();
+            let passed = now.saturating_sub(self.filled_ms);
+            let back = passed.saturating_mul(self.most.into()) / 10_000;
+            if back > 0 {
+                self.filled_ms = now;
+                let left = u64::from(self.left).saturating_add(back);
+                self.left = left.min(self.most.into()) as u32;
+            }
+        }
+        self.most - self.left
+    }
+
     fn take(&mut self, now_ms: &dyn Fn() -> u64, moved_kib: u64) -> bool {
         if self.left == 0 {
             let now = now_ms();
@@ -208,6 +223,11 @@ impl Watch {
     /// Bytes were written: progress, which lets the client ping and open windows.
     pub fn wrote(&mut self, bytes: usize) {
         self.moved += bytes as u64;
+    }
+
+    /// Resets that are remembered, and how many may be.
+    pub fn resets(&mut self, now_ms: &dyn Fn() -> u64) -> (u32, u32) {
+        (self.resets.taken(now_ms), self.resets.most)
     }
 
     /// Whether a header block has begun and not ended.
@@ -352,6 +372,16 @@ mod tests {
         let mut starved = Bucket::new(200, false, 0);
         assert_eq!(takes(&mut starved, 0, 1000), 200);
         assert_eq!(takes(&mut starved, 500, 9000), 10);
+    }
+
+    #[test]
+    fn resets_are_remembered_and_forgotten() {
+        let mut watch = watch();
+        let resets = frame(3, 0, &[0; 4]).repeat(40);
+        watch.read(&resets, &|| 0).unwrap();
+        assert_eq!(watch.resets(&|| 0), (40, 100));
+        assert_eq!(watch.resets(&|| 1000), (30, 100));
+        assert_eq!(watch.resets(&|| 60_000), (0, 100));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::{
     response::{Incoming, Upload, UploadError, head_text},
 };
 use crate::{
+    client::ClientError,
     local::Local,
     origin::{
         attempt::{Failure, INTERIM_MAX, is_unasked},
@@ -63,7 +64,7 @@ pub async fn exchange(
     let (mut response, mut send, place) = begin(asking, peer, fresh, request, body).await?;
     let mut upload = match body {
         OutBody::None | OutBody::Bare { .. } => None,
-        OutBody::Held { spool, .. } => {
+        OutBody::Held { spool, .. } | OutBody::Kept { spool } => {
             push_spool(asking, &mut send, spool).await?;
             None
         }
@@ -90,7 +91,11 @@ pub async fn exchange(
             if let Poll::Ready(head) = Pin::new(&mut response).poll(cx) {
                 return Poll::Ready(head.map(Event::Head).map_err(|e| refused(&e)));
             }
-            if let (Some(upload), Some((client, tx))) = (&mut upload, body.asker()) {
+            let Some((client, tx)) = body.asker() else {
+                return Poll::Pending;
+            };
+            if let Some(upload) = &mut upload {
+                let before = tx.body_read;
                 match upload.poll(cx, client, tx) {
                     Poll::Ready(Ok(()) | Err(UploadError::Refused)) => {
                         return Poll::Ready(Ok(Event::Uploaded));
@@ -102,8 +107,13 @@ pub async fn exchange(
                         return Poll::Ready(Err(Failure::TooLarge));
                     }
                     // A body that moves is no silence.
-                    Poll::Pending => asking.timer.set(asking.timeouts.first_byte),
+                    Poll::Pending if tx.body_read != before => {
+                        asking.timer.set(asking.timeouts.first_byte)
+                    }
+                    Poll::Pending => {}
                 }
+            } else if client.poll_left(tx, cx).is_ready() {
+                return Poll::Ready(Err(Failure::Client(ClientError::Left)));
             }
             Poll::Pending
         }));

@@ -15,7 +15,6 @@ use seawall_http::{BodyDecoder, Framing};
 use std::{
     future::poll_fn,
     ops::Range,
-    pin::pin,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -63,9 +62,6 @@ impl Upload {
     }
 
     /// Passes on what the client sends, as the origin's window takes it. Ready at the end.
-    ///
-    /// The future that reads from the client is made anew each time and dropped if it has to wait: it keeps what it
-    /// read in the client's own buffer.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -84,10 +80,7 @@ impl Upload {
                 };
                 return Poll::Ready(sent.map_err(|_| UploadError::Refused));
             }
-            let read = {
-                let chunk = pin!(client.next_chunk(tx));
-                ready!(chunk.poll(cx))
-            };
+            let read = ready!(client.poll_chunk(tx, cx));
             match read.map_err(UploadError::Client)? {
                 None => self.last = true,
                 Some(_) if self.limit.is_some_and(|limit| tx.body_read > limit) => {
@@ -226,6 +219,7 @@ impl Incoming {
         let polled = timer
             .guard(poll_fn(|cx| {
                 if let Some(upload) = &mut self.upload {
+                    let before = tx.body_read;
                     match upload.poll(cx, client, tx) {
                         Poll::Ready(Ok(()) | Err(UploadError::Refused)) => self.upload = None,
                         Poll::Ready(Err(UploadError::Client(e))) => {
@@ -234,7 +228,8 @@ impl Incoming {
                         Poll::Ready(Err(UploadError::TooLarge)) => {
                             return Poll::Ready(Err(FetchError::TooLarge));
                         }
-                        Poll::Pending => timer.set(between_bytes),
+                        Poll::Pending if tx.body_read != before => timer.set(between_bytes),
+                        Poll::Pending => {}
                     }
                 }
                 self.poll_next(cx, rb)
