@@ -135,6 +135,14 @@ impl Client {
         bytes
     }
 
+    /// Reads what should be the end: 0, and of TLS an error where it comes without close_notify.
+    ///
+    /// # Errors
+    /// The stream's.
+    pub fn end(&mut self) -> io::Result<usize> {
+        self.buffered.read(&mut [0])
+    }
+
     /// Everything until the server closes; a reset ends it too.
     pub fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();

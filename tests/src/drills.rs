@@ -1,7 +1,9 @@
 //! Drills: three origins under load, one of which is killed, fails, is drained or comes back. Each gives its figures; the
 //! tests assert what must hold whatever the machine, `make drills` prints them all.
 
-use crate::{Edge, Origin, Running, Then, eventually, load::Load, load::Shot};
+use crate::{
+    Edge, Origin, Running, Then, eventually, free_address, load::Load, load::Shot, php::Nginx,
+};
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
@@ -88,18 +90,25 @@ pub struct Kill {
     pub served_again: usize,
 }
 
-/// Kills one of three under load, and starts it again.
+/// Kills one of three under load, a process of its own, and starts it again.
 pub fn kill(scale: Scale) -> Kill {
-    let [a, b, c] = origins();
-    let address = b.address();
+    let [a, _, c] = origins();
+    let directory = tempfile::tempdir().expect("a directory");
+    let address = free_address();
+    let serve = || {
+        let http = format!("server {{ listen {address}; location = /who {{ return 200 b; }} }}");
+        Nginx::start(directory.path(), address, &http)
+    };
+    let b = serve();
     let edge = Edge::yaml(format!(
-        "pools:\n  p: {{ balance: round_robin, servers: [\"{a}\", \"{b}\", \"{c}\"], eject: {{ after: 3, for: 500ms }}, retry: {{ when: [connect, timeout, 502, 503], attempts: 3, budget: 50% }} }}\nsites: [{{ host: a.test, to: p }}]"
+        "pools:\n  p: {{ balance: round_robin, servers: [\"{a}\", \"{address}\", \"{c}\"], eject: {{ after: 3, for: 500ms }}, retry: {{ when: [connect, timeout, 502, 503], attempts: 3, budget: 50% }} }}\nsites: [{{ host: a.test, to: p }}]"
     ))
     .start();
     let load = Load::start(edge.address("http"), scale.connections);
     load.more(scale.requests);
     let dead = Instant::now();
-    b.stop();
+    // The dropped guard sends SIGKILL to its processes.
+    drop(b);
     edge.logged(&format!("server {address} is ejected"));
     let ejected_after = dead.elapsed();
     load.more(scale.requests);
@@ -107,8 +116,7 @@ pub fn kill(scale: Scale) -> Kill {
         TcpStream::connect(address).is_err().then_some(())
     });
     let (back, back_at) = (Instant::now(), load.now());
-    let b = Origin::at(address);
-    heal(&b, "b");
+    let _b = serve();
     edge.logged(&format!("server {address} is readmitted"));
     let readmitted_after = back.elapsed();
     load.more(scale.requests);

@@ -1,7 +1,7 @@
 //! Tokens, signed by openssl.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
-use seawall_tests::{Edge, Origin, Response, Running, eventually};
+use seawall_tests::{Edge, Origin, Response, Running, eventually, php::Nginx, tls::Authority};
 use serde_json::{Value, json};
 use std::{
     path::{Path, PathBuf},
@@ -47,6 +47,19 @@ impl Issuer {
             text(&rsa),
         ]);
         openssl(&["genpkey", "-algorithm", "ED25519", "-out", text(&ed)]);
+        for (name, curve) in [("p256", "P-256"), ("p384", "P-384")] {
+            let file = issuer.path(&format!("{name}.pem"));
+            let curve = format!("ec_paramgen_curve:{curve}");
+            openssl(&[
+                "genpkey",
+                "-algorithm",
+                "EC",
+                "-pkeyopt",
+                &curve,
+                "-out",
+                text(&file),
+            ]);
+        }
         issuer
     }
 
@@ -79,9 +92,20 @@ impl Issuer {
             "DER",
         ]);
         let ed = &der[der.len() - 32..];
+        // An EC key's DER ends with its point: 4, x, y.
+        let point = |name: &str, size: usize| {
+            let file = self.path(&format!("{name}.pem"));
+            let der = openssl(&["pkey", "-in", text(&file), "-pubout", "-outform", "DER"]);
+            let y = der.len() - size;
+            (BASE64.encode(&der[y - size..y]), BASE64.encode(&der[y..]))
+        };
+        let (p256, p384) = (point("p256", 32), point("p384", 48));
         json!({ "keys": [
             { "kty": "oct", "kid": "symmetric", "k": "c2VjcmV0" },
-            { "kty": "RSA", "kid": format!("{prefix}rsa"), "use": "sig", "alg": "RS256", "e": "AQAB", "n": BASE64.encode(bytes) },
+            { "kty": "RSA", "kid": format!("{prefix}rsa"), "use": "sig", "alg": "RS256", "e": "AQAB", "n": BASE64.encode(&bytes) },
+            { "kty": "RSA", "kid": format!("{prefix}pss"), "e": "AQAB", "n": BASE64.encode(&bytes) },
+            { "kty": "EC", "crv": "P-256", "kid": format!("{prefix}p256"), "x": p256.0, "y": p256.1 },
+            { "kty": "EC", "crv": "P-384", "kid": format!("{prefix}p384"), "x": p384.0, "y": p384.1 },
             { "kty": "OKP", "crv": "Ed25519", "kid": format!("{prefix}ed"), "x": BASE64.encode(ed) },
         ]})
         .to_string()
@@ -112,6 +136,24 @@ impl Issuer {
                 "-in",
                 text(&message),
             ]),
+            Some(alg @ ("PS256" | "PS384" | "PS512")) => openssl(&[
+                "dgst",
+                &format!("-sha{}", &alg[2..]),
+                "-sign",
+                text(&self.path("rsa.pem")),
+                "-sigopt",
+                "rsa_padding_mode:pss",
+                "-sigopt",
+                "rsa_pss_saltlen:digest",
+                text(&message),
+            ]),
+            Some(alg @ ("ES256" | "ES384")) => {
+                let key = self.path(&format!("p{}.pem", &alg[2..]));
+                let digest = format!("-sha{}", &alg[2..]);
+                let der = openssl(&["dgst", &digest, "-sign", text(&key), text(&message)]);
+                let size = if alg == "ES256" { 32 } else { 48 };
+                raw_signature(&der, size)
+            }
             Some("HS256") => openssl(&[
                 "dgst",
                 "-sha256",
@@ -124,6 +166,21 @@ impl Issuer {
         };
         format!("{signed}.{}", BASE64.encode(signature))
     }
+}
+
+/// The two numbers of an ECDSA signature in DER, each of so many bytes (RFC 7518 §3.4).
+fn raw_signature(der: &[u8], size: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut at = 2;
+    for _ in 0..2 {
+        let length = usize::from(der[at + 1]);
+        let number = &der[at + 2..at + 2 + length];
+        let number = &number[number.len().saturating_sub(size)..];
+        out.extend(std::iter::repeat_n(0, size - number.len()));
+        out.extend_from_slice(number);
+        at += 2 + length;
+    }
+    out
 }
 
 fn now() -> u64 {
@@ -367,4 +424,65 @@ fn symmetric_and_no_algorithms_are_no_configuration() {
     edge.write("keys.json", "{\"keys\": []}");
     let (status, said) = edge.start_in_vain();
     assert!(!status.success() && said.contains("keys.json"), "{said}");
+}
+
+const EVERY: &str = "algorithms: [RS256, EdDSA, ES256, ES384, PS256, PS384, PS512], audience: shop, issuer: \"https://id.test\"";
+
+#[test]
+fn elliptic_curves_and_probabilistic_signatures_are_verified() {
+    let (origin, issuer) = (Origin::start(), Issuer::new());
+    let edge = Edge::yaml(format!(
+        "sites: [{{ host: a.test, to: \"{origin}\", auth: {{ jwt: {{ jwks: keys.json, {EVERY} }} }} }}]"
+    ));
+    edge.write("keys.json", issuer.keys(""));
+    let edge = edge.start();
+    for (alg, kid) in [
+        ("ES256", "p256"),
+        ("ES384", "p384"),
+        ("PS256", "pss"),
+        ("PS384", "pss"),
+        ("PS512", "pss"),
+    ] {
+        let token = issuer.token(&json!({"alg": alg, "kid": kid}), &claims());
+        assert_eq!(ask(&edge, &token, "").status, 200, "{alg}");
+        let (head_and_claims, signature) = token.rsplit_once('.').expect("a token");
+        let mut other: Vec<u8> = signature.bytes().rev().collect();
+        other.rotate_left(7);
+        let other = String::from_utf8(other).expect("text");
+        assert_eq!(
+            ask(&edge, &format!("{head_and_claims}.{other}"), "").status,
+            401,
+            "{alg}"
+        );
+        let wrong = issuer.token(&json!({"alg": alg, "kid": "ed"}), &claims());
+        assert_eq!(ask(&edge, &wrong, "").status, 401, "{alg}");
+    }
+}
+
+#[test]
+fn keys_are_fetched_over_tls_from_who_proves_its_name_alone() {
+    let (origin, issuer) = (Origin::start(), Issuer::new());
+    for (ca, status) in [("ca-root.pem", 200), ("other-root.pem", 503)] {
+        let edge = Edge::yaml(format!(
+            "sites: [{{ host: a.test, to: \"{origin}\", auth: {{ jwt: {{ jwks: \"https://@peer@/jwks\", {EVERY} }} }} }}]"
+        ));
+        let directory = edge.path("");
+        let peer = edge.address("peer");
+        let own = Authority::make(&directory, "ca", "127.0.0.1");
+        Authority::make(&directory, "other", "127.0.0.1");
+        edge.write("jwks", issuer.keys(""));
+        let http = format!(
+            "server {{ listen {peer} ssl; root {}; ssl_certificate {}; ssl_certificate_key {}; }}",
+            directory.display(),
+            own.server.0.display(),
+            own.server.1.display()
+        );
+        let _nginx = Nginx::start(&directory, peer, &http);
+        let trusted = directory.join(ca).display().to_string();
+        let edge = edge.env("SSL_CERT_FILE", &trusted).start();
+        let token = issuer.token(&json!({"alg": "ES256", "kid": "p256"}), &claims());
+        eventually("the answer", || {
+            (ask(&edge, &token, "").status == status).then_some(())
+        });
+    }
 }

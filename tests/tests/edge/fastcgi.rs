@@ -734,3 +734,34 @@ fn permalinks_by_try_and_a_route_for_scripts() {
     assert_eq!(site.get("/nothing.php").status, 404);
     assert_eq!(site.get("/uploads/evil.jpg/x.php").status, 404);
 }
+
+#[test]
+fn an_application_is_free_before_a_slow_client_has_read() {
+    let site = Site::with(
+        Edge::nginx(
+            "events {} http { server { listen @http@; root @dir@/www;
+               fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;
+               fastcgi_param REQUEST_METHOD $request_method;
+               location ~ \\.php$ { fastcgi_pass unix:@dir@/php.sock; } } }",
+        ),
+        1,
+    );
+    // More than the sockets on the way hold.
+    site.script(
+        "large.php",
+        "<?php for ($i = 0; $i < 48; $i++) { echo str_repeat('x', 1 << 20); flush(); }",
+    );
+    let mut slow = site.edge.client();
+    assert_eq!(slow.ask("a.test", "/large.php").head().status, 200);
+    // The only process of the application answers somebody else.
+    let other = site.edge.get("a.test", "/wp-login.php");
+    assert_eq!(other.text(), "user: nobody");
+    let mut size = 0;
+    loop {
+        match slow.chunk().len() {
+            0 => break,
+            n => size += n,
+        }
+    }
+    assert_eq!(size, 48 << 20);
+}

@@ -93,3 +93,59 @@ fn a_dry_run_only_says_what_it_would_do() {
         4,
     );
 }
+
+#[test]
+fn those_who_pass_are_told_of_the_limit_where_it_is_asked_for() {
+    let edge = Edge::yaml(
+        "sites:
+  - host: a.test
+    routes:
+      - { path: /told, rate_limit: { rate: 1/h, burst: 2, fields: true }, respond: 200 }
+      - { path: /, rate_limit: { rate: 1/h, burst: 2 }, respond: 200 }",
+    )
+    .start();
+    for (n, left) in ["2", "1", "0"].iter().enumerate() {
+        let told = edge.get("a.test", "/told");
+        assert_eq!(told.status, 200);
+        let said = told.has("RateLimit");
+        assert!(
+            said.starts_with(&format!("\"default\";r={left};t=")),
+            "{n}: {said}"
+        );
+        assert!(told.has("RateLimit-Policy").starts_with("\"default\";q="));
+        assert_eq!(told.field("Retry-After"), None);
+    }
+    let refused = edge.get("a.test", "/told");
+    assert_eq!(
+        (
+            refused.status,
+            refused
+                .fields
+                .iter()
+                .filter(|(n, _)| n == "RateLimit")
+                .count()
+        ),
+        (429, 1)
+    );
+    assert_eq!(edge.get("a.test", "/").field("RateLimit"), None);
+}
+
+#[test]
+fn past_the_bound_of_its_keys_a_limit_grows_no_laxer() {
+    let edge = Edge::yaml(
+        "sites: [{ host: a.test, rate_limit: { key: $arg_k, rate: 1/h, keys: 64 }, respond: 200 }]",
+    )
+    .start();
+    let mut client = edge.client();
+    let mut ask = |key: usize| client.get("a.test", &format!("/?k={key}")).status;
+    let mut passed = 0;
+    for key in 0..2000 {
+        match ask(key) {
+            200 => passed += 1,
+            // It took the place of a key whose share was used up, and that is what it starts with.
+            status => assert_eq!(status, 429, "{key}"),
+        }
+        assert_eq!(ask(key), 429, "{key}: once and no more");
+    }
+    assert!((64..2000).contains(&passed), "{passed}");
+}

@@ -162,3 +162,38 @@ fn nginx_s_rewrite_module_surprises_here_as_it_does_there() {
     }
     assert_eq!(edge.get("a.test", "/id").text().len(), 32);
 }
+
+#[test]
+fn redirects_and_returns_are_for_those_who_may_pass() {
+    let edge = Edge::yaml(
+        "sites:
+  - host: a.test
+    redirects: { file: moved.map }
+    routes:
+      - { path: /op, respond: 204 }
+      - { path: /made, auth: { basic: users }, do: [{ return: { status: 302, to: /elsewhere } }], respond: 204 }
+      - { path: /, auth: { basic: users }, respond: 204 }
+  - { host: b.test, auth: { basic: users }, redirects: { /old: /new }, respond: 204 }",
+    );
+    edge.write("moved.map", "/old /new\n/open /opened\n");
+    // The password is `secret` (apr1).
+    edge.write("users", "ada:$apr1$seawall0$64oiearVQrel64r9OrDCU/\n");
+    let edge = edge.start();
+    for path in ["/old", "/made"] {
+        let refused = edge.get("a.test", path);
+        assert_eq!(
+            (refused.status, refused.field("Location")),
+            (401, None),
+            "{path}"
+        );
+    }
+    assert_eq!(edge.get("b.test", "/old").status, 401);
+    assert_eq!(edge.get("a.test", "/open").has("Location"), "/opened");
+    for (path, to) in [("/old", "/new"), ("/made", "/elsewhere")] {
+        // ada:secret
+        let led = edge.exchange(format!(
+            "GET {path} HTTP/1.1\r\nHost: a.test\r\nAuthorization: Basic YWRhOnNlY3JldA==\r\n\r\n"
+        ));
+        assert_eq!(led.has("Location"), to, "{path}");
+    }
+}

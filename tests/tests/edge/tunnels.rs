@@ -202,3 +202,20 @@ fn an_upgrade_is_not_kept_from_its_origin_by_a_cache() {
     }
     assert_eq!(origin.hits("/ws"), 2);
 }
+
+#[test]
+fn at_the_end_of_the_drain_a_tunnel_over_tls_is_told_that_it_is_over() {
+    let origin = Origin::start();
+    echo(&origin);
+    let edge = Edge::yaml(format!(
+        "listen: [{{ https: \"@https@\" }}]\nsites: [{{ host: a.test, tls: internal, to: \"{origin}\" }}]"
+    ))
+    .start();
+    let mut client = edge.tls("a.test").client;
+    assert_eq!(client.send(ASK).head().status, 101);
+    assert_eq!(client.send("x").bytes(1), b"x");
+    edge.signal(nix::sys::signal::Signal::SIGQUIT);
+    // Without close_notify the end of a TLS session is an error, not an end.
+    assert_eq!(client.end().expect("close_notify"), 0);
+    edge.logged("tunnel cut off at the end of the drain");
+}

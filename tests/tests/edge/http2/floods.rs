@@ -86,7 +86,7 @@ fn resets_that_wait_for_the_origin_count_too() {
     }
     connection.rest();
     assert!(
-        origin.received().len() <= 200,
+        origin.received().len() <= 100,
         "{}",
         origin.received().len()
     );
