@@ -170,7 +170,7 @@ fn redirects_and_returns_are_for_those_who_may_pass() {
   - host: a.test
     redirects: { file: moved.map }
     routes:
-      - { path: /op, respond: 204 }
+      - { path: /open, respond: 204 }
       - { path: /made, auth: { basic: users }, do: [{ return: { status: 302, to: /elsewhere } }], respond: 204 }
       - { path: /, auth: { basic: users }, respond: 204 }
   - { host: b.test, auth: { basic: users }, redirects: { /old: /new }, respond: 204 }",

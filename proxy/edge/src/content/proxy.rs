@@ -281,7 +281,7 @@ fn begin(
     route: &RoutePlan,
     trailers: bool,
     answer: &Answer,
-    scratch: &OriginScratch,
+    scratch: &mut OriginScratch,
     told: Option<&Told>,
 ) {
     let Some(head) = &scratch.head else { return };
@@ -328,14 +328,12 @@ fn begin(
         }
         Framing::None => Length::Known(0),
     };
-    cx.client.head(
-        cx.local,
-        cx.tx,
-        Some(cx.site),
-        Some(route),
-        head.status,
-        length,
-    );
+    let status = head.status;
+    // Templates of the head may speak of what the origin sent.
+    std::mem::swap(&mut cx.tx.origin, scratch);
+    cx.client
+        .head(cx.local, cx.tx, Some(cx.site), Some(route), status, length);
+    std::mem::swap(&mut cx.tx.origin, scratch);
 }
 
 /// Sends the body of a response as it comes, through the filters.
