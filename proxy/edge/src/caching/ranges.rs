@@ -128,6 +128,7 @@ fn begin(cx: &mut Cx<'_>, object: &Object) {
 }
 
 fn head(cx: &mut Cx<'_>, route: &RoutePlan, length: u64) {
+    crate::origin::adjust(cx, route);
     let (local, site) = (cx.local, cx.site);
     let length = Length::Known(length);
     cx.client
