@@ -49,6 +49,24 @@ pub enum Error {
         /// What stands in the way.
         existing: crate::RType,
     },
+    /// A key whose parts do not fit each other, or which cannot sign.
+    #[error("a key for signing cannot be used: its private and public part do not fit each other")]
+    KeyUnusable,
+    /// The file of a zone's keys could not be read or written.
+    #[error("the keys of `{zone}` in {file} cannot be {verb}: {problem}")]
+    KeyFile {
+        /// The zone.
+        zone: String,
+        /// The file.
+        file: String,
+        /// `read` or `written`.
+        verb: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Two names of a zone have one NSEC3 hash (RFC 5155 §7.1).
+    #[error("two names of the zone have the same NSEC3 hash; deny by NSEC")]
+    HashCollision,
     /// A TTL above 2^31-1 (RFC 2181 §8).
     #[error("a TTL is at most 2147483647 seconds")]
     TtlTooLarge,

@@ -10,7 +10,7 @@
 //! (answers over the client's limit, aliases of dynamic names, DNAME) is written by the same code at answer time,
 //! without allocation. [`answer`] is a function of bytes: it knows no sockets, and every transport calls it.
 //!
-//! **Limits** are in [`limits`]. Not yet: DNSSEC, transfers and NOTIFY, updates, TSIG, response rate limiting,
+//! **Limits** are in [`limits`]. Not yet: transfers and NOTIFY, updates, TSIG, response rate limiting,
 //! cookies; policies other than failover.
 //!
 //! **Tested** by answers to each RFC's rules, by hickory-proto decoding all of them, by seeded hostile packets, and
@@ -43,6 +43,10 @@ mod zone;
 pub use answer::{Client, Out, Transport, Verdict, answer};
 pub use authority::{ChallengeError, ChangeError, Finish};
 pub use counters::{Counters, DropReason, QTYPE_CLASSES, RCODES, Snapshot};
+pub use dnssec::{
+    Algorithm, Denial, KeyFile, KeyPolicy, KeyStatus, KeyStore, Lifetimes, Role, Signer,
+    SignerStatus, SigningOptions, State, ds_answer, ds_query,
+};
 pub use dynamic::{AlwaysUp, DynamicRecord, Health, HealthId, Policy, Target};
 pub use error::Error;
 pub use limits::TcpLimits;

@@ -262,6 +262,11 @@ fn skip(field: Field, data: &[u8]) -> Option<&[u8]> {
     data.get(len..)
 }
 
+/// How many bytes a field takes at the start of `data`.
+pub(crate) fn field_len(field: Field, data: &[u8]) -> Option<usize> {
+    skip(field, data).map(|rest| data.len() - rest.len())
+}
+
 /// Keys in strictly increasing order, each value inside (RFC 9460 §2.2).
 fn skip_params(mut data: &[u8]) -> Option<&[u8]> {
     let mut last = None;

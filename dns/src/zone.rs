@@ -1,5 +1,6 @@
 //! A zone as it was read: records by owner in canonical order. What answers is the [`crate::ZoneSet`] made of it.
 
+use crate::dnssec::RrSigner;
 use crate::dynamic::{self, DynamicRecord};
 use crate::name::canonical_key;
 use crate::{Error, Name, RType, master};
@@ -7,6 +8,7 @@ use seawall_diag::{Diagnostic, Diagnostics, FileId, SourceMap, Span};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// One record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +68,8 @@ pub struct Zone {
     /// By canonical key, so that an ancestor comes before what is below it.
     owners: BTreeMap<Box<[u8]>, Owner>,
     warnings: Diagnostics,
+    /// Signs what dynamic records may answer, where the zone is signed here.
+    pub(crate) signer: Option<Arc<RrSigner>>,
 }
 
 impl Zone {
@@ -99,6 +103,7 @@ impl Zone {
             origin,
             owners: BTreeMap::new(),
             warnings: Diagnostics::default(),
+            signer: None,
         };
         master::Reader::new(sources, load, &mut zone, &mut found).read(file);
         master::check(&zone, file, &mut found);
@@ -112,6 +117,12 @@ impl Zone {
     /// The zone's name.
     pub fn origin(&self) -> &Name {
         &self.origin
+    }
+
+    /// Whether whoever made this zone signed it, so that it is served as it is.
+    pub fn is_signed(&self) -> bool {
+        let apex = self.owners.values().next();
+        apex.is_some_and(|a| a.signatures(RType::SOA).is_some())
     }
 
     /// What is probably not meant, though it can be served.
@@ -167,6 +178,7 @@ impl Zone {
             origin,
             owners: BTreeMap::new(),
             warnings: Diagnostics::default(),
+            signer: None,
         }
     }
 

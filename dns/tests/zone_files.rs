@@ -279,11 +279,10 @@ fn data_of_each_type_is_what_another_decoder_reads() {
         assert!(https.contains(part), "{https}");
     }
     assert_eq!(data("l", "SVCB").trim(), "0 a.example.test.");
-    // Flags, protocol, algorithm and key, as bytes.
     assert_eq!(
         data("o", "DNSKEY"),
-        "AQEDDZnbLMFMq9wz1td9pjovFfcRElhPI06NHcQo456KSpfhqicaVV3JBwHh\
-         fipMS28SC3wy1E9KwCvYlM8tS+d3ihk="
+        "257 3 13 mdsswUyr3DPW132mOi8V9xESWE8jTo0dxCjjnopKl+GqJxpVXckHAeF+KkxLbxIL\
+         fDLUT0rAK9iUzy1L53eKGQ=="
     );
     assert!(data("m", "HINFO").contains("x 86"));
     assert_eq!(data("n", "TXT"), "overlines");

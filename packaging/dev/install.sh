@@ -13,6 +13,8 @@ test+=([gzip]=gzip [brotli]=brotli [zstd]=zstd)
 test+=([php-fpm]=php-fpm)
 # the CA that certificates are asked of
 test+=([pebble]=pebble)
+# what validates signed zones
+test+=([delv]=bind9-dnsutils [ldns-verify-zone]=ldnsutils)
 # servers that streams lead to
 test+=([redis-server]=redis-server)
 

@@ -16,6 +16,14 @@ pub(crate) struct Hashing {
 }
 
 impl Hashing {
+    /// As RFC 9276 §3.1 asks for: no salt, no further iterations.
+    pub fn plain() -> Self {
+        Self {
+            iterations: 0,
+            salt: Box::default(),
+        }
+    }
+
     /// Reads the data of NSEC3PARAM, or how that of NSEC3 begins. `None` for an unknown algorithm.
     pub fn read(data: &[u8]) -> Option<Self> {
         let ([algorithm, _, i0, i1, salt_len], rest) = data.split_first_chunk()?;

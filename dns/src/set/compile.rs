@@ -3,6 +3,7 @@
 use super::{
     Apex, Candidate, EncodedSet, NONE, Node, Range, Shadow, Slot, ZoneSet, proofs, render,
 };
+use crate::dnssec::RrSigner;
 use crate::dynamic::{DynamicRecord, address_data};
 use crate::name::{ancestor, labels};
 use crate::zone::{Owner, RrSet};
@@ -78,10 +79,17 @@ fn add_zone(set: &mut ZoneSet, zone: &Zone) {
         path.truncate(shared.min(below));
         while path.len() < below {
             let ent = ancestor_at(wire, below, path.len());
-            let node = add_node(set, number, ent, &path, None);
+            let node = add_node(set, number, ent, &path, None, None);
             path.push(node);
         }
-        let node = add_node(set, number, wire, &path, Some(owner));
+        let node = add_node(
+            set,
+            number,
+            wire,
+            &path,
+            Some(owner),
+            zone.signer.as_deref(),
+        );
         path.push(node);
     }
     apex.nodes.len = set.nodes.len() as u32 - apex.nodes.start;
@@ -108,7 +116,14 @@ fn is_node(set: &ZoneSet, node: u32, name: &[u8]) -> bool {
         .is_some_and(|n| set.name(n.name).eq_ignore_ascii_case(name))
 }
 
-fn add_node(set: &mut ZoneSet, zone: u32, name: &[u8], path: &[u32], owner: Option<&Owner>) -> u32 {
+fn add_node(
+    set: &mut ZoneSet,
+    zone: u32,
+    name: &[u8],
+    path: &[u32],
+    owner: Option<&Owner>,
+    signer: Option<&RrSigner>,
+) -> u32 {
     let index = set.nodes.len() as u32;
     let parent = path.last().and_then(|p| set.node(*p));
     let inherited = parent.map_or(Shadow::Nothing, |p| p.shadow);
@@ -133,7 +148,7 @@ fn add_node(set: &mut ZoneSet, zone: u32, name: &[u8], path: &[u32], owner: Opti
             });
         }
         for record in &owner.dynamic {
-            let slot = dynamic_slot(set, record);
+            let slot = dynamic_slot(set, owner, record, signer);
             set.slots.push(slot);
         }
     }
@@ -156,17 +171,28 @@ fn add_node(set: &mut ZoneSet, zone: u32, name: &[u8], path: &[u32], owner: Opti
 }
 
 /// Every answer a dynamic record can give is encoded: each target alone, and all together.
-fn dynamic_slot(set: &mut ZoneSet, record: &DynamicRecord) -> Slot {
+/// In a signed zone each has its signatures.
+fn dynamic_slot(
+    set: &mut ZoneSet,
+    owner: &Owner,
+    record: &DynamicRecord,
+    signer: Option<&RrSigner>,
+) -> Slot {
     let data: Vec<_> = record
         .targets
         .iter()
         .map(|t| address_data(t.address))
         .collect();
-    let all: Vec<&[u8]> = data.iter().map(|d| &**d).collect();
-    let everything = put_set(set, record.rtype, record.ttl_s, &all, &[]);
+    let sign = |data: &[Box<[u8]>]| {
+        signer.map_or_else(Vec::new, |s| {
+            s.sign(&owner.name, record.rtype, record.ttl_s, data)
+        })
+    };
+    let everything = put_set(set, record.rtype, record.ttl_s, &data, &sign(&data));
     let start = set.candidates.len() as u32;
-    for (target, data) in record.targets.iter().zip(&all) {
-        let alone = put_set(set, record.rtype, record.ttl_s, &[data], &[]);
+    for (target, data) in record.targets.iter().zip(&data) {
+        let data = std::slice::from_ref(data);
+        let alone = put_set(set, record.rtype, record.ttl_s, data, &sign(data));
         set.candidates.push(Candidate {
             up: target.up,
             set: alone,
