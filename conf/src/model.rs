@@ -24,11 +24,13 @@ pub use http2::Http2Limits;
 mod access;
 mod acme;
 mod computed;
+mod dnssec;
 mod exposure;
 
 pub use access::*;
 pub use acme::*;
 pub use computed::*;
+pub use dnssec::*;
 pub use exposure::*;
 mod limit;
 mod stream;
@@ -272,6 +274,8 @@ pub struct DnsZone {
     pub file: PathBuf,
     /// Records whose answer depends on health.
     pub records: Vec<DnsRecord>,
+    /// How it is signed here; `None` serves it as its file is.
+    pub dnssec: Option<Dnssec>,
 }
 
 /// A record whose answer depends on health.

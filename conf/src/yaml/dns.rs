@@ -16,8 +16,8 @@ const DNS: Shape = Shape {
 };
 const ZONE: Shape = Shape {
     what: "a zone",
-    fields: &["name", "file", "records"],
-    not_yet: &["dnssec", "transfer", "secondary", "update", "notify"],
+    fields: &["name", "file", "records", "dnssec"],
+    not_yet: &["transfer", "secondary", "update", "notify"],
 };
 const RECORD: Shape = Shape {
     what: "a record",
@@ -104,11 +104,15 @@ fn zone(reader: &mut Reader<'_>, node: &Node, pools: &Pools) -> Option<DnsZone> 
             .filter_map(|n| record(reader, n, pools))
             .collect();
     }
+    let dnssec = fields
+        .get("dnssec")
+        .and_then(|n| super::dnssec::read(reader, n));
     Some(DnsZone {
         at,
         name,
         file,
         records,
+        dnssec,
     })
 }
 

@@ -11,6 +11,7 @@ mod cache;
 mod compress;
 mod content;
 mod dns;
+mod dnssec;
 mod document;
 mod exposure;
 mod fastcgi;

@@ -11,6 +11,11 @@ pub trait Control: Send + Sync + 'static {
     /// `GET /api/v1/pools`; quick.
     fn pools(&self) -> Value;
 
+    /// `GET /api/v1/dns/dnssec`: zones that are signed here, their keys and what comes next; quick.
+    fn dnssec(&self) -> Value {
+        Value::Array(Vec::new())
+    }
+
     /// `GET /api/v1/certs`; quick.
     fn certificates(&self) -> Value;
 

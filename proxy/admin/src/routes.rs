@@ -62,6 +62,10 @@ fn api(routes: Router<AdminState>) -> Router<AdminState> {
             "/api/v1/pools/{pool}/servers/{server}/{change}",
             post(server),
         )
+        .route(
+            "/api/v1/dns/dnssec",
+            get(|State(state): State<AdminState>| async move { Json(state.control.dnssec()) }),
+        )
         .merge(certificates::routes())
         .route("/api/v1/cache/purge", post(purge))
         .route("/api/v1/config/reload", post(reload))

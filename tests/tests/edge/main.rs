@@ -22,6 +22,7 @@ mod connections;
 mod cors;
 mod discovery;
 mod dns;
+mod dnssec;
 mod drills;
 mod early_answers;
 mod error_pages;

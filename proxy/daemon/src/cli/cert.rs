@@ -82,17 +82,17 @@ fn segment(name: &str) -> String {
     out
 }
 
-fn unix_now() -> i64 {
+pub(super) fn unix_now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |d| d.as_secs() as i64)
 }
 
-fn text<'v>(value: &'v Value, field: &str) -> &'v str {
+pub(super) fn text<'v>(value: &'v Value, field: &str) -> &'v str {
     value.get(field).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// `in 59 days`, `2 h ago`.
-fn distance(from: i64, to: i64) -> String {
+pub(super) fn distance(from: i64, to: i64) -> String {
     let apart = (to - from).unsigned_abs();
     let words = match apart {
         s if s >= 2 * 86_400 => format!("{} days", s / 86_400),

@@ -9,6 +9,7 @@
 mod admin_client;
 mod cert;
 mod check;
+mod dns;
 mod nginx;
 mod operate;
 mod signal;
@@ -76,6 +77,9 @@ enum Command {
         #[command(flatten)]
         connection: operate::Connection,
     },
+    /// Zones that are signed here: the DS records for the parent, keys and what comes next
+    #[command(subcommand)]
+    Dns(dns::Dns),
     /// Certificates: list, show, renew, explain
     #[command(subcommand)]
     Cert(cert::Cert),
@@ -122,6 +126,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Stop { config, fast } => signal::stop(&Source::file(config.config), fast),
         Command::Status(connection) => operate::status(&connection),
         Command::Purge { url, connection } => operate::purge(&connection, &url),
+        Command::Dns(command) => dns::run(command),
         Command::Cert(command) => cert::run(command),
         Command::Demo { state } => demo::run(&state),
         Command::Version => {

@@ -143,6 +143,10 @@ impl Control for Daemon {
         status::pools(&self.0.edge.plan())
     }
 
+    fn dnssec(&self) -> Value {
+        self.0.dns.signers().status()
+    }
+
     fn certificates(&self) -> Value {
         certificates::list(&self.0.edge.plan())
     }

@@ -1,5 +1,6 @@
 //! The DNS server: UDP on threads of its own, TCP on the control runtime. Zones are published with each plan.
 
+use super::dnssec::ZoneSigners;
 use super::host::{KeeperHost, udp};
 use crate::log::ErrorLog;
 use seawall_conf::model::LogLevel;
@@ -27,6 +28,7 @@ fn udp_threads() -> usize {
 pub struct DnsServer {
     shared: Arc<Shared>,
     live: Mutex<HashMap<SocketAddr, Listening>>,
+    signers: Arc<ZoneSigners>,
     log: ErrorLog,
 }
 
@@ -40,9 +42,11 @@ impl DnsServer {
     /// A server without zones and addresses.
     pub fn new(log: ErrorLog) -> Self {
         let shared = Arc::new(Shared::new(Zones::new(Vec::new()), Arc::new(AlwaysUp)));
+        let signers = ZoneSigners::new(shared.clone(), log.clone());
         Self {
             shared,
             live: Mutex::default(),
+            signers,
             log,
         }
     }
@@ -50,6 +54,11 @@ impl DnsServer {
     /// Counters.
     pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    /// Zones that are signed here.
+    pub fn signers(&self) -> &ZoneSigners {
+        &self.signers
     }
 
     /// Publishes the zones of a plan and listens where it says.
@@ -60,7 +69,8 @@ impl DnsServer {
         control: &Handle,
     ) -> io::Result<Vec<Endpoint>> {
         if let Some(dns) = plan.dns.lock().take() {
-            self.shared.publish(dns.zones, dns.health);
+            self.signers
+                .apply(dns, &plan.config.process.state.join("dnssec"));
         }
         let wanted: Vec<SocketAddr> = plan
             .config
@@ -142,6 +152,7 @@ impl DnsServer {
 
     /// Stops answering.
     pub fn stop(&self) {
+        self.signers.stop();
         if let Ok(mut live) = self.live.lock() {
             live.drain().for_each(|(_, listening)| listening.stop());
         }

@@ -7,6 +7,7 @@ mod admin;
 mod certificates;
 mod check;
 mod dns;
+mod dnssec;
 mod host;
 mod life;
 mod status;

@@ -95,6 +95,7 @@ pub fn metrics(worker: &Worker) -> Vec<u8> {
     let mut text = String::new();
     // Writing to a String does not fail.
     let _ = dns_metrics(worker, &mut text);
+    let _ = worker.dns.signers().metrics(&mut text);
     let _ = cache_metrics(worker, &mut text);
     let _ = certificates::metrics(worker, &mut text);
     let mut out = worker.edge.shared().metrics.render();

@@ -1,0 +1,167 @@
+//! A zone that is signed here, as BIND's own validating resolver sees it, and its keys as an operator does.
+
+use hickory_proto::op::ResponseCode;
+use seawall_tests::{
+    Edge, Running,
+    dns::{Type, ask},
+    eventually,
+};
+use std::{net::SocketAddr, process::Command};
+
+const ZONE: &str = "\
+$ORIGIN shop.test.
+$TTL 300
+@        IN SOA ns1 admin 1 3600 600 86400 60
+@        IN NS  ns1
+ns1      IN A   192.0.2.1
+www      IN CNAME web
+web      IN A   192.0.2.10
+*.wild   IN A   192.0.2.20
+a.b.deep IN A   192.0.2.30
+sub      IN NS  ns.sub
+ns.sub   IN A   192.0.2.40
+";
+
+fn configuration(dnssec: &str) -> String {
+    format!(
+        "dns:
+  listen: \"@dns@\"
+  zones:
+    - name: shop.test
+      file: shop.test.zone
+      dnssec: {dnssec}
+      records:
+        - {{ name: dyn, type: A, targets: [{{ address: 192.0.2.50, up: {{ pool: p }} }}, 192.0.2.51] }}
+pools: {{ p: {{ servers: [\"127.0.0.1:1\"] }} }}
+sites: [{{ host: a.test, respond: {{ status: 200, body: ok }} }}]"
+    )
+}
+
+fn signed(dnssec: &str) -> Running {
+    let edge = Edge::yaml(configuration(dnssec));
+    edge.write("shop.test.zone", ZONE);
+    edge.start()
+}
+
+fn said(edge: &Edge, arguments: &[&str]) -> String {
+    let config = edge.config();
+    let mut all: Vec<&str> = arguments.to_vec();
+    all.extend(["-c", config.to_str().expect("a path in UTF-8")]);
+    let output = edge.seawall(&all);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success(),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    text
+}
+
+/// What delv says about a question, trusting the DS that `seawall dns ds` prints.
+fn delv(edge: &Running, ds: &str, name: &str, rtype: &str) -> String {
+    let fields: Vec<&str> = ds.split_whitespace().collect();
+    let [_, _, _, tag, algorithm, digest, hash] = fields[..] else {
+        panic!("no DS: {ds}")
+    };
+    let anchor = format!(
+        "trust-anchors {{ shop.test. static-ds {tag} {algorithm} {digest} \"{hash}\"; }};\n"
+    );
+    let path = edge.write("anchor", anchor);
+    let server: SocketAddr = edge.address("dns");
+    let output = Command::new("delv")
+        .arg("-a")
+        .arg(path)
+        .arg("+root=shop.test")
+        .arg(format!("@{}", server.ip()))
+        .args(["-p", &server.port().to_string(), name, rtype])
+        .output()
+        .expect("delv (Debian's bind9-dnsutils) is installed");
+    let text = [output.stdout, output.stderr].concat();
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+#[test]
+fn a_validating_resolver_accepts_answers_and_denials() {
+    for dnssec in [
+        "true",
+        "{ denial: nsec3, algorithm: ed25519 }",
+        "{ single_key: true }",
+    ] {
+        let edge = signed(dnssec);
+        let ds = said(&edge, &["dns", "ds", "shop.test"]);
+        for (name, rtype) in [
+            ("web.shop.test", "A"),
+            ("www.shop.test", "A"),
+            ("x.wild.shop.test", "A"),
+            ("dyn.shop.test", "A"),
+        ] {
+            let found = delv(&edge, &ds, name, rtype);
+            assert!(
+                found.contains("; fully validated"),
+                "{dnssec} {name}: {found}"
+            );
+        }
+        for (name, rtype) in [
+            ("nope.shop.test", "A"),
+            ("web.shop.test", "TXT"),
+            ("deep.shop.test", "A"),
+            ("x.wild.shop.test", "TXT"),
+            ("dyn.shop.test", "AAAA"),
+            ("sub.shop.test", "DS"),
+        ] {
+            let found = delv(&edge, &ds, name, rtype);
+            assert!(
+                found.contains("; negative response, fully validated"),
+                "{dnssec} {name} {rtype}: {found}"
+            );
+        }
+    }
+}
+
+#[test]
+fn keys_stay_over_reloads_and_restarts_and_a_reload_without_a_change_is_no_new_version() {
+    let edge = signed("true");
+    let ds = said(&edge, &["dns", "ds", "shop.test"]);
+    let serial = |edge: &Running| ask(edge.address("dns"), "shop.test", Type::Soa).data();
+    let before = serial(&edge);
+    said(&edge, &["reload"]);
+    assert_eq!(said(&edge, &["dns", "ds", "shop.test"]), ds);
+    assert_eq!(serial(&edge), before);
+    edge.write("shop.test.zone", ZONE.replace("192.0.2.10", "192.0.2.11"));
+    said(&edge, &["reload"]);
+    eventually("another version", || {
+        (serial(&edge) != before).then_some(())
+    });
+    let changed = ask(edge.address("dns"), "web.shop.test", Type::A);
+    assert_eq!(changed.data(), ["192.0.2.11"]);
+    let status = said(&edge, &["dns", "status"]);
+    for words in [
+        "shop.test.",
+        "ksk",
+        "zsk",
+        "active",
+        "waits for the parent's DS",
+    ] {
+        assert!(status.contains(words), "{words}: {status}");
+    }
+    edge.signal(nix::sys::signal::Signal::SIGTERM);
+    let (_, stopped) = edge.wait();
+    let edge = stopped.start();
+    assert_eq!(said(&edge, &["dns", "ds", "shop.test"]), ds);
+}
+
+#[test]
+fn keys_that_cannot_be_read_are_never_replaced_and_the_zone_is_not_served_unsigned() {
+    let edge = Edge::yaml(configuration("true"));
+    edge.write("shop.test.zone", ZONE);
+    std::fs::create_dir_all(edge.path("state/dnssec")).expect("a directory");
+    let keys = edge.write("state/dnssec/shop.test.keys", "key ksk 13 what is this\n");
+    let edge = edge.start();
+    let answer = ask(edge.address("dns"), "web.shop.test", Type::A);
+    assert_eq!(answer.code(), ResponseCode::Refused);
+    let status = said(&edge, &["dns", "status"]);
+    assert!(status.contains("line 1 cannot be read"), "{status}");
+    let kept = std::fs::read_to_string(keys).expect("the keys");
+    assert_eq!(kept, "key ksk 13 what is this\n");
+    edge.counts("seawall_dnssec_failures_total", 1);
+}
