@@ -40,7 +40,7 @@ impl Default for Lifetimes {
 
 impl Lifetimes {
     /// From when to when a new signature holds.
-    fn new(self, now: u64, owner: &Name, rtype: RType) -> Validity {
+    fn validity(self, now: u64, owner: &Name, rtype: RType) -> Validity {
         let now = now as u32;
         let seed = (owner.wire(), rtype.0, now / 3600);
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(seed);
@@ -89,7 +89,7 @@ impl std::fmt::Debug for RrSigner {
 impl RrSigner {
     /// The signatures of an RRset. A key that cannot sign leaves it without, which the count shows.
     pub fn sign(&self, owner: &Name, rtype: RType, ttl: u32, data: &[Box<[u8]>]) -> Vec<Box<[u8]>> {
-        let validity = self.lifetimes.new(self.now, owner, rtype);
+        let validity = self.lifetimes.validity(self.now, owner, rtype);
         let made = self
             .keys
             .iter()
@@ -245,7 +245,7 @@ fn sign_owner(
         let data = match kept {
             Some(kept) => kept.to_vec(),
             None => {
-                let validity = plan.lifetimes.new(plan.now, &owner.name, set.rtype);
+                let validity = plan.lifetimes.validity(plan.now, &owner.name, set.rtype);
                 made.fetch_add(keys.len() as u64, Ordering::Relaxed);
                 keys.iter()
                     .map(|key| {
