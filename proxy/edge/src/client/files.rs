@@ -6,9 +6,9 @@ use seawall_sys::beneath;
 use std::{fs::File, future::poll_fn, io, os::unix::fs::FileExt, sync::Arc};
 
 /// Sent at a time: what is looked for in the kernel's cache before.
-const SLICE_BYTES: u64 = 512 * 1024;
+const SLICE_BYTES: u64 = 2 * 1024 * 1024;
 /// After so many slices the thread's other connections have their turn.
-const SLICES_IN_A_ROW: u32 = 4;
+const SLICES_IN_A_ROW: u32 = 2;
 
 impl Client {
     /// Whether the kernel can send a file by itself: to plain TCP, not in chunks, and as fast as it takes it.
