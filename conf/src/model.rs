@@ -341,6 +341,8 @@ pub struct Waf {
     pub body_limit: u64,
     /// Tests only: names the matched rule ids in this response header.
     pub report_header: Option<String>,
+    /// Responses are judged, too (default no).
+    pub response: bool,
 }
 
 /// Which rules a rule set runs.
@@ -348,9 +350,12 @@ pub struct Waf {
 pub enum WafRules {
     /// The built-in rules.
     Builtin,
-    /// SecLang files, absolute.
+    /// SecLang files, absolute. [`OWASP_CRS`] stands for `owasp-crs`.
     Files(Vec<(PathBuf, Span)>),
 }
+
+/// The file by which Debian's package `modsecurity-crs` loads the OWASP Core Rule Set and its setup.
+pub const OWASP_CRS: &str = "/usr/share/modsecurity-crs/owasp-crs.load";
 
 /// What a WAF verdict does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

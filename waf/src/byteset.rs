@@ -86,6 +86,11 @@ impl ByteSet {
         Self([a, b | (b & LOWER) >> 32, c, d])
     }
 
+    /// The bytes that are not in it.
+    pub(crate) fn complement(self) -> Self {
+        Self(self.0.map(|word| !word))
+    }
+
     /// With this byte.
     pub(crate) fn with(mut self, b: u8) -> Self {
         self.insert(b);

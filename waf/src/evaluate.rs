@@ -2,18 +2,26 @@
 
 mod values;
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::byteset::ByteSet;
 use crate::expand::Scope;
-use crate::program::{CAPTURES, Link, NumberTest, Operator, Program, Rule, TextTest};
+use crate::operator::{Detector, Libinjection, check, number_test, text_test};
+use crate::pattern::Groups;
+use crate::program::{
+    ByteTest, CAPTURES, Link, Operator, Program, Rule, Selector, Target, TextTest,
+};
 use crate::request::Store;
 use crate::scratch::{Hit, Run};
 use crate::tx::number;
+use crate::variable::Variable;
 
 /// One rule, being evaluated.
 pub(crate) struct Evaluation<'a> {
     pub(crate) scope: Scope<'a>,
+    /// The rule's index.
+    pub(crate) index: usize,
     /// Where the rule's candidates are; `None` if it has to look at all values itself.
     pub(crate) hits: Option<&'a [Hit]>,
 }
@@ -23,6 +31,7 @@ impl<'a> Evaluation<'a> {
         program: &'a Program,
         store: &'a Store,
         rule: &'a Rule,
+        index: usize,
         hits: Option<&'a [Hit]>,
     ) -> Self {
         Self {
@@ -31,6 +40,7 @@ impl<'a> Evaluation<'a> {
                 store,
                 rule,
             },
+            index,
             hits,
         }
     }
@@ -38,6 +48,9 @@ impl<'a> Evaluation<'a> {
     /// Whether every link of the rule matches. What links set while they match stays set if a later one does not
     /// (ModSecurity's RuleWithOperator::evaluate).
     pub(crate) fn run(&self, run: &mut Run) -> bool {
+        if self.scope.rule.remembers {
+            run.matched_vars.clear();
+        }
         self.scope.rule.links.iter().enumerate().all(|(i, link)| {
             let hits = self.hits.filter(|_| i == 0);
             self.link(link, hits, run)
@@ -54,79 +67,210 @@ impl<'a> Evaluation<'a> {
         }
         match hits {
             Some(hits) => self.candidates(link, hits, run),
+            None if self.plainly_not(link, run) => false,
             None => self.all_values(link, run),
         }
     }
 
-    /// Asks the link's operator about a value; if it matches, does what the link does for each match.
-    fn ask(
+    /// Whether a link that asks for one member of TX plainly does not match. Of the rules that no scan decides most are
+    /// such, and most of them do not.
+    fn plainly_not(&self, link: &Link, run: &Run) -> bool {
+        let [
+            Target {
+                variable: Variable::Tx,
+                selector: Selector::Slot(slot),
+                count,
+            },
+        ] = link.targets.as_slice()
+        else {
+            return false;
+        };
+        let value = run.tx.get(*slot);
+        if *count {
+            let there = i64::from(value.is_some());
+            return match &link.operator {
+                Operator::Number(test, argument) => argument.fixed().is_some_and(|argument| {
+                    number_test(*test, there, number(argument)) == link.negated
+                }),
+                _ => false,
+            };
+        }
+        let Some(text) = value else {
+            return true;
+        };
+        let plain = |chain: &usize| {
+            let chain = self.scope.program.chains.get(*chain);
+            chain.is_some_and(|c| c.is_empty())
+        };
+        if !link.chains.iter().all(plain) {
+            return false;
+        }
+        let matches = match &link.operator {
+            Operator::Number(test, argument) => argument
+                .fixed()
+                .map(|argument| number_test(*test, number(text), number(argument))),
+            Operator::Text(test, argument) => argument
+                .fixed()
+                .map(|argument| text_test(*test, text, argument)),
+            _ => None,
+        };
+        matches == Some(link.negated)
+    }
+
+    /// Asks the link's operator about a value and, with `multiMatch`, about what each step makes of it; where it matches,
+    /// does what the link does for each match.
+    fn ask(&self, link: &Link, text: &[u8], name: impl Fn(&mut Vec<u8>), run: &mut Run) -> bool {
+        let program = self.scope.program;
+        let text = text.get(..program.limits.value_bytes_max).unwrap_or(text);
+        let argument = match link.operator.template() {
+            Some(template) if template.fixed().is_none() => Some(self.scope.expand(template, run)),
+            _ => None,
+        };
+        let mut any = false;
+        let mut last: Option<Vec<u8>> = None;
+        let many = link.chains.len() > 1;
+        for chain in &link.chains {
+            run.work += text.len() as u64;
+            let mut buffers = std::mem::take(&mut run.buffers);
+            let chain = program.chains.get(*chain);
+            let variant = chain
+                .and_then(|c| c.apply(text, &ByteSet::of(text), &mut buffers))
+                .unwrap_or(text);
+            // A step that changes nothing is not asked about again.
+            if !many || last.as_deref() != Some(variant) {
+                any |= self.ask_variant(link, variant, argument.as_deref(), &name, run);
+            }
+            if many {
+                last = Some(variant.to_vec());
+            }
+            run.buffers = buffers;
+        }
+        any
+    }
+
+    fn ask_variant(
         &self,
         link: &Link,
-        text: &[u8],
-        name: impl FnOnce(&mut Vec<u8>),
+        variant: &[u8],
+        argument: Option<&[u8]>,
+        name: &impl Fn(&mut Vec<u8>),
         run: &mut Run,
     ) -> bool {
         let program = self.scope.program;
-        let text = text.get(..program.limits.value_bytes_max).unwrap_or(text);
-        let argument = match &link.operator {
-            Operator::Text(_, template) | Operator::Number(_, template)
-                if template.fixed().is_none() =>
-            {
-                Some(self.scope.expand(template, run))
-            }
-            _ => None,
-        };
-        let Run {
-            buffers,
-            patterns,
-            groups,
-            matched,
-            tx,
-            ..
-        } = run;
-        let chain = program.chains.get(link.chain);
-        let variant = chain
-            .and_then(|c| c.apply(text, &ByteSet::of(text), buffers))
-            .unwrap_or(text);
-        let found = match &link.operator {
-            Operator::Pattern(index) => {
-                let pattern = program.patterns.get(*index).zip(patterns.get_mut(*index));
-                pattern.and_then(|(pattern, cache)| {
-                    let cache = cache.get_or_insert_with(|| pattern.cache());
-                    pattern.find(cache, variant, link.capture.then_some(groups))
-                })
-            }
-            operator => test(operator, argument.as_deref(), variant).then_some(0..variant.len()),
-        };
+        let mut groups = std::mem::take(&mut run.groups);
+        groups.clear();
+        let found = self.find(link, variant, argument, &mut groups, run);
         if found.is_some() == link.negated {
+            run.groups = groups;
             return false;
         }
         if link.capture && !link.negated {
-            if !matches!(link.operator, Operator::Pattern(_)) {
-                groups.clear();
-                groups.push(found.clone());
-            }
-            for slot in 0..CAPTURES {
-                match groups
-                    .get(slot)
-                    .cloned()
-                    .flatten()
-                    .and_then(|range| variant.get(range))
-                {
-                    Some(text) => tx.set(slot, text, program.limits.macro_bytes_max),
-                    None => tx.unset(slot),
-                }
-            }
+            self.capture(link, variant, found.clone(), &mut groups, run);
         }
+        run.groups = groups;
+        let matched = &mut run.matched;
         matched.value.clear();
         matched.value.extend_from_slice(variant);
         matched.range = found.unwrap_or(0..variant.len());
         matched.name.clear();
         name(&mut matched.name);
+        if self.scope.rule.remembers && run.matched_vars.len() < program.limits.args_max {
+            run.matched_vars
+                .push((run.matched.name.clone(), run.matched.value.clone()));
+        }
         link.set_vars
             .iter()
             .for_each(|set| self.scope.set_var(set, run));
         true
+    }
+
+    /// Where the operator matches.
+    fn find(
+        &self,
+        link: &Link,
+        text: &[u8],
+        argument: Option<&[u8]>,
+        groups: &mut Groups,
+        run: &mut Run,
+    ) -> Option<Range<usize>> {
+        let program = self.scope.program;
+        let whole = |matches: bool| matches.then_some(0..text.len());
+        run.work += text.len() as u64;
+        match &link.operator {
+            Operator::Pattern(index) => {
+                let pattern = program.patterns.get(*index)?;
+                let cache = run.patterns.get_mut(*index)?;
+                pattern.find(cache, text, link.capture.then_some(groups))
+            }
+            Operator::MacroPattern(_) => run.macro_patterns.find(
+                argument.unwrap_or_default(),
+                text,
+                link.capture.then_some(groups),
+            ),
+            Operator::Phrases(index) => program.phrases.get(*index)?.find(text),
+            Operator::Text(test, template) => {
+                let argument = argument.or(template.fixed()).unwrap_or_default();
+                if !text_test(*test, text, argument) {
+                    return None;
+                }
+                let at = match test {
+                    TextTest::Contains => memchr::memmem::find(text, argument),
+                    _ => None,
+                };
+                Some(at.map_or(0..text.len(), |at| at..at + argument.len()))
+            }
+            Operator::Number(test, template) => {
+                let argument = argument.or(template.fixed()).unwrap_or_default();
+                whole(number_test(*test, number(text), number(argument)))
+            }
+            Operator::Bytes(test) => whole(test.matches(text, &ByteSet::of(text))),
+            Operator::Addresses(index) => whole(program.addresses.get(*index)?.contains(text)),
+            Operator::Checked(index, kind) => {
+                let pattern = program.patterns.get(*index)?;
+                let cache = run.patterns.get_mut(*index)?;
+                let found = pattern.find(cache, text, link.capture.then_some(groups))?;
+                check(*kind, text.get(found.clone())?).then_some(found)
+            }
+            Operator::Always => Some(0..text.len()),
+            Operator::Never => None,
+        }
+    }
+
+    /// Puts the groups of a match to `TX:0` to `TX:9`.
+    fn capture(
+        &self,
+        link: &Link,
+        variant: &[u8],
+        found: Option<Range<usize>>,
+        groups: &mut Groups,
+        run: &mut Run,
+    ) {
+        let bytes_max = self.scope.program.limits.macro_bytes_max;
+        if groups.is_empty() {
+            groups.push(found);
+        }
+        let fingerprint = match &link.operator {
+            Operator::Bytes(ByteTest::Sqli) => Libinjection.sqli(variant, &ByteSet::of(variant)),
+            _ => None,
+        };
+        for slot in 0..CAPTURES {
+            let text = match (&fingerprint, slot) {
+                (Some(print), 0) => {
+                    let length = print.iter().position(|b| *b == 0).unwrap_or(print.len());
+                    print.get(..length).map(Cow::Borrowed)
+                }
+                _ => {
+                    let range = groups.get(slot).cloned().flatten();
+                    range
+                        .and_then(|range| variant.get(range))
+                        .map(Cow::Borrowed)
+                }
+            };
+            match text {
+                Some(text) => run.tx.set(slot, &text, bytes_max),
+                None => run.tx.unset(slot),
+            }
+        }
     }
 
     /// Whether a pattern matches a member's name.
@@ -137,50 +281,7 @@ impl<'a> Evaluation<'a> {
             .patterns
             .get(pattern)
             .zip(run.patterns.get_mut(pattern));
-        found.is_some_and(|(pattern, cache)| {
-            pattern
-                .find(cache.get_or_insert_with(|| pattern.cache()), name, None)
-                .is_some()
-        })
-    }
-}
-
-/// Asks an operator that is no pattern. `argument` is its argument if macros were put in.
-fn test(operator: &Operator, argument: Option<&[u8]>, text: &[u8]) -> bool {
-    match operator {
-        Operator::Pattern(_) => false,
-        Operator::Always => true,
-        Operator::BytesOutside(allowed) => !ByteSet::of(text).within(allowed),
-        Operator::Text(test, template) => text_test(
-            *test,
-            text,
-            argument.or(template.fixed()).unwrap_or_default(),
-        ),
-        Operator::Number(test, template) => number_test(
-            *test,
-            number(text),
-            number(argument.or(template.fixed()).unwrap_or_default()),
-        ),
-    }
-}
-
-fn text_test(test: TextTest, text: &[u8], argument: &[u8]) -> bool {
-    match test {
-        TextTest::Equal => text == argument,
-        TextTest::Contains => memchr::memmem::find(text, argument).is_some(),
-        TextTest::BeginsWith => text.starts_with(argument),
-        TextTest::EndsWith => text.ends_with(argument),
-        TextTest::Within => memchr::memmem::find(argument, text).is_some(),
-    }
-}
-
-fn number_test(test: NumberTest, value: i64, argument: i64) -> bool {
-    match test {
-        NumberTest::Eq => value == argument,
-        NumberTest::Ge => value >= argument,
-        NumberTest::Gt => value > argument,
-        NumberTest::Le => value <= argument,
-        NumberTest::Lt => value < argument,
+        found.is_some_and(|(pattern, cache)| pattern.find(cache, name, None).is_some())
     }
 }
 

@@ -1,11 +1,11 @@
 //! Macros put in, variables set.
 
-use crate::program::{Program, Rule, SetOp, SetVar, TxName, What};
+use crate::program::{Program, Rule, SetOp, SetVar, VariableName};
 use crate::request::Store;
 use crate::scratch::Run;
-use crate::seclang::ast::Variable;
 use crate::template::{Piece, Template};
 use crate::tx::number;
+use crate::variable::{Record, Variable};
 
 /// What macros can name.
 #[derive(Clone, Copy)]
@@ -40,6 +40,11 @@ impl Scope<'_> {
         match piece {
             Piece::Text(text) => out.extend_from_slice(text),
             Piece::Tx(slot) => out.extend_from_slice(run.tx.get(*slot).unwrap_or_default()),
+            Piece::Record(record, name) => {
+                let key = run.records.get(*record as usize).and_then(Option::as_ref);
+                let text = key.and_then(|key| self.program.collections.get(key, name, run.now_s));
+                out.extend_from_slice(&text.unwrap_or_default());
+            }
             Piece::RuleId => out.extend_from_slice(self.rule.id.to_string().as_bytes()),
             Piece::RuleSeverity => {
                 out.extend_from_slice(
@@ -60,10 +65,10 @@ impl Scope<'_> {
                 out.extend_from_slice(&run.matched.name)
             }
             Piece::Variable(variable, name) => {
-                if let What::Values { sources, part } = self.program.what(*variable) {
+                if let Variable::Values { sources, part } = variable {
                     let first = sources
                         .iter()
-                        .find_map(|s| self.store.first_part(*s, part, name.as_deref()));
+                        .find_map(|s| self.store.first_part(*s, *part, name.as_deref()));
                     out.extend_from_slice(first.unwrap_or_default());
                 }
             }
@@ -73,35 +78,73 @@ impl Scope<'_> {
     /// Runs a `setvar`.
     pub(crate) fn set_var(&self, set: &SetVar, run: &mut Run) {
         let bytes_max = self.program.limits.macro_bytes_max;
-        let name = match &set.name {
-            TxName::Slot(slot) => Err(*slot),
-            TxName::Computed(template) => Ok(self.expand(template, run).to_ascii_lowercase()),
+        let operand = match &set.op {
+            SetOp::Remove => Vec::new(),
+            SetOp::Set(template) => match template.fixed() {
+                Some(text) => text.to_vec(),
+                None => self.expand(template, run),
+            },
+            SetOp::Add(template) | SetOp::Subtract(template) => self.expand(template, run),
         };
-        let text = match &set.op {
-            SetOp::Remove => None,
-            SetOp::Set(template) => Some(self.expand(template, run)),
-            SetOp::Add(template) | SetOp::Subtract(template) => {
-                let operand = number(&self.expand(template, run));
-                let now = match &name {
-                    Err(slot) => run.tx.get(*slot),
-                    Ok(name) => run.tx.get_named(self.program, name),
+        match &set.name {
+            VariableName::Slot(slot) => {
+                match changed(&set.op, operand, run.tx.get(*slot)) {
+                    Some(text) => run.tx.set(*slot, &text, bytes_max),
+                    None => run.tx.unset(*slot),
                 };
-                let now = number(now.unwrap_or_default());
-                let add = matches!(set.op, SetOp::Add(_));
-                let sum = if add {
-                    now.saturating_add(operand)
-                } else {
-                    now.saturating_sub(operand)
-                };
-                Some(sum.to_string().into_bytes())
             }
-        };
-        match (name, text) {
-            (Err(slot), Some(text)) => run.tx.set(slot, &text, bytes_max),
-            (Err(slot), None) => run.tx.unset(slot),
-            (Ok(name), text) => run
-                .tx
-                .set_named(self.program, &name, text.as_deref(), bytes_max),
+            VariableName::Computed(template) => {
+                let name = self.expand(template, run).to_ascii_lowercase();
+                let text = changed(&set.op, operand, run.tx.get_named(self.program, &name));
+                run.tx
+                    .set_named(self.program, &name, text.as_deref(), bytes_max);
+            }
+            VariableName::Record(record, template) => {
+                let name = self.expand(template, run).to_ascii_lowercase();
+                let times = (run.now_s, self.program.limits.collection_timeout_s);
+                if let Some(key) = run.records.get(*record as usize).and_then(Option::as_ref) {
+                    self.program
+                        .collections
+                        .update(key, &name, times, |old| changed(&set.op, operand, old));
+                }
+            }
         }
     }
+
+    /// Runs an `initcol`.
+    pub(crate) fn init(&self, record: Record, key: &Template, run: &mut Run) {
+        let mut key = self.expand(key, run);
+        key.truncate(512);
+        if let Some(slot) = run.records.get_mut(record as usize) {
+            *slot = Some((record, key));
+        }
+    }
+
+    /// Runs an `expirevar`.
+    pub(crate) fn expire(
+        &self,
+        record: Record,
+        member: &Template,
+        seconds: &Template,
+        run: &mut Run,
+    ) {
+        let name = self.expand(member, run).to_ascii_lowercase();
+        let seconds = number(&self.expand(seconds, run)).max(0);
+        let at = run.now_s.saturating_add(seconds.unsigned_abs());
+        if let Some(key) = run.records.get(record as usize).and_then(Option::as_ref) {
+            self.program.collections.expire(key, &name, at);
+        }
+    }
+}
+
+/// What a `setvar` makes of a variable; `None` is gone.
+fn changed(op: &SetOp, operand: Vec<u8>, old: Option<&[u8]>) -> Option<Vec<u8>> {
+    let now = || number(old.unwrap_or_default());
+    let sum = match op {
+        SetOp::Remove => return None,
+        SetOp::Set(_) => return Some(operand),
+        SetOp::Add(_) => now().saturating_add(number(&operand)),
+        SetOp::Subtract(_) => now().saturating_sub(number(&operand)),
+    };
+    Some(sum.to_string().into_bytes())
 }

@@ -39,12 +39,13 @@
 //! refusal is carried out is the caller's business: detection is to ignore the [`Verdict`] and log the
 //! [matches](Transaction::matches).
 //!
-//! # What is not there yet
-//! Phases 3 to 5, `Include`, libinjection, `multiMatch`, multipart and XML bodies, collections other than TX: each is an
-//! error `not-yet` at its place in the rule file, never accepted in silence. Known differences from ModSecurity 3: a
-//! `%u0027` without a code page map is decoded to the ASCII it stands for; `REQUEST_FILENAME` ends at the first
-//! question mark of the raw target; possessive quantifiers are plain; a segment is a back-reference in
-//! `normalizePath` only if it is exactly `..`.
+//! # What is not there
+//! Warned of, because CRS names it and works without it: `@rbl`, `@geoLookup` and variables that nothing here sets
+//! (`GEO`, `ENV`) never match. Errors `not-yet` at their place: scripts, `exec`, `redirect`, `proxy`, `@inspectFile`,
+//! `@fuzzyHash`, `@validateSchema`, paths of `XML` other than `/*` and `//@*`. Known differences from ModSecurity 3: a
+//! `%u0027` without a code page map is decoded to the ASCII it stands for; `REQUEST_FILENAME` ends at the first question
+//! mark of the raw target; possessive quantifiers are plain; `REQUEST_BODY` is there for forms and where it is forced, as
+//! in ModSecurity 2, for which CRS is written; a segment is a back-reference in `normalizePath` only if it is exactly `..`.
 //!
 //! # Tests
 //! Each transformation, operator and limit has its tests beside it; `tests/` has rule semantics, errors with their
@@ -53,10 +54,13 @@
 mod byteset;
 mod evaluate;
 mod expand;
+mod files;
 mod limits;
 mod matched;
+mod operator;
 mod pattern;
 mod program;
+mod records;
 mod request;
 mod scan;
 mod scratch;
@@ -65,10 +69,13 @@ mod template;
 mod transaction;
 mod transform;
 mod tx;
+mod variable;
 
+pub use files::{DiskFiles, Files, NoFiles};
 pub use limits::{Limits, Options, OverLimit};
 pub use matched::{Match, Severity};
 pub use program::Program;
-pub use request::RequestLine;
+pub use records::Collections;
+pub use request::{RequestLine, ResponseLine, Surroundings};
 pub use scratch::Scratch;
 pub use transaction::{Transaction, Verdict};

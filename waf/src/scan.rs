@@ -1,118 +1,269 @@
-//! The scan: each distinct transformed value once through the union of its class.
+//! The scan: each distinct transformed value once through the automata of its classes.
 
 use crate::byteset::ByteSet;
-use crate::program::{Class, Part, Program, Source};
+use crate::operator::PhraseSet;
+use crate::program::{Automaton, Class, Program, Union, UnionCache};
 use crate::scratch::{Hit, Scratch};
 use crate::transform::Buffers;
+use crate::variable::{Part, Source};
+
+/// Bytes of names and header values whose outcome is remembered.
+const MEMO_BYTES_MAX: usize = 512;
 
 /// Scans the members from index `from` on, and notes which rules have to look at which of them.
 pub(crate) fn scan(program: &Program, scratch: &mut Scratch, from: usize) {
-    let mut variants = Variants::default();
-    for index in from..scratch.store.len() {
-        let Some(member) = scratch.store.member(index).copied() else {
+    let classes = program.classes(scratch.run.full);
+    let Scratch {
+        store,
+        hits,
+        candidates,
+        run,
+        unions,
+        memo,
+        variants,
+        found,
+        ..
+    } = scratch;
+    for index in from..store.len() {
+        let Some(member) = store.member(index).copied() else {
             continue;
         };
         for part in [Part::Value, Part::Name] {
-            if !program.classes.any(member.source, part)
-                || (part == Part::Name && is_single(member.source))
+            if !classes.any(member.source, part)
+                || (part == Part::Name && !member.source.is_named())
             {
                 continue;
             }
-            let name = scratch.store.part(&member, Part::Name);
-            let Some(class) = program.classes.of(member.source, part, name) else {
-                continue;
-            };
-            let text = scratch.store.part(&member, part);
+            let name = store.part(&member, Part::Name);
+            let text = store.part(&member, part);
             let text = text.get(..program.limits.value_bytes_max).unwrap_or(text);
-            let Some(cache) = scratch.unions.get_mut(class.union) else {
-                continue;
-            };
-            let Some(union) = program.unions.get(class.union) else {
-                continue;
-            };
-            let cache = cache.get_or_insert_with(|| union.cache());
-            cache.clear();
-            variants.each(program, class, text, &mut scratch.run.buffers, |variant| {
-                union.scan(cache, variant)
-            });
-            for pattern in cache.found.iter() {
-                for rule in class.rules.get(pattern.as_usize()).into_iter().flatten() {
-                    scratch.hits.push(Hit {
+            let repeats = part == Part::Name || member.source == Source::Headers;
+            for class in classes.of(member.source, part, name).into_iter().flatten() {
+                found.clear();
+                let slot =
+                    (repeats && text.len() <= MEMO_BYTES_MAX).then(|| memo.slot(class.id, text));
+                match slot {
+                    Some(slot) if slot.is(class.id, text) => found.extend_from_slice(&slot.rules),
+                    slot => {
+                        let mut search = Search {
+                            program,
+                            unions,
+                            buffers: &mut run.buffers,
+                            work: &mut run.work,
+                            found,
+                        };
+                        search.class(variants, class, text);
+                        if let Some(slot) = slot {
+                            slot.remember(class.id, text, found);
+                        }
+                    }
+                }
+                for rule in found.iter() {
+                    hits.push(Hit {
                         rule: *rule,
                         member: index as u32,
                         part,
                     });
-                    if let Some(word) = scratch.candidates.get_mut(*rule as usize / 64) {
+                    if let Some(word) = candidates.get_mut(*rule as usize / 64) {
                         *word |= 1 << (rule % 64);
                     }
                 }
             }
         }
     }
-    scratch.hits.sort_unstable();
-}
-
-/// Whether a source has one member, without a name.
-fn is_single(source: Source) -> bool {
-    !matches!(
-        source,
-        Source::Headers | Source::Cookies | Source::ArgsGet | Source::ArgsPost
-    )
+    hits.sort_unstable();
+    hits.dedup();
 }
 
 /// The distinct forms that the transformation chains of a class give to a value.
-#[derive(Default)]
-struct Variants {
+#[derive(Debug, Default)]
+pub(crate) struct Variants {
     /// The forms that differ from the value itself, one after the other.
     bytes: Vec<u8>,
-    ends: Vec<usize>,
+    list: Vec<Variant>,
+    /// For each chain of the class the index of its form; `None` is the value itself.
+    of_chain: Vec<Option<usize>>,
 }
 
-impl Variants {
-    /// Calls `scan` with each form that could match.
-    fn each(
-        &mut self,
-        program: &Program,
-        class: &Class,
-        text: &[u8],
-        buffers: &mut Buffers,
-        mut scan: impl FnMut(&[u8]),
-    ) {
+#[derive(Debug)]
+struct Variant {
+    range: std::ops::Range<usize>,
+    bytes: ByteSet,
+}
+
+/// A search of one value, with what it needs.
+struct Search<'a> {
+    program: &'a Program,
+    unions: &'a mut [Option<UnionCache>],
+    buffers: &'a mut Buffers,
+    work: &'a mut u64,
+    /// The rules that have to look at it.
+    found: &'a mut Vec<u32>,
+}
+
+impl Search<'_> {
+    fn class(&mut self, variants: &mut Variants, class: &Class, text: &[u8]) {
         let set = ByteSet::of(text);
-        let chains = || class.chains.iter().filter_map(|i| program.chains.get(*i));
+        let chains = || {
+            class
+                .chains
+                .iter()
+                .filter_map(|c| self.program.chains.get(c.chain))
+        };
         // Most values have nothing that any pattern needs, and nothing that a chain could make it of.
         let reach = chains().fold(ByteSet::default(), |all, chain| {
             all.union(chain.reach(&set))
         });
+        *self.work += text.len() as u64;
         if !class.gate.admits(&reach, usize::MAX) {
             return;
         }
-        self.bytes.clear();
-        self.ends.clear();
-        let mut plain = false;
+        variants.bytes.clear();
+        variants.list.clear();
+        variants.of_chain.clear();
         for chain in chains() {
-            let Some(variant) = chain.apply(text, &set, buffers) else {
-                plain = true;
-                continue;
-            };
-            if self.known(variant) {
-                continue;
-            }
-            self.bytes.extend_from_slice(variant);
-            self.ends.push(self.bytes.len());
-            if class.gate.admits(&ByteSet::of(variant), variant.len()) {
-                scan(variant);
-            }
+            *self.work += text.len() as u64;
+            let variant = chain.apply(text, &set, self.buffers);
+            let known = variant.map(|v| variants.index(v));
+            variants.of_chain.push(known);
         }
-        if plain && class.gate.admits(&set, text.len()) {
-            scan(text);
+        let plain = variants.of_chain.iter().any(Option::is_none);
+        if plain {
+            self.text(class, text, &set);
+        }
+        for variant in &variants.list {
+            let bytes = variants.bytes.get(variant.range.clone());
+            self.text(class, bytes.unwrap_or_default(), &variant.bytes);
+        }
+        for (chain, variant) in class.chains.iter().zip(&variants.of_chain) {
+            let (text, set) = match variant.and_then(|v| variants.list.get(v)) {
+                Some(v) => (
+                    variants.bytes.get(v.range.clone()).unwrap_or_default(),
+                    &v.bytes,
+                ),
+                None => (text, &set),
+            };
+            for (test, rules) in &chain.tests {
+                if test.reads() {
+                    *self.work += 4 * text.len() as u64;
+                }
+                if test.matches(text, set) {
+                    self.found.extend_from_slice(rules);
+                }
+            }
         }
     }
 
-    fn known(&self, variant: &[u8]) -> bool {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts
-            .zip(&self.ends)
-            .any(|(start, end)| self.bytes.get(start..*end) == Some(variant))
+    /// One form of a value through the automata that it could matter to.
+    fn text(&mut self, class: &Class, text: &[u8], set: &ByteSet) {
+        for scan in &class.scans {
+            if !scan.gate.admits(set, text.len()) {
+                continue;
+            }
+            *self.work += text.len() as u64;
+            match scan.automaton {
+                Automaton::Union(index) => {
+                    let union = self.program.unions.get(index);
+                    let Some((union, cache)) = union.zip(self.unions.get_mut(index)) else {
+                        continue;
+                    };
+                    union_scan(union, cache, text, |pattern| {
+                        if let Some(rules) = scan.rules.get(pattern) {
+                            self.found.extend_from_slice(rules);
+                        }
+                    });
+                }
+                Automaton::Phrases(index) => {
+                    let set: Option<&PhraseSet> = self.program.phrase_sets.get(index);
+                    let found = &mut *self.found;
+                    if let Some(set) = set {
+                        set.scan(text, |list| {
+                            if let Some(rules) = scan.rules.get(list as usize) {
+                                found.extend_from_slice(rules);
+                            }
+                        });
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn union_scan(
+    union: &Union,
+    cache: &mut Option<UnionCache>,
+    text: &[u8],
+    mut found: impl FnMut(usize),
+) {
+    let cache = cache.get_or_insert_with(|| union.cache());
+    cache.clear();
+    union.scan(cache, text);
+    cache.found.iter().for_each(|p| found(p.as_usize()));
+}
+
+impl Variants {
+    /// The index of a form, which is added if it is new.
+    fn index(&mut self, variant: &[u8]) -> usize {
+        let known = self
+            .list
+            .iter()
+            .position(|v| self.bytes.get(v.range.clone()) == Some(variant));
+        known.unwrap_or_else(|| {
+            let start = self.bytes.len();
+            self.bytes.extend_from_slice(variant);
+            self.list.push(Variant {
+                range: start..self.bytes.len(),
+                bytes: ByteSet::of(variant),
+            });
+            self.list.len() - 1
+        })
+    }
+}
+
+/// What was found in short values that come again with each request: names, and values of headers.
+#[derive(Debug, Default)]
+pub(crate) struct Memo {
+    hasher: ahash::RandomState,
+    slots: Vec<MemoSlot>,
+}
+
+/// How many there are; one more takes the place of another.
+const MEMO_SLOTS: usize = 1024;
+
+/// A remembered value.
+#[derive(Debug, Default)]
+pub(crate) struct MemoSlot {
+    /// 0 is none.
+    class: u32,
+    text: Vec<u8>,
+    rules: Vec<u32>,
+}
+
+impl Memo {
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.slots.clear();
+    }
+
+    fn slot(&mut self, class: u32, text: &[u8]) -> &mut MemoSlot {
+        if self.slots.is_empty() {
+            self.slots.resize_with(MEMO_SLOTS, MemoSlot::default);
+        }
+        let index = self.hasher.hash_one((class, text)) as usize % MEMO_SLOTS;
+        &mut self.slots[index]
+    }
+}
+
+impl MemoSlot {
+    fn is(&self, class: u32, text: &[u8]) -> bool {
+        self.class == class && self.text == text
+    }
+
+    fn remember(&mut self, class: u32, text: &[u8], rules: &[u32]) {
+        self.class = class;
+        self.text.clear();
+        self.text.extend_from_slice(text);
+        self.rules.clear();
+        self.rules.extend_from_slice(rules);
     }
 }

@@ -1,7 +1,6 @@
 //! Texts with macros: `%{tx.score}`, `%{MATCHED_VAR}`, `%{rule.id}`.
 
-use crate::seclang::ast::Variable;
-use crate::seclang::targets;
+use crate::variable::{self, Record, Variable};
 
 /// A part of a text.
 #[derive(Clone, Debug, PartialEq)]
@@ -9,6 +8,8 @@ pub(crate) enum Piece {
     Text(Vec<u8>),
     /// A member of TX by its slot.
     Tx(usize),
+    /// A member of a record, its name in lower case.
+    Record(Record, Vec<u8>),
     /// A variable, with the name of a member in lower case.
     Variable(Variable, Option<Vec<u8>>),
     RuleId,
@@ -55,6 +56,14 @@ impl Template {
         Ok(Self { pieces })
     }
 
+    /// The variables that it names.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = Variable> + '_ {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Variable(variable, _) => Some(*variable),
+            _ => None,
+        })
+    }
+
     /// The text, if it has no macros.
     pub(crate) fn fixed(&self) -> Option<&[u8]> {
         match self.pieces.as_slice() {
@@ -78,13 +87,14 @@ fn piece(name: &str, slot: &mut impl FnMut(&str) -> usize) -> Option<Piece> {
             "severity" => Some(Piece::RuleSeverity),
             _ => None,
         },
-        (collection, member) => match targets::variable(collection)? {
-            Variable::Tx => None,
-            variable => Some(Piece::Variable(
-                variable,
-                member.map(|m| m.to_ascii_lowercase().into_bytes()),
-            )),
-        },
+        (collection, member) => {
+            let member = member.map(|m| m.to_ascii_lowercase().into_bytes());
+            match (variable::named(collection)?.0, member) {
+                (Variable::Tx, _) => None,
+                (Variable::Record(record), Some(member)) => Some(Piece::Record(record, member)),
+                (variable, member) => Some(Piece::Variable(variable, member)),
+            }
+        }
     }
 }
 

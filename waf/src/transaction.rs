@@ -1,4 +1,4 @@
-//! A request on its way through the rules.
+//! A request on its way through the rules, and its response.
 
 use std::sync::Arc;
 
@@ -6,12 +6,13 @@ use crate::evaluate::{Evaluation, hits_of};
 use crate::expand::Scope;
 use crate::limits::OverLimit;
 use crate::matched::{Match, Severity, printable};
-use crate::program::{Program, Rule, Source};
-use crate::request::{BodyKind, RequestLine, TooManyArgs, body_kind};
+use crate::program::{Control, Outcome, Program, Rule};
+use crate::request::{Body, BodyKind, RequestLine, ResponseLine, Surroundings, TooManyArgs};
 use crate::scan::scan;
 use crate::scratch::Scratch;
-use crate::seclang::ast::Engine;
+use crate::seclang::ast::{Allowed, Engine};
 use crate::tx::{lossy, number};
+use crate::variable::Source;
 
 /// The status of a refusal by a limit.
 const OVER_LIMIT_STATUS: u16 = 413;
@@ -32,8 +33,21 @@ pub enum Verdict {
     },
 }
 
+/// The phases, as rules number them less one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    RequestHead,
+    RequestBody,
+    ResponseHead,
+    ResponseBody,
+    Logging,
+}
+
 /// One request, judged step by step: [`request_head`](Self::request_head), then the body's chunks if
 /// [`wants_body`](Self::wants_body), then always [`request_end`](Self::request_end), which runs the rules of phase 2.
+/// Where [responses are judged](Program::judges_responses): [`response_head`](Self::response_head), the body's chunks if
+/// [`wants_response_body`](Self::wants_response_body), [`response_end`](Self::response_end). At last
+/// [`finish`](Self::finish).
 ///
 /// It owns what it needs, and no step blocks or fails; work is bounded by the program's [`Limits`](crate::Limits).
 #[derive(Debug)]
@@ -41,7 +55,14 @@ pub struct Transaction {
     program: Arc<Program>,
     scratch: Scratch,
     body_kind: Option<BodyKind>,
+    body_access: bool,
+    body_forced: bool,
     body_cut: bool,
+    response_access: bool,
+    response_cut: bool,
+    response_typed: bool,
+    /// The phases that are passed over.
+    allowed: Option<Allowed>,
 }
 
 impl Transaction {
@@ -49,10 +70,16 @@ impl Transaction {
     pub fn begin(program: Arc<Program>, mut scratch: Scratch) -> Self {
         scratch.prepare(&program);
         Self {
+            body_access: program.limits.body_access,
+            response_access: program.response.body,
             program,
             scratch,
             body_kind: None,
+            body_forced: false,
             body_cut: false,
+            response_cut: false,
+            response_typed: false,
+            allowed: None,
         }
     }
 
@@ -61,28 +88,41 @@ impl Transaction {
         self.scratch
     }
 
+    fn engine(&self) -> Engine {
+        self.scratch.run.engine.unwrap_or(self.program.engine)
+    }
+
+    /// Whether rules look at the request's id.
+    pub fn wants_unique_id(&self) -> bool {
+        self.program.uses(Source::UniqueId)
+    }
+
+    /// Says what is known beside the head. To be called before it, or not at all.
+    pub fn surroundings(&mut self, around: &Surroundings<'_>) {
+        self.scratch.run.now_s = around.now_s;
+        self.scratch.store.load_surroundings(around, &self.program);
+    }
+
     /// Judges the head: phase 1.
     pub fn request_head(&mut self, head: &RequestLine<'_>) -> Verdict {
-        if self.program.engine == Engine::Off {
+        if self.engine() == Engine::Off {
             return Verdict::Pass;
         }
-        let loaded = self
-            .scratch
-            .store
-            .load_head(head, self.program.limits.args_max);
-        let content_type = self
-            .scratch
-            .store
-            .first(Source::Headers, Some(b"content-type"));
-        self.body_kind = content_type.and_then(body_kind);
+        let store = &mut self.scratch.store;
+        let loaded = store.load_head(head, &self.program);
+        let content_type = store.first(Source::Headers, Some(b"content-type"));
+        self.body_kind = content_type.and_then(BodyKind::of);
+        store.load_processor(self.body_kind);
         scan(&self.program, &mut self.scratch, 0);
-        let verdict = self.phase(0);
+        let verdict = self.phase(Phase::RequestHead);
         self.refuse_args(loaded).unwrap_or(verdict)
     }
 
-    /// Whether the body's chunks are to be passed on: it has a type that is understood.
+    /// Whether the body's chunks are to be passed on: it has a type that is understood, or a rule wants it.
     pub fn wants_body(&self) -> bool {
-        self.body_kind.is_some()
+        self.body_access
+            && self.engine() != Engine::Off
+            && (self.body_kind.is_some() || self.body_forced)
     }
 
     /// Whether the body is longer than what is inspected of it.
@@ -95,19 +135,14 @@ impl Transaction {
         if !self.wants_body() {
             return Verdict::Pass;
         }
-        let room = self
-            .program
-            .limits
-            .body_bytes_max
-            .saturating_sub(self.scratch.body.len());
-        self.scratch
-            .body
-            .extend_from_slice(chunk.get(..room).unwrap_or(chunk));
-        if chunk.len() <= room {
+        let limits = &self.program.limits;
+        let whole = keep(&mut self.scratch.body, chunk, limits.body_bytes_max);
+        if whole {
             return Verdict::Pass;
         }
+        let over = limits.body_over;
         let first = !std::mem::replace(&mut self.body_cut, true);
-        match self.program.limits.body_over {
+        match over {
             OverLimit::Inspect => Verdict::Pass,
             OverLimit::Refuse => {
                 self.over_limit("REQUEST_BODY", "The body is longer than the limit", first)
@@ -117,25 +152,113 @@ impl Transaction {
 
     /// Judges the whole request: phase 2. To be called for requests without a body, too.
     pub fn request_end(&mut self) -> Verdict {
-        if self.program.engine == Engine::Off {
+        if self.engine() == Engine::Off {
+            return Verdict::Pass;
+        }
+        let kind = self.body_kind.filter(|_| self.body_access);
+        let scratch = &mut self.scratch;
+        let from = scratch.store.len();
+        let body = Body {
+            bytes: &scratch.body,
+            // A request without a body has none that could be wrong.
+            kind: kind.filter(|_| !scratch.body.is_empty()),
+            cut: self.body_cut,
+            forced: self.body_forced && !scratch.body.is_empty(),
+        };
+        let loaded = scratch.store.load_body(&body, &self.program);
+        scan(&self.program, scratch, from);
+        let verdict = self.phase(Phase::RequestBody);
+        self.refuse_args(loaded).unwrap_or(verdict)
+    }
+
+    /// Judges the head of the response: phase 3.
+    pub fn response_head(&mut self, head: &ResponseLine<'_>) -> Verdict {
+        if self.engine() == Engine::Off {
+            return Verdict::Pass;
+        }
+        let from = self.scratch.store.len();
+        self.scratch.store.load_response(head, &self.program);
+        let store = &self.scratch.store;
+        let media = store
+            .first(Source::ResponseContentType, None)
+            .unwrap_or_default();
+        let end = memchr::memchr(b';', media).unwrap_or(media.len());
+        let media = media.get(..end).unwrap_or_default().trim_ascii();
+        self.response_typed = self
+            .program
+            .response
+            .types
+            .iter()
+            .any(|t| t.as_bytes().eq_ignore_ascii_case(media));
+        self.scratch.body.clear();
+        scan(&self.program, &mut self.scratch, from);
+        self.phase(Phase::ResponseHead)
+    }
+
+    /// Whether the chunks of the response's body are to be passed on.
+    pub fn wants_response_body(&self) -> bool {
+        self.response_access
+            && self.response_typed
+            && self.engine() != Engine::Off
+            && !matches!(self.allowed, Some(Allowed::All))
+    }
+
+    /// Takes a part of the response's body; a limit may refuse it here.
+    pub fn response_chunk(&mut self, chunk: &[u8]) -> Verdict {
+        if !self.wants_response_body() {
+            return Verdict::Pass;
+        }
+        let limits = &self.program.limits;
+        if keep(&mut self.scratch.body, chunk, limits.response_bytes_max) {
+            return Verdict::Pass;
+        }
+        let over = limits.response_over;
+        let first = !std::mem::replace(&mut self.response_cut, true);
+        match over {
+            OverLimit::Inspect => Verdict::Pass,
+            OverLimit::Refuse => {
+                let message = "The response is longer than the limit";
+                self.over_limit("RESPONSE_BODY", message, first)
+            }
+        }
+    }
+
+    /// Whether as much of the response's body as is looked at is there.
+    pub fn response_is_full(&self) -> bool {
+        self.scratch.body.len() >= self.program.limits.response_bytes_max
+    }
+
+    /// Judges the response's body: phase 4.
+    pub fn response_end(&mut self) -> Verdict {
+        if self.engine() == Engine::Off {
             return Verdict::Pass;
         }
         let scratch = &mut self.scratch;
         let from = scratch.store.len();
-        let loaded = scratch.store.load_body(
-            &scratch.body,
-            self.body_kind,
-            self.body_cut,
-            &self.program.limits,
-        );
+        if self.response_typed && self.response_access {
+            let body = std::mem::take(&mut scratch.body);
+            scratch.store.load_response_body(&body, self.response_cut);
+            scratch.body = body;
+        }
         scan(&self.program, scratch, from);
-        let verdict = self.phase(1);
-        self.refuse_args(loaded).unwrap_or(verdict)
+        self.phase(Phase::ResponseBody)
+    }
+
+    /// The rules for logs: phase 5. Nothing can be refused any more.
+    pub fn finish(&mut self) {
+        if self.engine() != Engine::Off {
+            let _ = self.phase(Phase::Logging);
+        }
     }
 
     /// The rules that matched so far and are logged, in the order they matched.
     pub fn matches(&self) -> &[Match] {
         &self.scratch.matches
+    }
+
+    /// Bytes that were looked at so far, each as often as it was: what [`Limits::work_max`](crate::Limits) bounds.
+    pub fn work(&self) -> u64 {
+        self.scratch.run.work
     }
 
     /// The inbound anomaly score so far.
@@ -173,7 +296,7 @@ impl Transaction {
                 tags: Arc::default(),
             });
         }
-        match self.program.engine {
+        match self.engine() {
             Engine::On => Verdict::Deny {
                 status: OVER_LIMIT_STATUS,
                 rule: 0,
@@ -188,31 +311,100 @@ impl Transaction {
         }
     }
 
-    /// Runs the rules of a phase (0 or 1), in order, until one refuses.
-    fn phase(&mut self, phase: usize) -> Verdict {
+    /// Whether an `allow` passes over a phase.
+    fn is_allowed(&self, phase: Phase) -> bool {
+        match self.allowed {
+            Some(Allowed::All) => phase != Phase::Logging,
+            Some(Allowed::Request) => matches!(phase, Phase::RequestHead | Phase::RequestBody),
+            Some(Allowed::Phase) | None => false,
+        }
+    }
+
+    /// Runs the rules of a phase, in order, until one refuses; to the end where refusals are only detected.
+    fn phase(&mut self, phase: Phase) -> Verdict {
+        if self.is_allowed(phase) {
+            return Verdict::Pass;
+        }
         let program = Arc::clone(&self.program);
+        let mut verdict = Verdict::Pass;
         let mut at = 0;
-        while let Some(index) = self.next_rule(phase, at) {
+        while let Some(index) = self.next_rule(phase as usize, at) {
             at = index + 1;
             let Some(rule) = program.rules.get(index) else {
                 break;
             };
-            if self.is_removed(rule.id) || !self.evaluate(&program, rule, index as u32) {
+            if self.scratch.run.work > program.limits.work_max {
+                return self.over_work(verdict);
+            }
+            if !self.evaluate(&program, rule, index) {
+                if rule.gate.is_some_and(|level| level > program.paranoia) {
+                    self.scan_all_levels();
+                }
                 continue;
             }
             if rule.log {
                 self.record_rule(&program, rule);
             }
-            self.scratch.removed.extend_from_slice(&rule.removes);
-            if let Some(status) = rule.deny.filter(|_| program.engine == Engine::On) {
-                return Verdict::Deny {
-                    status,
-                    rule: rule.id,
-                };
+            for control in &rule.controls {
+                self.control(&program, rule, control);
             }
-            at = rule.skip_to.unwrap_or(at);
+            if self.engine() == Engine::Off {
+                return verdict;
+            }
+            match rule.outcome {
+                Outcome::Deny(status) if self.engine() == Engine::On => {
+                    if verdict == Verdict::Pass {
+                        verdict = Verdict::Deny {
+                            status,
+                            rule: rule.id,
+                        };
+                    }
+                    if !program.detect {
+                        return verdict;
+                    }
+                }
+                Outcome::Allow(allowed) => {
+                    self.allowed = Some(allowed);
+                    return verdict;
+                }
+                Outcome::Deny(_) | Outcome::Pass => {}
+            }
+            if let Some(to) = rule.skip_to {
+                at = to;
+                let level = program.levels.get(to).copied().unwrap_or(0);
+                if level > program.paranoia {
+                    self.scan_all_levels();
+                }
+            }
         }
-        Verdict::Pass
+        verdict
+    }
+
+    /// A request that takes more work than one may.
+    fn over_work(&mut self, verdict: Verdict) -> Verdict {
+        let over = self.over_limit(
+            "REQUEST",
+            "The request takes more work than the limit",
+            true,
+        );
+        // What follows would only take more.
+        self.allowed = Some(Allowed::All);
+        match self.program.limits.work_over {
+            OverLimit::Refuse if verdict == Verdict::Pass => over,
+            _ => verdict,
+        }
+    }
+
+    /// A rule above the program's level is not skipped after all: it needs its candidates.
+    fn scan_all_levels(&mut self) {
+        let scratch = &mut self.scratch;
+        if scratch.run.full || self.program.full_classes.is_none() {
+            return;
+        }
+        scratch.run.full = true;
+        scratch.hits.clear();
+        scratch.candidates.iter_mut().for_each(|word| *word = 0);
+        scan(&self.program, scratch, 0);
     }
 
     /// The first rule of the phase, not before `from`, that may match.
@@ -225,10 +417,11 @@ impl Transaction {
             .iter()
             .zip(always)
             .zip(&self.scratch.candidates)
+            .zip(&self.scratch.removed)
             .enumerate()
             .skip(from / 64);
-        for (i, ((mine, always), candidates)) in words {
-            let word = mine & (always | candidates);
+        for (i, (((mine, always), candidates), removed)) in words {
+            let word = mine & (always | candidates) & !removed;
             let word = if i == from / 64 {
                 word & (u64::MAX << (from % 64))
             } else {
@@ -241,21 +434,49 @@ impl Transaction {
         None
     }
 
-    fn is_removed(&self, id: u32) -> bool {
-        self.scratch
-            .removed
-            .iter()
-            .any(|(from, to)| (*from..=*to).contains(&id))
-    }
-
-    fn evaluate(&mut self, program: &Program, rule: &Rule, index: u32) -> bool {
+    fn evaluate(&mut self, program: &Program, rule: &Rule, index: usize) -> bool {
         let Scratch {
             store, hits, run, ..
         } = &mut self.scratch;
         let hits = rule
             .scanned
-            .then(|| hits.get(hits_of(hits, index)).unwrap_or_default());
-        Evaluation::new(program, store, rule, hits).run(run)
+            .then(|| hits.get(hits_of(hits, index as u32)).unwrap_or_default());
+        Evaluation::new(program, store, rule, index, hits).run(run)
+    }
+
+    fn control(&mut self, program: &Program, rule: &Rule, control: &Control) {
+        let Scratch {
+            store,
+            run,
+            removed,
+            ..
+        } = &mut self.scratch;
+        let scope = Scope {
+            program,
+            store,
+            rule,
+        };
+        match control {
+            Control::Engine(engine) => run.engine = Some(*engine),
+            Control::RemoveRules(rules) => {
+                let words = removed.iter_mut().zip(rules.iter());
+                words.for_each(|(removed, rules)| *removed |= rules);
+            }
+            Control::RemoveTarget(rules, target) => {
+                run.excluded.push((rules.clone(), target.clone()));
+            }
+            Control::BodyProcessor(kind) => {
+                self.body_kind = Some(*kind);
+                self.scratch.store.load_processor(self.body_kind);
+            }
+            Control::BodyAccess(on) => self.body_access = *on,
+            Control::ForceBody(on) => self.body_forced = *on,
+            Control::ResponseBodyAccess(on) => self.response_access = *on,
+            Control::Init(record, key) => scope.init(*record, key, run),
+            Control::Expire(record, member, seconds) => {
+                scope.expire(*record, member, seconds, run);
+            }
+        }
     }
 
     fn record_rule(&mut self, program: &Program, rule: &Rule) {
@@ -293,4 +514,11 @@ impl Transaction {
         };
         self.record(found);
     }
+}
+
+/// Keeps a chunk as far as there is room, and says whether all of it was kept.
+fn keep(body: &mut Vec<u8>, chunk: &[u8], bytes_max: usize) -> bool {
+    let room = bytes_max.saturating_sub(body.len());
+    body.extend_from_slice(chunk.get(..room).unwrap_or(chunk));
+    chunk.len() <= room
 }

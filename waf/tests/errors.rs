@@ -48,19 +48,17 @@ fn all_errors_of_a_file_are_found_with_their_places() {
 #[test]
 fn what_is_not_furnished_yet_says_so() {
     for (rules, marked) in [
-        ("Include other.conf", "Include"),
-        ("SecRule FILES \"@rx a\" \"id:1\"", "FILES"),
-        ("SecRule ARGS \"@detectSQLi\" \"id:1\"", "@detectSQLi"),
-        ("SecRule ARGS \"@rx a\" \"id:1,multiMatch\"", "multiMatch"),
-        ("SecRule ARGS \"@rx a\" \"id:1,t:sha1\"", "sha1"),
-        ("SecRule ARGS \"@rx a\" \"id:1,phase:4\"", "4"),
-        ("SecRule ARGS \"@rx a\" \"id:1,setvar:ip.x=1\"", "ip.x=1"),
+        ("SecRuleScript a.lua", "SecRuleScript"),
+        ("SecRule ARGS \"@inspectFile x\" \"id:1\"", "@inspectFile"),
+        ("SecRule ARGS \"@rx a\" \"id:1,exec:x\"", "exec"),
+        ("SecRule ARGS \"@rx a\" \"id:1,redirect:x\"", "redirect"),
+        ("SecRule XML://item \"@rx a\" \"id:1\"", "//item"),
+        ("SecRule RULE \"@rx a\" \"id:1\"", "RULE"),
         (
-            "SecRule ARGS \"@rx a\" \"id:1,ctl:ruleEngine=Off\"",
-            "ruleEngine=Off",
+            "SecRule ARGS \"@rx a\" \"id:1,ctl:hashThing=Off\"",
+            "hashThing=Off",
         ),
-        ("SecRule ARGS \"@rx a(?=b)\" \"id:1\"", "(?="),
-        ("SecRule ARGS \"@rx a%{tx.x}\" \"id:1\"", "%{"),
+        ("SecRule ARGS \"@rx (?(1)a)\" \"id:1\"", "(?("),
     ] {
         let found = errors(rules);
         assert!(
@@ -103,6 +101,31 @@ fn rules_that_make_no_sense_are_refused() {
         ("SecRuleEngine Maybe", "engine"),
         ("SecDefaultAction \"pass\"", "default-phase"),
         ("SecRule ARGS \"@rx a", "unterminated-quote"),
+        ("Include other.conf", "unreadable"),
+        ("SecRule ARGS \"@pmFromFile x.data\" \"id:1\"", "unreadable"),
+        ("SecRule ARGS \"@ipMatch 10.0.0.0/99\" \"id:1\"", "address"),
+        ("SecAction \"id:1,ctl:ruleEngine=Perhaps\"", "bad-action"),
+        (
+            "SecAction \"id:1,ctl:ruleRemoveTargetById=5\"",
+            "bad-action",
+        ),
+        (
+            "SecAction \"id:1,ctl:ruleRemoveTargetById=5;ARGZ:x\"",
+            "unknown-variable",
+        ),
+        (
+            "SecAction \"id:1,ctl:requestBodyProcessor=YAML\"",
+            "bad-action",
+        ),
+        ("SecAction \"id:1,setvar:nowhere.x=1\"", "bad-action"),
+        ("SecAction \"id:1,initcol:ip\"", "bad-action"),
+        ("SecAction \"id:1,expirevar:ip=3\"", "bad-action"),
+        ("SecRequestBodyAccess Perhaps", "bad-value"),
+        ("SecRequestBodyLimit many", "bad-value"),
+        ("SecRequestBodyLimit", "arguments"),
+        ("SecRuleRemoveById x", "bad-action"),
+        ("SecRuleUpdateTargetById 1", "arguments"),
+        ("SecRuleUpdateTargetById 1 ARGS ARGS_GET", "not-yet"),
     ] {
         let found = errors(rules);
         assert!(

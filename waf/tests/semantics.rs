@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use seawall_diag::SourceMap;
-use seawall_waf::{Limits, Match, Options, Program, RequestLine, Scratch, Transaction, Verdict};
+use seawall_waf::{Match, Options, Program, RequestLine, Scratch, Transaction, Verdict};
 
 /// A request on its way through rules of its own.
 struct Run {
@@ -355,7 +355,7 @@ fn initial_variables_come_from_the_options() {
     let options = Options {
         paranoia: 3,
         threshold: 7,
-        limits: Limits::default(),
+        ..Options::default()
     };
     let program = program(
         "SecRule TX:inbound_anomaly_score_threshold \"@eq 7\" \"id:1,chain\"\nSecRule TX:paranoia_level \"@eq 3\"",

@@ -2,7 +2,7 @@
 
 use super::read::{Reader, Shape};
 use super::tree::{Node, Value};
-use crate::model::{Cache, Waf, WafMode, WafRules};
+use crate::model::{Cache, OWASP_CRS, Waf, WafMode, WafRules};
 use seawall_diag::Span;
 
 const CACHE: Shape = Shape {
@@ -20,9 +20,19 @@ const WAF: Shape = Shape {
         "threshold",
         "body_limit",
         "report_header",
+        "response",
     ],
-    not_yet: &["exclude", "shadow", "response"],
+    not_yet: &["exclude", "shadow"],
 };
+
+const RULES: Shape = Shape {
+    what: "rules",
+    fields: &["files"],
+    not_yet: &[],
+};
+
+/// Stands for the OWASP Core Rule Set where Debian's package has it: asked for and not there is an error.
+const OWASP_CRS_WORD: &str = "owasp-crs";
 
 /// Bytes of a cache's memory tier unless said otherwise.
 const CACHE_MEMORY: u64 = 256 << 20;
@@ -81,6 +91,7 @@ fn waf(reader: &mut Reader<'_>, at: Span, name: &str, node: &Node) -> Option<Waf
         threshold: 5,
         body_limit: 128 * 1024,
         report_header: None,
+        response: false,
     };
     if node.is_null() {
         return Some(waf);
@@ -117,37 +128,40 @@ fn waf(reader: &mut Reader<'_>, at: Span, name: &str, node: &Node) -> Option<Waf
         .get("report_header")
         .and_then(|n| reader.string(n))
         .map(str::to_owned);
+    if let Some(response) = fields.get("response").and_then(|n| reader.boolean(n)) {
+        waf.response = response;
+    }
     Some(waf)
 }
 
-/// `builtin`, or SecLang files. `owasp-crs` is a word of its own: asked for and not there is an error.
+/// `builtin`, `owasp-crs`, or SecLang files (`owasp-crs` may be one of them): a list, or `{ files: [...] }`.
 fn rules(reader: &mut Reader<'_>, node: &Node) -> Option<WafRules> {
+    let help = "write `builtin`, `owasp-crs` or SecLang files such as rules/shop.conf";
     if let Value::Scalar { .. } = node.value {
         match node.scalar()? {
             "builtin" => return Some(WafRules::Builtin),
-            "owasp-crs" => {
-                reader.not_yet(node.at, "`owasp-crs`");
-                return None;
-            }
+            OWASP_CRS_WORD => {}
             text if !text.contains(['/', '.']) => {
-                let help = "write `builtin`, `owasp-crs` or SecLang files such as rules/shop.conf";
                 reader.invalid(node.at, format!("`{text}` is no rule set"), help);
                 return None;
             }
             _ => {}
         }
     }
+    let files = match &node.value {
+        Value::Map(_) => reader.open(node, &RULES)?.get("files")?,
+        _ => node,
+    };
     let files: Vec<_> = reader
-        .list(node)
+        .list(files)
         .iter()
-        .filter_map(|n| Some((reader.path(n)?, n.at)))
+        .filter_map(|n| match n.scalar() {
+            Some(OWASP_CRS_WORD) => Some((OWASP_CRS.into(), n.at)),
+            _ => Some((reader.path(n)?, n.at)),
+        })
         .collect();
     if files.is_empty() {
-        reader.invalid(
-            node.at,
-            "no rules",
-            "write `builtin` or a list of SecLang files",
-        );
+        reader.invalid(node.at, "no rules", help);
         return None;
     }
     Some(WafRules::Files(files))

@@ -41,6 +41,7 @@ mod template;
 mod thread;
 mod timer;
 mod tx;
+mod waf_response;
 mod waf_step;
 mod whereabouts;
 

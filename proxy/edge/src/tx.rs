@@ -198,6 +198,8 @@ pub struct Tx {
     pub script: Option<Box<Script>>,
     /// For tests of rule sets: a response header and the rules that matched.
     pub waf_report: Option<(String, String)>,
+    /// The WAF while it judges the response.
+    pub judging: Option<Box<crate::waf_response::Judging>>,
     /// What the request has proved of who sends it.
     pub granted: Option<Box<crate::access::Granted>>,
     /// The origin that it has named.
@@ -308,6 +310,7 @@ impl Default for Tx {
             root: None,
             script: None,
             waf_report: None,
+            judging: None,
             granted: None,
             target: None,
             body_kept: None,
@@ -360,6 +363,7 @@ impl Tx {
         self.root = None;
         self.script = None;
         self.waf_report = None;
+        self.judging = None;
         self.granted = None;
         self.target = None;
         self.body_kept = None;
@@ -449,6 +453,11 @@ impl Tx {
             return ([name, plan.index()].concat().into(), rest);
         }
         (name.into(), rest)
+    }
+
+    /// Whether the response's body is sent as it comes: no filter changes it, and nothing holds it back to judge it.
+    pub fn leaves_as_it_is(&self) -> bool {
+        self.filters.is_empty() && self.judging.is_none()
     }
 
     /// The method as written; GET for an error page.

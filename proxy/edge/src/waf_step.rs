@@ -6,9 +6,10 @@ use crate::{
     pipeline::Cx,
     plan::{RoutePlan, WafPlan},
     spool::Spool,
+    waf_response::Judging,
 };
 use seawall_conf::model::WafMode;
-use seawall_waf::{RequestLine, Transaction, Verdict};
+use seawall_waf::{RequestLine, Surroundings, Transaction, Verdict};
 use smallvec::SmallVec;
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -24,7 +25,7 @@ pub enum Judged {
 }
 
 /// Bodies over this size are inspected off the worker thread, which never computes for over a millisecond.
-const INLINE_BYTES: u64 = 8 * 1024;
+pub const INLINE_BYTES: u64 = 8 * 1024;
 
 /// Judges a request.
 pub async fn judge(
@@ -52,8 +53,18 @@ pub async fn judge(
     } else if goes_on(waf, &verdict) {
         verdict = transaction.request_end();
     }
+    let refused = waf.mode == WafMode::Block && !matches!(verdict, Verdict::Pass);
+    let judges_response = waf.response && !refused;
+    if !judges_response {
+        transaction.finish();
+    }
     let refused = conclude(cx, waf, &transaction, &verdict);
-    cx.local.give_waf(transaction.into_scratch());
+    if judges_response {
+        let judging = Judging::new(transaction, waf.clone(), cx.local, &cx.site.metrics);
+        cx.tx.judging = Some(Box::new(judging));
+    } else {
+        cx.local.give_waf(transaction.into_scratch());
+    }
     Ok(match refused {
         Some(status) => Judged::Refused(status),
         None => Judged::Pass(spool),
@@ -64,8 +75,19 @@ fn goes_on(waf: &WafPlan, verdict: &Verdict) -> bool {
     matches!(verdict, Verdict::Pass) || waf.mode == WafMode::Detect
 }
 
-fn judge_head(cx: &Cx<'_>, transaction: &mut Transaction) -> Verdict {
+fn judge_head(cx: &mut Cx<'_>, transaction: &mut Transaction) -> Verdict {
+    if transaction.wants_unique_id() {
+        let local = cx.local;
+        cx.tx.ensure_id(|| local.random_id());
+    }
     let tx = &*cx.tx;
+    let info = &cx.client.info;
+    transaction.surroundings(&Surroundings {
+        now_s: tx.now_ms / 1000,
+        unique_id: if tx.has_id { &tx.id } else { b"" },
+        client_port: info.peer.map_or(0, |peer| peer.port()),
+        server: info.local,
+    });
     let fields: SmallVec<[(&[u8], &[u8]); 32]> = tx
         .fields()
         .iter()
@@ -135,6 +157,17 @@ async fn judge_off_thread(transaction: Transaction, body: &Spool) -> (Transactio
     }
 }
 
+/// The rules that matched, for the response's header, if it is to name them.
+pub fn report(waf: &WafPlan, transaction: &Transaction) -> Option<(String, String)> {
+    let header = waf.report_header.as_ref()?;
+    let ids: Vec<String> = transaction
+        .matches()
+        .iter()
+        .map(|m| m.rule.to_string())
+        .collect();
+    Some((header.clone(), ids.join(",")))
+}
+
 /// Counts, logs and decides.
 fn conclude(
     cx: &mut Cx<'_>,
@@ -142,14 +175,7 @@ fn conclude(
     transaction: &Transaction,
     verdict: &Verdict,
 ) -> Option<u16> {
-    if let Some(header) = &waf.report_header {
-        let ids: Vec<String> = transaction
-            .matches()
-            .iter()
-            .map(|m| m.rule.to_string())
-            .collect();
-        cx.tx.waf_report = Some((header.clone(), ids.join(",")));
-    }
+    cx.tx.waf_report = report(waf, transaction);
     let over = match verdict {
         Verdict::Deny { status, rule } => Some((*status, *rule)),
         Verdict::Pass => None,

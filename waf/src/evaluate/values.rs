@@ -1,12 +1,16 @@
 //! Which values a link looks at: its targets' members, without those it excludes.
 
 use super::Evaluation;
-use crate::program::{Link, Part, Selector, Source, Target, What};
+use crate::program::{Link, Selector, Target};
 use crate::request::Member;
 use crate::scratch::{Hit, Run};
+use crate::variable::{Part, Record, Source, Variable};
+
+/// Names and texts of members: copies, because the rule may set them while it looks at them.
+type Members = Vec<(Vec<u8>, Vec<u8>)>;
 
 impl Evaluation<'_> {
-    /// Asks about the values that a union found.
+    /// Asks about the values that a scan found.
     pub(super) fn candidates(&self, link: &Link, hits: &[Hit], run: &mut Run) -> bool {
         let mut any = false;
         for target in &link.targets {
@@ -14,7 +18,7 @@ impl Evaluation<'_> {
                 let Some(member) = self.scope.store.member(hit.member as usize) else {
                     continue;
                 };
-                if covers(&target.what, member.source, hit.part) {
+                if covers(&target.variable, member.source, hit.part) {
                     any |= self.member(link, target, member, hit.part, run);
                 }
             }
@@ -25,21 +29,31 @@ impl Evaluation<'_> {
     /// Asks about every value of every target.
     pub(super) fn all_values(&self, link: &Link, run: &mut Run) -> bool {
         let mut any = false;
+        // What this link matches is for the next one.
+        let before = if self.scope.rule.remembers {
+            std::mem::take(&mut run.matched_vars)
+        } else {
+            Members::new()
+        };
         for target in &link.targets {
-            any |= match &target.what {
-                _ if target.count => self.count(link, target, run),
-                What::Values { sources, part } => sources.iter().fold(false, |any, source| {
+            any |= match &target.variable {
+                _ if target.count => self.count(link, target, &before, run),
+                Variable::Values { sources, part } => sources.iter().fold(false, |any, source| {
                     self.scope.store.of(*source).fold(any, |any, index| {
                         let member = self.scope.store.member(index);
                         any | member.is_some_and(|m| self.member(link, target, m, *part, run))
                     })
                 }),
-                What::Tx => self.tx(link, target, run),
-                What::MatchedVar => {
+                Variable::Tx => self.tx(link, target, run),
+                Variable::Record(record) => {
+                    let members = self.record_members(*record, &target.selector, run);
+                    self.list(link, target, record.name(), members, run)
+                }
+                Variable::MatchedVar => {
                     let (value, name) = (run.matched.value.clone(), run.matched.name.clone());
                     self.ask(link, &value, |out| out.extend_from_slice(&name), run)
                 }
-                What::MatchedVarName => {
+                Variable::MatchedVarName => {
                     let name = run.matched.name.clone();
                     self.ask(
                         link,
@@ -48,6 +62,13 @@ impl Evaluation<'_> {
                         run,
                     )
                 }
+                Variable::MatchedVars => before.iter().fold(false, |any, (name, value)| {
+                    any | self.ask(link, value, |out| out.extend_from_slice(name), run)
+                }),
+                Variable::MatchedVarsNames => before.iter().fold(false, |any, (name, _)| {
+                    any | self.ask(link, name, |out| out.extend_from_slice(name), run)
+                }),
+                Variable::Absent(_) => false,
             };
         }
         any
@@ -81,7 +102,7 @@ impl Evaluation<'_> {
             Selector::All => true,
             Selector::Name(wanted) => wanted.eq_ignore_ascii_case(name),
             Selector::Regex(pattern) => self.name_matches(*pattern, name, run),
-            Selector::Slot(_) => false,
+            Selector::Slot(slot) => self.tx_name(*slot).eq_ignore_ascii_case(name),
         }
     }
 
@@ -95,55 +116,101 @@ impl Evaluation<'_> {
     ) -> bool {
         link.exclusions
             .iter()
-            .any(|e| covers(&e.what, source, part) && self.selects(&e.selector, name, run))
+            .any(|e| covers(&e.variable, source, part) && self.selects(&e.selector, name, run))
+            || self.excluded_by_ctl(|v| covers(v, source, part), name, run)
+    }
+
+    /// Whether a `ctl` excluded a member from this rule.
+    fn excluded_by_ctl(
+        &self,
+        about: impl Fn(&Variable) -> bool,
+        name: &[u8],
+        run: &mut Run,
+    ) -> bool {
+        if run.excluded.is_empty() {
+            return false;
+        }
+        let excluded = std::mem::take(&mut run.excluded);
+        let found = excluded.iter().any(|(rules, exclusion)| {
+            let mine = rules
+                .get(self.index / 64)
+                .is_some_and(|word| word & (1 << (self.index % 64)) != 0);
+            mine && about(&exclusion.variable) && self.selects(&exclusion.selector, name, run)
+        });
+        run.excluded = excluded;
+        found
     }
 
     /// Asks about the number of members.
-    fn count(&self, link: &Link, target: &Target, run: &mut Run) -> bool {
-        let number = match &target.what {
-            What::Values { sources, .. } => sources
-                .iter()
-                .flat_map(|source| self.scope.store.of(*source))
-                .filter_map(|index| self.scope.store.member(index))
-                .filter(|member| {
-                    self.selects(
-                        &target.selector,
-                        self.scope.store.part(member, Part::Name),
-                        run,
-                    )
-                })
-                .count(),
-            What::Tx => self.tx_members(&target.selector, run).len(),
-            What::MatchedVar | What::MatchedVarName => 1,
+    fn count(&self, link: &Link, target: &Target, before: &Members, run: &mut Run) -> bool {
+        let number = match &target.variable {
+            Variable::Values { sources, part } => {
+                let mut number = 0;
+                for source in *sources {
+                    for index in self.scope.store.of(*source) {
+                        let Some(member) = self.scope.store.member(index) else {
+                            continue;
+                        };
+                        let name = self.scope.store.part(member, Part::Name);
+                        if self.selects(&target.selector, name, run)
+                            && !self.excluded(link, *source, *part, name, run)
+                        {
+                            number += 1;
+                        }
+                    }
+                }
+                number
+            }
+            Variable::Tx => self.tx_members(&target.selector, run).len(),
+            Variable::Record(record) => self.record_members(*record, &target.selector, run).len(),
+            Variable::MatchedVars | Variable::MatchedVarsNames => before.len(),
+            Variable::MatchedVar | Variable::MatchedVarName => 1,
+            Variable::Absent(_) => 0,
         };
-        let name = match &target.what {
-            What::Values { sources, part } => sources.first().map_or("", |s| s.name(*part)),
+        let name = match &target.variable {
+            Variable::Values { sources, part } => sources.first().map_or("", |s| s.name(*part)),
+            Variable::Record(record) => record.name(),
             _ => "TX",
         };
         let selected = match &target.selector {
             Selector::Name(name) => name.as_slice(),
+            Selector::Slot(slot) => self.tx_name(*slot),
             _ => b"",
         };
         self.ask(
             link,
             number.to_string().as_bytes(),
-            |out| label(out, &format!("&{name}"), selected),
+            |out| {
+                out.push(b'&');
+                label(out, name, selected);
+            },
             run,
         )
     }
 
     fn tx(&self, link: &Link, target: &Target, run: &mut Run) -> bool {
+        let members = self.tx_members(&target.selector, run);
+        self.list(link, target, "TX", members, run)
+    }
+
+    /// Asks about the members of a collection that is not the request's.
+    fn list(
+        &self,
+        link: &Link,
+        target: &Target,
+        collection: &str,
+        members: Members,
+        run: &mut Run,
+    ) -> bool {
         let mut any = false;
-        for (name, text) in self.tx_members(&target.selector, run) {
-            let excluded = link.exclusions.iter().any(|e| {
-                e.what == What::Tx
-                    && match &e.selector {
-                        Selector::Slot(slot) => self.tx_name(*slot) == name,
-                        other => self.selects(other, &name, run),
-                    }
-            });
-            if !excluded {
-                any |= self.ask(link, &text, |out| label(out, "TX", &name), run);
+        for (name, text) in members {
+            let mine = |variable: &Variable| *variable == target.variable;
+            let excluded = link
+                .exclusions
+                .iter()
+                .any(|e| mine(&e.variable) && self.selects(&e.selector, &name, run));
+            if !excluded && !self.excluded_by_ctl(mine, &name, run) {
+                any |= self.ask(link, &text, |out| label(out, collection, &name), run);
             }
         }
         any
@@ -157,8 +224,8 @@ impl Evaluation<'_> {
             .map_or(b"", |n| n.as_bytes())
     }
 
-    /// The selected members of TX. Copies: the rule may set them while it looks at them.
-    fn tx_members(&self, selector: &Selector, run: &mut Run) -> Vec<(Vec<u8>, Vec<u8>)> {
+    /// The selected members of TX.
+    fn tx_members(&self, selector: &Selector, run: &mut Run) -> Members {
         if let Selector::Slot(slot) = selector {
             return run
                 .tx
@@ -168,7 +235,7 @@ impl Evaluation<'_> {
                 .collect();
         }
         let slots: Vec<usize> = run.tx.set_slots().collect();
-        let mut members: Vec<(Vec<u8>, Vec<u8>)> = slots
+        let mut members: Members = slots
             .into_iter()
             .map(|slot| {
                 (
@@ -181,11 +248,22 @@ impl Evaluation<'_> {
         members.retain(|(name, _)| self.selects(selector, name, run));
         members
     }
+
+    /// The selected members of a record that is open.
+    fn record_members(&self, record: Record, selector: &Selector, run: &mut Run) -> Members {
+        let key = run.records.get(record as usize).cloned().flatten();
+        let Some(key) = key else {
+            return Members::new();
+        };
+        let mut members = self.scope.program.collections.members(&key, run.now_s);
+        members.retain(|(name, _)| self.selects(selector, name, run));
+        members
+    }
 }
 
 /// Whether a target or an exclusion is about this kind of value.
-fn covers(what: &What, source: Source, part: Part) -> bool {
-    matches!(what, What::Values { sources, part: p } if *p == part && sources.contains(&source))
+fn covers(variable: &Variable, source: Source, part: Part) -> bool {
+    matches!(variable, Variable::Values { sources, part: p } if *p == part && sources.contains(&source))
 }
 
 /// `ARGS:q`, or `REQUEST_URI`.

@@ -1,5 +1,6 @@
 //! Patterns: PCRE as rules write it, compiled to linear-time matchers.
 
+mod backtracking;
 mod needs;
 mod pcre;
 
@@ -8,7 +9,8 @@ use regex_syntax::hir::Hir;
 
 use crate::byteset::ByteSet;
 
-pub(crate) use needs::Need;
+use backtracking::Backtracking;
+pub(crate) use needs::{Need, commonness, need};
 
 /// Why a pattern cannot be compiled.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +19,9 @@ pub(crate) enum PatternError {
     /// A construct of PCRE that no linear-time matcher has.
     #[error("{0} is not supported")]
     Unsupported(&'static str, std::ops::Range<usize>),
+    /// It looks around or back, which only a backtracking matcher does.
+    #[error("{0} takes a backtracking matcher")]
+    Around(&'static str, std::ops::Range<usize>),
     /// It is no regular expression.
     #[error("{0}")]
     Syntax(String, std::ops::Range<usize>),
@@ -33,51 +38,53 @@ const PATTERN_CACHE_BYTES: usize = 256 << 10;
 /// A compiled pattern.
 #[derive(Debug)]
 pub(crate) struct Pattern {
-    /// What it says, for the union that finds candidates.
+    /// What it says, for the union that finds candidates; where it looks around, what it says without that.
     pub(crate) hir: Hir,
-    regex: meta::Regex,
+    matcher: Matcher,
 }
+
+#[derive(Debug)]
+enum Matcher {
+    Linear(meta::Regex),
+    /// For the few that look around or back: bounded steps, and undecided is a match.
+    Backtracking(Backtracking),
+}
+
+/// Memory to search with; made when it is first needed.
+pub(crate) type PatternCache = Option<meta::Cache>;
+
+/// Where the groups of a match are; 0 is the whole match.
+pub(crate) type Groups = Vec<Option<std::ops::Range<usize>>>;
 
 impl Pattern {
     /// A pattern as `@rx` has it in ModSecurity 3: on bytes, `.` matches newlines, `^` and `$` match at lines.
     pub(crate) fn rx(pattern: &str, ignore_case: bool) -> Result<Self, PatternError> {
-        let translated = pcre::translate(pattern)?;
-        Self::parse(&translated, ignore_case, |range| {
+        let translated = match pcre::translate(pattern, pcre::Around::Refuse) {
+            Ok(translated) => translated,
+            Err(PatternError::Around(..)) => return Self::looking_around(pattern, ignore_case),
+            Err(error) => return Err(error),
+        };
+        let hir = parse(&translated, ignore_case, |range| {
             if translated == pattern {
                 range
             } else {
                 0..pattern.len()
             }
+        })?;
+        Self::linear(hir)
+    }
+
+    fn looking_around(pattern: &str, ignore_case: bool) -> Result<Self, PatternError> {
+        let whole = |_| 0..pattern.len();
+        let blind = pcre::translate(pattern, pcre::Around::Drop)?;
+        let kept = pcre::translate(pattern, pcre::Around::Keep)?;
+        Ok(Self {
+            hir: parse(&blind, ignore_case, whole)?,
+            matcher: Matcher::Backtracking(Backtracking::new(&kept, ignore_case)?),
         })
     }
 
-    /// Any of these phrases, in any case.
-    pub(crate) fn any_of(phrases: &[Vec<u8>]) -> Result<Self, PatternError> {
-        let alternatives: Vec<String> = phrases.iter().map(|p| literal(p)).collect();
-        Self::parse(&alternatives.join("|"), true, |_| 0..0)
-    }
-
-    /// A text, at the beginning or the end or both, or anywhere.
-    pub(crate) fn text(text: &[u8], start: bool, end: bool) -> Result<Self, PatternError> {
-        let (start, end) = (if start { r"\A" } else { "" }, if end { r"\z" } else { "" });
-        Self::parse(&format!("{start}{}{end}", literal(text)), false, |_| 0..0)
-    }
-
-    fn parse(
-        pattern: &str,
-        ignore_case: bool,
-        place: impl Fn(std::ops::Range<usize>) -> std::ops::Range<usize>,
-    ) -> Result<Self, PatternError> {
-        let hir = regex_syntax::ParserBuilder::new()
-            .unicode(false)
-            .utf8(false)
-            .dot_matches_new_line(true)
-            .multi_line(true)
-            .case_insensitive(ignore_case)
-            .nest_limit(100)
-            .build()
-            .parse(pattern)
-            .map_err(|e| syntax_error(&e, &place))?;
+    fn linear(hir: Hir) -> Result<Self, PatternError> {
         let config = meta::Config::new()
             .utf8_empty(false)
             .nfa_size_limit(Some(PATTERN_BYTES_MAX))
@@ -86,41 +93,58 @@ impl Pattern {
             .configure(config)
             .build_from_hir(&hir)
             .map_err(|_| PatternError::TooLarge)?;
-        Ok(Self { hir, regex })
-    }
-
-    /// Memory to search with.
-    pub(crate) fn cache(&self) -> meta::Cache {
-        self.regex.create_cache()
+        Ok(Self {
+            hir,
+            matcher: Matcher::Linear(regex),
+        })
     }
 
     /// The matched bytes, if any; with `groups`, the capture groups (0 is the whole match) are put there.
     pub(crate) fn find(
         &self,
-        cache: &mut meta::Cache,
+        cache: &mut PatternCache,
         text: &[u8],
-        groups: Option<&mut Vec<Option<std::ops::Range<usize>>>>,
+        groups: Option<&mut Groups>,
     ) -> Option<std::ops::Range<usize>> {
+        let regex = match &self.matcher {
+            Matcher::Linear(regex) => regex,
+            Matcher::Backtracking(pattern) => return pattern.find(text, groups),
+        };
+        let cache = cache.get_or_insert_with(|| regex.create_cache());
         let input = regex_automata::Input::new(text);
         let Some(groups) = groups else {
-            return self.regex.search_with(cache, &input).map(|m| m.range());
+            return regex.search_with(cache, &input).map(|m| m.range());
         };
-        let mut captures = self.regex.create_captures();
-        self.regex
-            .search_captures_with(cache, &input, &mut captures);
+        let mut captures = regex.create_captures();
+        regex.search_captures_with(cache, &input, &mut captures);
         let whole = captures.get_match()?.range();
         groups.clear();
         groups.extend((0..captures.group_len()).map(|i| captures.get_group(i).map(|s| s.range())));
         Some(whole)
     }
+}
 
-    /// What a text needs to have to be worth a search.
-    pub(crate) fn need(&self) -> Need {
-        Need {
-            bytes: needs::needed(&self.hir),
-            length: self.hir.properties().minimum_len().unwrap_or(0),
-        }
-    }
+/// What matches a text, at the beginning or the end or both, or anywhere.
+pub(crate) fn text(text: &[u8], start: bool, end: bool) -> Result<Hir, PatternError> {
+    let (start, end) = (if start { r"\A" } else { "" }, if end { r"\z" } else { "" });
+    parse(&format!("{start}{}{end}", literal(text)), false, |_| 0..0)
+}
+
+fn parse(
+    pattern: &str,
+    ignore_case: bool,
+    place: impl Fn(std::ops::Range<usize>) -> std::ops::Range<usize>,
+) -> Result<Hir, PatternError> {
+    regex_syntax::ParserBuilder::new()
+        .unicode(false)
+        .utf8(false)
+        .dot_matches_new_line(true)
+        .multi_line(true)
+        .case_insensitive(ignore_case)
+        .nest_limit(100)
+        .build()
+        .parse(pattern)
+        .map_err(|e| syntax_error(&e, &place))
 }
 
 fn syntax_error(
@@ -215,8 +239,7 @@ mod tests {
 
     fn found(pattern: &str, text: &[u8]) -> bool {
         let pattern = Pattern::rx(pattern, false).unwrap();
-        let mut cache = pattern.cache();
-        pattern.find(&mut cache, text, None).is_some()
+        pattern.find(&mut None, text, None).is_some()
     }
 
     #[test]
@@ -230,7 +253,7 @@ mod tests {
     fn groups_are_captured() {
         let pattern = Pattern::rx("(a+)(x)?(b)", false).unwrap();
         let mut groups = Vec::new();
-        let whole = pattern.find(&mut pattern.cache(), b"zaab", Some(&mut groups));
+        let whole = pattern.find(&mut None, b"zaab", Some(&mut groups));
         assert_eq!(whole, Some(1..4));
         assert_eq!(groups, [Some(1..4), Some(1..3), None, Some(3..4)]);
     }
@@ -276,7 +299,7 @@ mod tests {
             b"12",
         ];
         for p in patterns {
-            let gate = Gate::new([Pattern::rx(p, false).unwrap().need()]);
+            let gate = Gate::new([need(&Pattern::rx(p, false).unwrap().hir)]);
             for t in texts {
                 assert!(
                     !found(p, t) || gate.admits(&ByteSet::of(t), t.len()),
@@ -285,7 +308,7 @@ mod tests {
                 );
             }
         }
-        let gate = Gate::new([Pattern::rx(r"(?i)sleep\s*\(", false).unwrap().need()]);
+        let gate = Gate::new([need(&Pattern::rx(r"(?i)sleep\s*\(", false).unwrap().hir)]);
         assert!(
             !gate.admits(&ByteSet::of(b"asleep"), 6) && gate.admits(&ByteSet::of(b"sleep("), 6)
         );

@@ -9,7 +9,7 @@ use regex_syntax::hir::{Class, Hir, HirKind};
 use crate::byteset::ByteSet;
 
 /// What a text needs to have to match.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Need {
     /// One of these bytes, unless nothing is known.
     pub(crate) bytes: Option<ByteSet>,
@@ -29,8 +29,16 @@ impl Need {
     }
 }
 
+/// What a text needs to have to be worth a search.
+pub(crate) fn need(hir: &Hir) -> Need {
+    Need {
+        bytes: needed(hir),
+        length: hir.properties().minimum_len().unwrap_or(0),
+    }
+}
+
 /// A set of which every match has a byte; `None` if there is none or nothing could be proven.
-pub(super) fn needed(hir: &Hir) -> Option<ByteSet> {
+fn needed(hir: &Hir) -> Option<ByteSet> {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => None,
         HirKind::Literal(literal) => literal
@@ -67,7 +75,7 @@ fn class_bytes(class: &Class) -> Option<ByteSet> {
 }
 
 /// How likely a benign value has one of these bytes.
-fn commonness(set: &ByteSet) -> u32 {
+pub(crate) fn commonness(set: &ByteSet) -> u32 {
     set.iter()
         .map(|b| match b {
             b'a'..=b'z' => 40,

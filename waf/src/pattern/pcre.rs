@@ -2,11 +2,23 @@
 
 use super::PatternError;
 
-/// Rewrites what means something else there, refuses what has no linear-time matcher.
+const BACK_REFERENCE: &str = "a back-reference";
+
+/// What becomes of look-around and back-references.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Around {
+    Refuse,
+    /// They are left out: what remains matches wherever the pattern does.
+    Drop,
+    Keep,
+}
+
+/// Rewrites what means something else there.
 ///
 /// Possessive quantifiers become plain ones: the language they leave is a subset, so a rule can only match more.
-pub(super) fn translate(pattern: &str) -> Result<String, PatternError> {
+pub(super) fn translate(pattern: &str, around: Around) -> Result<String, PatternError> {
     let mut rewriter = Rewriter {
+        around,
         pattern,
         bytes: pattern.as_bytes(),
         at: 0,
@@ -19,6 +31,7 @@ pub(super) fn translate(pattern: &str) -> Result<String, PatternError> {
 }
 
 struct Rewriter<'a> {
+    around: Around,
     pattern: &'a str,
     bytes: &'a [u8],
     at: usize,
@@ -30,14 +43,41 @@ impl Rewriter<'_> {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
-    /// Copies the next character.
+    /// A brace: it begins a quantifier if it looks like one (`{2}`, `{2,}`, `{2,5}`), else it is a character.
+    fn brace(&mut self) {
+        let rest = self.rest().get(1..).unwrap_or_default();
+        let digits = |text: &[u8]| text.iter().take_while(|b| b.is_ascii_digit()).count();
+        let first = digits(rest);
+        let mut length = first;
+        if rest.get(length) == Some(&b',') {
+            length += 1 + digits(rest.get(length + 1..).unwrap_or_default());
+        }
+        if first == 0 || rest.get(length) != Some(&b'}') {
+            self.replace(1, r"\{");
+            return;
+        }
+        (0..length + 2).for_each(|_| self.copy());
+        // Possessive.
+        if self.rest().first() == Some(&b'+') {
+            self.at += 1;
+        }
+    }
+
+    /// Copies the next character; one beyond ASCII by its bytes, which is what it is to PCRE without UTF.
     fn copy(&mut self) {
         if let Some(c) = self
             .pattern
             .get(self.at..)
             .and_then(|rest| rest.chars().next())
         {
-            self.out.push(c);
+            if c.is_ascii() {
+                self.out.push(c);
+            } else {
+                let mut bytes = [0; 4];
+                for b in c.encode_utf8(&mut bytes).bytes() {
+                    self.out.push_str(&format!(r"\x{b:02x}"));
+                }
+            }
             self.at += c.len_utf8();
         } else {
             self.at += 1;
@@ -54,7 +94,11 @@ impl Rewriter<'_> {
             [b'\\', ..] => self.escape(false),
             [b'[', ..] => self.class(),
             [b'(', b'?', ..] => self.group(),
-            [b'*' | b'+' | b'?' | b'}', b'+', ..] => {
+            [b'{', ..] => {
+                self.brace();
+                Ok(())
+            }
+            [b'*' | b'+' | b'?', b'+', ..] => {
                 self.copy();
                 self.at += 1;
                 Ok(())
@@ -66,14 +110,57 @@ impl Rewriter<'_> {
         }
     }
 
+    /// Look-around, or a back-reference: refused, kept as it is, or passed over.
+    fn around(&mut self, what: &'static str, length: usize) -> Result<(), PatternError> {
+        match self.around {
+            Around::Refuse => Err(PatternError::Around(what, self.at..self.at + length)),
+            Around::Keep => {
+                (0..length).for_each(|_| self.copy());
+                Ok(())
+            }
+            Around::Drop if what == BACK_REFERENCE => {
+                self.replace(length, r"[\x00-\xff]*");
+                Ok(())
+            }
+            Around::Drop => {
+                self.at += self.group_length();
+                self.out.push_str("(?:)");
+                Ok(())
+            }
+        }
+    }
+
+    /// The length of the group that begins here.
+    fn group_length(&self) -> usize {
+        let (mut depth, mut in_class, mut i) = (0usize, false, 0);
+        let rest = self.rest();
+        while let Some(b) = rest.get(i) {
+            match b {
+                b'\\' => i += 1,
+                b']' if in_class => in_class = false,
+                b'[' => in_class = true,
+                b'(' if !in_class => depth += 1,
+                b')' if !in_class => {
+                    depth = depth.saturating_sub(1);
+                    if depth == 0 {
+                        return i + 1;
+                    }
+                }
+                _ => {}
+            }
+            i += 1;
+        }
+        rest.len()
+    }
+
     fn unsupported(&self, what: &'static str, length: usize) -> PatternError {
         PatternError::Unsupported(what, self.at..self.at + length)
     }
 
     fn group(&mut self) -> Result<(), PatternError> {
         match self.rest() {
-            [_, _, b'=' | b'!', ..] => Err(self.unsupported("a look-ahead", 3)),
-            [_, _, b'<', b'=' | b'!', ..] => Err(self.unsupported("a look-behind", 4)),
+            [_, _, b'=' | b'!', ..] => self.around("a look-ahead", 3),
+            [_, _, b'<', b'=' | b'!', ..] => self.around("a look-behind", 4),
             [_, _, b'(', ..] => Err(self.unsupported("a condition", 3)),
             [_, _, b'>', ..] => {
                 self.replace(3, "(?:");
@@ -98,9 +185,8 @@ impl Rewriter<'_> {
 
     fn escape(&mut self, in_class: bool) -> Result<(), PatternError> {
         match self.rest() {
-            [_, b'1'..=b'9', ..] | [_, b'k' | b'g', ..] if !in_class => {
-                Err(self.unsupported("a back-reference", 2))
-            }
+            [_, b'1'..=b'9', ..] if !in_class => self.around(BACK_REFERENCE, 2),
+            [_, b'k' | b'g', ..] if !in_class => Err(self.unsupported("a named reference", 2)),
             // Up to two octal digits more.
             [_, b'0', digits @ ..] => {
                 let digits = digits
@@ -110,6 +196,11 @@ impl Rewriter<'_> {
                 let (byte, length) =
                     digits.fold((0u8, 2), |(byte, n), b| (byte << 3 | (b - b'0'), n + 1));
                 self.replace(length, &format!(r"\x{byte:02x}"));
+                Ok(())
+            }
+            // A code point in braces is a byte, as long as it is one.
+            [_, b'x', b'{', digits @ ..] if let Some((byte, length)) = braced(digits) => {
+                self.replace(3 + length, &format!(r"\x{byte:02x}"));
                 Ok(())
             }
             [_, b'h', ..] => {
@@ -192,6 +283,13 @@ impl Rewriter<'_> {
     }
 }
 
+/// The byte of `HH}`, and the length of that.
+fn braced(text: &[u8]) -> Option<(u8, usize)> {
+    let end = text.iter().take(8).position(|b| *b == b'}')?;
+    let digits = std::str::from_utf8(text.get(..end)?).ok()?;
+    Some((u8::from_str_radix(digits, 16).ok()?, end + 1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::Pattern;
@@ -199,8 +297,7 @@ mod tests {
 
     fn found(pattern: &str, text: &str) -> bool {
         let pattern = Pattern::rx(pattern, false).unwrap();
-        let mut cache = pattern.cache();
-        pattern.find(&mut cache, text.as_bytes(), None).is_some()
+        pattern.find(&mut None, text.as_bytes(), None).is_some()
     }
 
     #[test]
@@ -228,14 +325,27 @@ mod tests {
                 && found(r"a\Rb", "a\r\nb")
                 && found(r"\e", "\u{1b}")
         );
+        assert!(found("^{{a}}$", "{{a}}") && found(r"a{2}+b{,3}", "aab{,3}") && found("x{", "x{"));
+        assert!(found(r"\x{e9}|[\x7f-\x{ff}]{2}$", "é") && found(r"^\x{41}[\x{42}]", "AB"));
+        assert!(found("[´a]", "´") && found("´+", "´") && !found("^[´a]$", "´"));
         assert!(found("a++b", "aab") && found("(?>a|b)c", "bc") && found("a(?#note)b", "ab"));
     }
 
     #[test]
-    fn what_cannot_be_linear_is_refused_by_name() {
-        for pattern in ["a(?=b)", "a(?!b)", "(?<=a)b", r"(a)\1", "(?(1)a)"] {
+    fn what_looks_around_or_back_is_found_step_by_step() {
+        assert!(found("a(?=b)", "ab") && !found("a(?=b)", "ac"));
+        assert!(found("a(?![b)])c", "ac") && !found(r"(?<!x)y", "xy") && found(r"(?<!x)y", "zy"));
+        assert!(found("(['`])a\\1", "'a'") && !found("(['`])a\\1", "'a`"));
+    }
+
+    #[test]
+    fn what_no_matcher_has_is_refused_by_name() {
+        for pattern in [r"(?(1)a)", r"(?<n>a)\k<n>"] {
             assert!(
-                matches!(translate(pattern), Err(PatternError::Unsupported(..))),
+                matches!(
+                    translate(pattern, Around::Keep),
+                    Err(PatternError::Unsupported(..))
+                ),
                 "{pattern}"
             );
         }

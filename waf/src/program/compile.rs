@@ -1,46 +1,44 @@
-//! From directives to a program: chains joined, names made slots, markers made jumps, patterns made unions.
+//! From directives to a program: chains joined, names made slots, markers made jumps, patterns made automata.
 
 mod actions;
+mod files;
+mod finish;
 mod operator;
 mod target;
 
 use std::sync::Arc;
 
 use ahash::AHashMap;
+use regex_syntax::hir::Hir;
 use seawall_diag::{Diagnostic, Diagnostics, FileId, SourceMap, Span};
+use smallvec::SmallVec;
 
-use super::classes::{self, Wanted};
-use super::{Link, Program, Rule};
+use super::classes::Find;
+use super::{Link, Outcome, Program, Rule};
+use crate::files::Files;
 use crate::limits::Options;
+use crate::operator::{Addresses, Phrases};
 use crate::pattern::Pattern;
-use crate::seclang::ast::{Directive, Disruption, Engine, RuleSyntax, Spanned};
+use crate::seclang::ast::{
+    Action, ControlSyntax, Directive, Disruption, Engine, RuleSyntax, Setting, Spanned,
+    TargetSyntax, Which,
+};
 use crate::template::Template;
 use crate::transform::{Chain, Transform};
+use crate::variable::{Record, Variable};
 
 use actions::Actions;
-pub(super) use target::what;
 
 /// The status of a refusal that names none.
 const DENY_STATUS: u16 = 403;
-/// Names under which rule sets keep the paranoia level.
-const PARANOIA_NAMES: &[&str] = &[
-    "paranoia_level",
-    "blocking_paranoia_level",
-    "detection_paranoia_level",
-];
-/// The name under which rule sets keep the threshold.
-const THRESHOLD_NAME: &str = "inbound_anomaly_score_threshold";
-/// Names under which rule sets keep the inbound score.
-const SCORE_NAMES: &[&str] = &[
-    "inbound_anomaly_score",
-    "blocking_inbound_anomaly_score",
-    "anomaly_score",
-];
+/// Phases: request head and body, response head and body, logging.
+pub(crate) const PHASES: usize = 5;
 
 /// Compiles files to a program.
 pub(super) fn compile(
-    sources: &SourceMap,
+    sources: &mut SourceMap,
     files: &[FileId],
+    reader: &dyn Files,
     options: &Options,
 ) -> Result<Program, Diagnostics> {
     let mut compiler = Compiler::default();
@@ -48,8 +46,7 @@ pub(super) fn compile(
         compiler.slot(&name.to_string());
     }
     for file in files {
-        let directives = crate::seclang::parse(*file, sources.text(*file), &mut compiler.found);
-        directives.into_iter().for_each(|d| compiler.directive(d));
+        compiler.file(sources, *file, reader, 0);
     }
     compiler.finish(options)
 }
@@ -57,20 +54,29 @@ pub(super) fn compile(
 /// What SecDefaultAction says for a phase.
 #[derive(Clone, Debug)]
 struct Defaults {
-    deny: Option<u16>,
+    outcome: Outcome,
     log: bool,
+    audit: bool,
     transforms: Vec<Transform>,
 }
 
 impl Default for Defaults {
-    /// ModSecurity's own: `log,pass`.
+    /// ModSecurity's own: `log,auditlog,pass`.
     fn default() -> Self {
         Self {
-            deny: None,
+            outcome: Outcome::Pass,
             log: true,
+            audit: true,
             transforms: Vec::new(),
         }
     }
+}
+
+/// A `ctl` or a collection's action, until the rules it is about are known.
+enum PendingControl {
+    Syntax(ControlSyntax),
+    Init(Record, Template),
+    Expire(Record, Template, Template),
 }
 
 /// A rule with what is needed until all files are read.
@@ -78,27 +84,49 @@ struct Pending {
     at: Span,
     phase: usize,
     rule: Rule,
+    /// The message as it was written, for what names rules by it.
+    message: String,
+    tags: Vec<String>,
+    /// How the first link's candidates can be found.
+    find: Option<Find>,
+    controls: Vec<PendingControl>,
+    skip: Option<usize>,
     skip_after: Option<Spanned<String>>,
     wants_link: bool,
+}
+
+/// `SecRuleUpdate...`.
+enum Update {
+    Targets(Vec<TargetSyntax>),
+    Actions(Vec<Spanned<Action>>),
 }
 
 #[derive(Default)]
 struct Compiler {
     found: Diagnostics,
+    /// The directory of the file that is being read.
+    directory: std::path::PathBuf,
+    files_read: usize,
     engine: Option<Engine>,
-    defaults: [Defaults; 2],
+    settings: Vec<Setting>,
+    defaults: [Defaults; PHASES],
     open: Option<Pending>,
     done: Vec<Pending>,
+    removed: Vec<Which>,
+    updates: Vec<(Vec<Which>, Update)>,
     /// The position of the next rule for each marker; a name may stand more than once.
     markers: AHashMap<String, Vec<usize>>,
     ids: AHashMap<u32, Span>,
     chains: Vec<Chain>,
     chain_ids: AHashMap<Chain, usize>,
     patterns: Vec<Pattern>,
+    pattern_ids: AHashMap<String, usize>,
+    phrases: Vec<Phrases>,
+    phrase_ids: AHashMap<Vec<Vec<u8>>, usize>,
+    addresses: Vec<Addresses>,
     /// What the unions look for, each text once.
-    scan_patterns: Vec<Pattern>,
+    scan_patterns: Vec<Hir>,
     scan_ids: AHashMap<String, usize>,
-    wanted: Vec<Wanted>,
     tx_names: Vec<Arc<str>>,
     tx_slots: AHashMap<Arc<str>, usize>,
 }
@@ -131,15 +159,25 @@ impl Compiler {
             .ok()
     }
 
-    fn directive(&mut self, directive: Directive) {
+    fn directive(&mut self, directive: Directive, reader: &dyn Files) {
         if !matches!(directive, Directive::Rule(_)) {
             self.close_open();
         }
         match directive {
-            Directive::Rule(rule) => self.rule(rule),
+            Directive::Rule(rule) => self.rule(rule, reader),
             Directive::Marker(name) => self.markers.entry(name).or_default().push(self.done.len()),
             Directive::Engine(engine) => self.engine = Some(engine),
             Directive::Default(actions) => self.default_action(actions),
+            Directive::Remove(which) => self.removed.extend(which),
+            Directive::UpdateTargets(which, targets) => {
+                self.updates.push((which, Update::Targets(targets)));
+            }
+            Directive::UpdateActions(which, actions) => {
+                self.updates.push((which, Update::Actions(actions)));
+            }
+            Directive::Setting(setting) => self.settings.push(setting),
+            // Followed where files are read.
+            Directive::Include(..) => {}
         }
     }
 
@@ -154,7 +192,7 @@ impl Compiler {
         }
     }
 
-    fn rule(&mut self, syntax: RuleSyntax) {
+    fn rule(&mut self, syntax: RuleSyntax, reader: &dyn Files) {
         let at = syntax.at;
         let actions = self.actions(syntax.actions);
         let open = self.open.take();
@@ -168,8 +206,8 @@ impl Compiler {
             .transforms
             .clone()
             .unwrap_or_else(|| defaults.transforms.clone());
-        let chain = self.chain(transforms);
-        let link = self.link(syntax.targets, syntax.operator, chain, &actions);
+        let chains = self.chains_of(transforms, actions.multi_match);
+        let link = self.link(syntax.targets, syntax.operator, chains, &actions, reader);
         let mut pending = match open {
             Some(open) => {
                 self.no_chain_head_actions(&actions);
@@ -182,8 +220,18 @@ impl Compiler {
         rule.message = actions.message.or(rule.message.take());
         rule.log_data = actions.log_data.or(rule.log_data.take());
         rule.severity = actions.severity.or(rule.severity);
-        rule.removes.extend(actions.removes);
-        rule.links.extend(link);
+        if let Some(text) = actions.message_text {
+            pending.message = text;
+        }
+        pending.controls.extend(actions.controls);
+        if let Some((link, find)) = link {
+            if rule.links.is_empty() {
+                pending.find = find;
+            }
+            let remembers = |v| matches!(v, Variable::MatchedVars | Variable::MatchedVarsNames);
+            rule.remembers |= link.targets.iter().any(|t| remembers(t.variable));
+            rule.links.push(link);
+        }
         pending.wants_link = actions.chain;
         if pending.wants_link {
             self.open = Some(pending);
@@ -206,29 +254,35 @@ impl Compiler {
                 }
             }
         }
-        let deny = match actions.disruption.as_ref().map(|d| d.value) {
-            Some(Disruption::Deny) => Some(actions.status.unwrap_or(DENY_STATUS)),
-            Some(Disruption::Block) => defaults.deny.map(|status| actions.status.unwrap_or(status)),
-            Some(Disruption::Pass) => None,
-            None => defaults.deny,
-        };
         let rule = Rule {
             id: actions.id.as_ref().map_or(0, |id| id.value),
             links: Vec::new(),
             scanned: false,
+            remembers: false,
             log: actions.log.unwrap_or(defaults.log),
+            audit: actions.audit.unwrap_or(defaults.audit),
             message: None,
             log_data: None,
             severity: None,
             tags: actions.tags.as_slice().into(),
-            deny,
+            outcome: outcome(
+                actions.disruption.as_ref().map(|d| d.value),
+                actions.status,
+                defaults.outcome,
+            ),
             skip_to: None,
-            removes: Vec::new(),
+            controls: Vec::new(),
+            gate: None,
         };
         Pending {
             at,
             phase,
             rule,
+            message: String::new(),
+            tags: actions.tags.clone(),
+            find: None,
+            controls: Vec::new(),
+            skip: actions.skip,
             skip_after: actions.skip_after.clone(),
             wants_link: false,
         }
@@ -240,6 +294,7 @@ impl Compiler {
             actions
                 .disruption
                 .as_ref()
+                .filter(|s| s.value != Disruption::Pass)
                 .map(|s| (s.at, "a disruptive action")),
             actions.skip_after.as_ref().map(|s| (s.at, "skipAfter")),
         ];
@@ -253,6 +308,16 @@ impl Compiler {
         }
     }
 
+    /// The chains whose results an operator is asked about: with `multiMatch` that of each step.
+    fn chains_of(&mut self, transforms: Vec<Transform>, multi_match: bool) -> SmallVec<[usize; 1]> {
+        if !multi_match {
+            return SmallVec::from_slice(&[self.chain(transforms)]);
+        }
+        (0..=transforms.len())
+            .map(|steps| self.chain(transforms.get(..steps).unwrap_or_default().to_vec()))
+            .collect()
+    }
+
     fn chain(&mut self, transforms: Vec<Transform>) -> usize {
         let chain = Chain::new(transforms);
         if let Some(id) = self.chain_ids.get(&chain) {
@@ -263,129 +328,39 @@ impl Compiler {
         self.chains.len() - 1
     }
 
-    fn finish(mut self, options: &Options) -> Result<Program, Diagnostics> {
-        self.close_open();
-        self.resolve_markers();
-        if self.found.has_errors() {
-            return Err(self.found);
-        }
-        let rules_len = self.done.len();
-        let words = rules_len.div_ceil(64);
-        let mut phase = [vec![0u64; words], vec![0u64; words]];
-        let mut always = phase.clone();
-        for (index, pending) in self.done.iter_mut().enumerate() {
-            pending.rule.scanned = self.wanted.iter().any(|w| w.rule as usize == index);
-            let bit = 1u64 << (index % 64);
-            for (set, member) in [(&mut phase, true), (&mut always, !pending.rule.scanned)] {
-                let word = set
-                    .get_mut(pending.phase)
-                    .and_then(|words| words.get_mut(index / 64));
-                if let Some(word) = word.filter(|_| member) {
-                    *word |= bit;
-                }
-            }
-        }
-        let rules: Vec<Rule> = std::mem::take(&mut self.done)
-            .into_iter()
-            .map(|p| p.rule)
-            .collect();
-        let (classes, unions) =
-            classes::build(&rules, &self.wanted, &self.scan_patterns).map_err(|_| {
-                let mut found = Diagnostics::default();
-                found.error(
-                    "too-large",
-                    None,
-                    "the patterns of these rules together take too much memory",
-                );
-                found
-            })?;
-        let paranoia = options.paranoia.to_string();
-        let threshold = options.threshold.to_string();
-        let initial = PARANOIA_NAMES
-            .iter()
-            .map(|n| (*n, &paranoia))
-            .chain([(THRESHOLD_NAME, &threshold)]);
-        let tx_initial = initial
-            .map(|(name, value)| (self.slot(name), value.clone().into_bytes()))
-            .collect();
-        let score_slots = SCORE_NAMES.iter().map(|name| self.slot(name)).collect();
-        Ok(Program {
-            identity: Program::next_identity(),
-            limits: options.limits.clone(),
-            engine: self.engine.unwrap_or(Engine::On),
-            rules,
-            chains: self.chains,
-            patterns: self.patterns,
-            classes,
-            unions,
-            always,
-            phase,
-            tx_names: self.tx_names,
-            tx_slots: self.tx_slots,
-            tx_initial,
-            score_slots,
-        })
-    }
-
-    fn resolve_markers(&mut self) {
-        for (index, pending) in self.done.iter_mut().enumerate() {
-            let Some(marker) = &pending.skip_after else {
-                continue;
-            };
-            let places = self
-                .markers
-                .get(&marker.value)
-                .map_or(&[][..], Vec::as_slice);
-            pending.rule.skip_to = places.iter().copied().find(|place| *place > index);
-            if pending.rule.skip_to.is_none() {
-                let message = format!("no SecMarker `{}` follows this rule", marker.value);
-                self.found.error("unknown-marker", marker.at, message);
-            }
-        }
-    }
-
     fn link(
         &mut self,
-        targets: Vec<crate::seclang::ast::TargetSyntax>,
+        targets: Vec<TargetSyntax>,
         operator: Option<crate::seclang::ast::OperatorSyntax>,
-        chain: usize,
+        chains: SmallVec<[usize; 1]>,
         actions: &Actions,
-    ) -> Option<Link> {
+        reader: &dyn Files,
+    ) -> Option<(Link, Option<Find>)> {
         let (targets, exclusions) = self.targets(targets);
         let negated = operator.as_ref().is_some_and(|o| o.negated);
-        let scan = (self.open.is_none() && !negated).then_some(());
-        let operator = self.operator(operator)?;
+        let operator = self.operator(operator, reader)?;
         let link = Link {
             targets,
             exclusions,
-            chain,
+            chains,
             operator: operator.test,
             negated,
             capture: actions.capture,
             set_vars: actions.set_vars.clone(),
         };
-        if let (Some(()), Some(scan)) = (scan, operator.scan)
-            && target::can_be_scanned(&link.targets)
-        {
-            self.want(scan, chain);
-        }
-        Some(link)
+        Some((link, operator.find.filter(|_| !negated)))
     }
+}
 
-    /// Has the unions look for the pattern of the rule that is being read.
-    fn want(&mut self, scan: operator::Scan, chain: usize) {
-        let pattern = match self.scan_ids.get(&scan.key) {
-            Some(pattern) => *pattern,
-            None => {
-                self.scan_patterns.push(scan.pattern);
-                self.scan_ids.insert(scan.key, self.scan_patterns.len() - 1);
-                self.scan_patterns.len() - 1
-            }
-        };
-        self.wanted.push(Wanted {
-            rule: self.done.len() as u32,
-            pattern,
-            chain,
-        });
+/// What becomes of a request that a rule with these actions matches.
+fn outcome(disruption: Option<Disruption>, status: Option<u16>, default: Outcome) -> Outcome {
+    match disruption {
+        Some(Disruption::Deny) => Outcome::Deny(status.unwrap_or(DENY_STATUS)),
+        Some(Disruption::Pass) => Outcome::Pass,
+        Some(Disruption::Allow(allowed)) => Outcome::Allow(allowed),
+        Some(Disruption::Block) | None => match (default, status) {
+            (Outcome::Deny(_), Some(status)) => Outcome::Deny(status),
+            (default, _) => default,
+        },
     }
 }

@@ -3,6 +3,7 @@
 mod classes;
 mod compile;
 mod rule;
+mod sources;
 mod union;
 
 use std::sync::Arc;
@@ -11,16 +12,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ahash::AHashMap;
 use seawall_diag::{Diagnostics, FileId, SourceMap};
 
+use crate::files::{Files, NoFiles};
 use crate::limits::{Limits, Options};
+use crate::operator::{Addresses, PhraseSet, Phrases};
 use crate::pattern::Pattern;
+use crate::records::Collections;
 use crate::seclang::ast::Engine;
 use crate::transform::Chain;
+use crate::variable::Source;
 
-pub(crate) use classes::{Class, Classes};
+pub(crate) use classes::{Automaton, Class, Classes};
+pub(crate) use compile::PHASES;
 pub(crate) use rule::{
-    Exclusion, Link, NumberTest, Operator, Part, Rule, Selector, SetOp, SetVar, Source, Target,
-    TextTest, TxName, What,
+    ByteTest, Checked, Control, Exclusion, Link, NumberTest, Operator, Outcome, Rule, RuleSet,
+    Selector, SetOp, SetVar, Target, TextTest, VariableName,
 };
+pub(crate) use sources::SourceSet;
 pub(crate) use union::{Union, UnionCache};
 
 /// The built-in rules, in the order they run.
@@ -62,22 +69,44 @@ const BUILTIN: &[(&str, &str)] = &[
 /// Members of TX that every program has: the captures, `TX:0` to `TX:9`, in their slots.
 pub(crate) const CAPTURES: usize = 10;
 
+/// What is looked at of a response.
+#[derive(Clone, Debug)]
+pub(crate) struct Response {
+    pub(crate) body: bool,
+    /// Media types, in lower case.
+    pub(crate) types: Vec<String>,
+}
+
 /// A compiled rule set. Immutable: share it with an [`Arc`].
 #[derive(Debug)]
 pub struct Program {
     /// Tells a [`Scratch`](crate::Scratch) whether its caches are this program's.
     pub(crate) identity: u64,
+    pub(crate) warnings: Diagnostics,
     pub(crate) limits: Limits,
+    pub(crate) response: Response,
+    pub(crate) paranoia: u8,
     pub(crate) engine: Engine,
+    pub(crate) detect: bool,
+    pub(crate) collections: Arc<Collections>,
     pub(crate) rules: Vec<Rule>,
+    /// For each rule the level that must be reached for it not to be skipped; 0 is none.
+    pub(crate) levels: Vec<u8>,
     pub(crate) chains: Vec<Chain>,
     pub(crate) patterns: Vec<Pattern>,
+    pub(crate) phrases: Vec<Phrases>,
+    pub(crate) addresses: Vec<Addresses>,
+    /// With the rules up to the paranoia level that the program was compiled for.
     pub(crate) classes: Classes,
+    /// With all rules, if that is more.
+    pub(crate) full_classes: Option<Classes>,
     pub(crate) unions: Vec<Union>,
-    /// For phases 1 and 2: a bit for each rule that is evaluated even if no value is a candidate.
-    pub(crate) always: [Vec<u64>; 2],
-    /// For phases 1 and 2: a bit for each rule of the phase.
-    pub(crate) phase: [Vec<u64>; 2],
+    pub(crate) phrase_sets: Vec<PhraseSet>,
+    /// For each phase: a bit for each rule that is evaluated even if no value is a candidate.
+    pub(crate) always: [Vec<u64>; PHASES],
+    /// For each phase: a bit for each rule of it.
+    pub(crate) phase: [Vec<u64>; PHASES],
+    pub(crate) uses: SourceSet,
     /// Names of the members of TX that rules mention, in lower case; the index is the slot.
     pub(crate) tx_names: Vec<Arc<str>>,
     pub(crate) tx_slots: AHashMap<Arc<str>, usize>,
@@ -109,9 +138,7 @@ impl Program {
         })
     }
 
-    /// Compiles SecLang files, in this order, to one program.
-    ///
-    /// `Include` is not followed; nothing is read but what is in `sources`.
+    /// Compiles SecLang files, in this order, to one program. Nothing is read but what is in `sources`.
     ///
     /// # Errors
     /// All errors of all files, each with its span in `sources`.
@@ -120,7 +147,21 @@ impl Program {
         files: &[FileId],
         options: &Options,
     ) -> Result<Program, Diagnostics> {
-        compile::compile(sources, files, options)
+        compile::compile(sources, files, &NoFiles, options)
+    }
+
+    /// Compiles SecLang files, in this order, with those that they include and the lists that they name, which are read
+    /// by `reader`. What is included is added to `sources`. Relative paths are those of the file that they stand in.
+    ///
+    /// # Errors
+    /// All errors of all files, each with its span in `sources`; a file that cannot be read at the place that names it.
+    pub fn load(
+        sources: &mut SourceMap,
+        files: &[FileId],
+        reader: &dyn Files,
+        options: &Options,
+    ) -> Result<Program, Diagnostics> {
+        compile::compile(sources, files, reader, options)
     }
 
     /// How many rules it has; a chain is one.
@@ -128,9 +169,28 @@ impl Program {
         self.rules.len()
     }
 
-    /// Where the values of a variable are.
-    pub(crate) fn what(&self, variable: crate::seclang::ast::Variable) -> What {
-        compile::what(variable)
+    /// What is strange about the rules, but no error.
+    pub fn warnings(&self) -> &Diagnostics {
+        &self.warnings
+    }
+
+    /// Whether any rule looks at responses, so that they have to be passed to the transaction.
+    pub fn judges_responses(&self) -> bool {
+        let phases = self.phase.iter().skip(2).take(2);
+        phases.flatten().any(|word| *word != 0)
+    }
+
+    /// The classes of values: with rules of all levels, or up to the program's.
+    pub(crate) fn classes(&self, full: bool) -> &Classes {
+        match &self.full_classes {
+            Some(classes) if full => classes,
+            _ => &self.classes,
+        }
+    }
+
+    /// Whether anything looks at a source.
+    pub(crate) fn uses(&self, source: Source) -> bool {
+        self.uses.contains(source)
     }
 
     /// A number that no other program of this process has.

@@ -5,80 +5,10 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::byteset::ByteSet;
+use crate::request::BodyKind;
+use crate::seclang::ast::{Allowed, Engine};
 use crate::template::Template;
-
-/// Where values come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Source {
-    Method,
-    Uri,
-    UriRaw,
-    Filename,
-    QueryString,
-    Protocol,
-    Line,
-    RemoteAddr,
-    Headers,
-    Cookies,
-    ArgsGet,
-    ArgsPost,
-    ArgsSize,
-    Body,
-    BodyError,
-}
-
-impl Source {
-    /// How many there are.
-    pub(crate) const COUNT: usize = Source::BodyError as usize + 1;
-
-    /// Its name in SecLang; that of its members' names for [`Part::Name`].
-    pub(crate) fn name(self, part: Part) -> &'static str {
-        match (self, part) {
-            (Source::Method, _) => "REQUEST_METHOD",
-            (Source::Uri, _) => "REQUEST_URI",
-            (Source::UriRaw, _) => "REQUEST_URI_RAW",
-            (Source::Filename, _) => "REQUEST_FILENAME",
-            (Source::QueryString, _) => "QUERY_STRING",
-            (Source::Protocol, _) => "REQUEST_PROTOCOL",
-            (Source::Line, _) => "REQUEST_LINE",
-            (Source::RemoteAddr, _) => "REMOTE_ADDR",
-            (Source::Headers, Part::Value) => "REQUEST_HEADERS",
-            (Source::Headers, Part::Name) => "REQUEST_HEADERS_NAMES",
-            (Source::Cookies, Part::Value) => "REQUEST_COOKIES",
-            (Source::Cookies, Part::Name) => "REQUEST_COOKIES_NAMES",
-            (Source::ArgsGet | Source::ArgsPost, Part::Value) => "ARGS",
-            (Source::ArgsGet | Source::ArgsPost, Part::Name) => "ARGS_NAMES",
-            (Source::ArgsSize, _) => "ARGS_COMBINED_SIZE",
-            (Source::Body, _) => "REQUEST_BODY",
-            (Source::BodyError, _) => "REQBODY_ERROR",
-        }
-    }
-
-    /// Whether looking at it directly costs less than having a union scan it.
-    pub(crate) fn is_small(self) -> bool {
-        use Source::{ArgsSize, BodyError, Method, Protocol, RemoteAddr};
-        matches!(self, Method | Protocol | RemoteAddr | ArgsSize | BodyError)
-    }
-}
-
-/// Which part of a member.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Part {
-    Value,
-    Name,
-}
-
-/// What a target looks at.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum What {
-    Values {
-        sources: SmallVec<[Source; 2]>,
-        part: Part,
-    },
-    Tx,
-    MatchedVar,
-    MatchedVarName,
-}
+use crate::variable::{Record, Variable};
 
 /// Which members.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,16 +25,16 @@ pub(crate) enum Selector {
 /// One of the things a link looks at.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
-    pub(crate) what: What,
+    pub(crate) variable: Variable,
     pub(crate) selector: Selector,
     /// Their number instead of themselves.
     pub(crate) count: bool,
 }
 
 /// What a link does not look at.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Exclusion {
-    pub(crate) what: What,
+    pub(crate) variable: Variable,
     pub(crate) selector: Selector,
 }
 
@@ -113,6 +43,8 @@ pub(crate) struct Exclusion {
 pub(crate) enum TextTest {
     Equal,
     Contains,
+    /// Contains it with no letter, digit or underscore at either side.
+    ContainsWord,
     BeginsWith,
     EndsWith,
     /// The value is a part of the argument.
@@ -129,24 +61,54 @@ pub(crate) enum NumberTest {
     Lt,
 }
 
+/// What can be asked of a value while it is scanned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ByteTest {
+    /// It has a byte that is not in the set.
+    Outside(ByteSet),
+    Sqli,
+    Xss,
+    /// It has a percent sign without two hexadecimal digits after it.
+    BrokenUrlEncoding,
+    BrokenUtf8,
+}
+
+/// Numbers with a check digit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Checked {
+    CreditCard,
+    Cpf,
+    Ssn,
+}
+
 /// What is asked of a value.
 #[derive(Clone, Debug)]
 pub(crate) enum Operator {
     /// Index of a pattern.
     Pattern(usize),
+    /// A pattern with macros, compiled when it is known.
+    MacroPattern(Template),
+    /// Index of a list of phrases.
+    Phrases(usize),
     Text(TextTest, Template),
     Number(NumberTest, Template),
-    /// Matches a value with a byte that is not in the set.
-    BytesOutside(ByteSet),
+    Bytes(ByteTest),
+    /// Index of a list of networks.
+    Addresses(usize),
+    /// Index of a pattern that finds candidates, and how they are checked.
+    Checked(usize, Checked),
     Always,
+    Never,
 }
 
 /// The name of a member of TX.
 #[derive(Clone, Debug)]
-pub(crate) enum TxName {
+pub(crate) enum VariableName {
     Slot(usize),
     /// Has macros: known only when it runs.
     Computed(Template),
+    /// A member of a record.
+    Record(Record, Template),
 }
 
 /// What `setvar` does.
@@ -161,7 +123,7 @@ pub(crate) enum SetOp {
 /// A `setvar`.
 #[derive(Clone, Debug)]
 pub(crate) struct SetVar {
-    pub(crate) name: TxName,
+    pub(crate) name: VariableName,
     pub(crate) op: SetOp,
 }
 
@@ -171,8 +133,8 @@ pub(crate) struct Link {
     /// Empty for a SecAction, which always matches.
     pub(crate) targets: Vec<Target>,
     pub(crate) exclusions: Vec<Exclusion>,
-    /// Index of a transformation chain.
-    pub(crate) chain: usize,
+    /// Indexes of the transformation chains whose results are asked about: one, or with `multiMatch` one for each step.
+    pub(crate) chains: SmallVec<[usize; 1]>,
     pub(crate) operator: Operator,
     pub(crate) negated: bool,
     pub(crate) capture: bool,
@@ -180,22 +142,81 @@ pub(crate) struct Link {
     pub(crate) set_vars: Vec<SetVar>,
 }
 
+/// What becomes of a request that a rule matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Pass,
+    /// The status of the refusal.
+    Deny(u16),
+    Allow(Allowed),
+}
+
+/// A set of rules: a bit for each.
+pub(crate) type RuleSet = Arc<[u64]>;
+
+/// What a rule that matched changes for those that follow.
+#[derive(Clone, Debug)]
+pub(crate) enum Control {
+    Engine(Engine),
+    RemoveRules(RuleSet),
+    RemoveTarget(RuleSet, Exclusion),
+    BodyProcessor(BodyKind),
+    BodyAccess(bool),
+    ForceBody(bool),
+    ResponseBodyAccess(bool),
+    /// `initcol`: the record's key.
+    Init(Record, Template),
+    /// `expirevar`: the member, seconds.
+    Expire(Record, Template, Template),
+}
+
 /// A chain of links with what happens when all of them match.
 #[derive(Clone, Debug)]
 pub(crate) struct Rule {
     pub(crate) id: u32,
     pub(crate) links: Vec<Link>,
-    /// Whether only values that a union found are looked at.
+    /// Whether only values that a scan found are looked at.
     pub(crate) scanned: bool,
+    /// Whether a link looks at what earlier links matched.
+    pub(crate) remembers: bool,
     pub(crate) log: bool,
+    pub(crate) audit: bool,
     pub(crate) message: Option<Template>,
     pub(crate) log_data: Option<Template>,
     /// 0 (emergency) to 7 (debug).
     pub(crate) severity: Option<u8>,
     pub(crate) tags: Arc<[String]>,
-    /// The status of the refusal.
-    pub(crate) deny: Option<u16>,
-    /// The first rule after the marker.
+    pub(crate) outcome: Outcome,
+    /// The first rule after the marker, or after those that are skipped.
     pub(crate) skip_to: Option<usize>,
-    pub(crate) removes: Vec<(u32, u32)>,
+    pub(crate) controls: Vec<Control>,
+    /// If it skips rules unless a level is reached (`TX:paranoia_level "@lt 2"`): that level.
+    pub(crate) gate: Option<u8>,
+}
+
+impl SetVar {
+    /// The texts in it that may have macros.
+    pub(crate) fn templates(&self) -> impl Iterator<Item = &Template> {
+        let name = match &self.name {
+            VariableName::Slot(_) => None,
+            VariableName::Computed(template) | VariableName::Record(_, template) => Some(template),
+        };
+        let value = match &self.op {
+            SetOp::Set(t) | SetOp::Add(t) | SetOp::Subtract(t) => Some(t),
+            SetOp::Remove => None,
+        };
+        name.into_iter().chain(value)
+    }
+}
+
+impl Operator {
+    /// Its argument, if that may have macros.
+    pub(crate) fn template(&self) -> Option<&Template> {
+        match self {
+            Self::MacroPattern(template) | Self::Text(_, template) | Self::Number(_, template) => {
+                Some(template)
+            }
+            _ => None,
+        }
+    }
 }

@@ -1,8 +1,9 @@
 //! Arguments as forms write them: `a=1&b=two+words`.
 
 use super::{Store, TooManyArgs};
-use crate::program::Source;
+use crate::limits::Limits;
 use crate::transform::url_decode;
+use crate::variable::Source;
 
 impl Store {
     /// Adds arguments, decoded; a broken escape stays as it is.
@@ -10,13 +11,16 @@ impl Store {
         &mut self,
         source: Source,
         text: &[u8],
-        args_max: usize,
+        limits: &Limits,
     ) -> Result<(), TooManyArgs> {
-        for pair in text.split(|b| *b == b'&').filter(|pair| !pair.is_empty()) {
+        for pair in text
+            .split(|b| *b == limits.argument_separator)
+            .filter(|pair| !pair.is_empty())
+        {
             let equals = memchr::memchr(b'=', pair).unwrap_or(pair.len());
             let name = self.decoded(pair.get(..equals).unwrap_or_default());
             let value = self.decoded(pair.get(equals + 1..).unwrap_or_default());
-            self.push_arg(source, name, value, args_max)?;
+            self.push_arg(source, name, value, limits.args_max)?;
         }
         Ok(())
     }
@@ -34,7 +38,11 @@ mod tests {
 
     fn args(text: &str, max: usize) -> (Vec<(String, String)>, Result<(), TooManyArgs>) {
         let mut store = Store::default();
-        let loaded = store.load_form(Source::ArgsGet, text.as_bytes(), max);
+        let limits = Limits {
+            args_max: max,
+            ..Limits::default()
+        };
+        let loaded = store.load_form(Source::ArgsGet, text.as_bytes(), &limits);
         let text = |place| String::from_utf8_lossy(store.text(place)).into_owned();
         (
             store

@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 
 use super::{Store, TooManyArgs};
-use crate::program::Source;
+use crate::program::Program;
 use crate::transform::url_decode;
+use crate::variable::Source;
 
 /// A request's head as the client sent it.
 #[derive(Clone, Copy, Debug)]
@@ -21,34 +22,17 @@ pub struct RequestLine<'a> {
     pub fields: &'a [(&'a [u8], &'a [u8])],
 }
 
-/// How a body is parsed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BodyKind {
-    /// `application/x-www-form-urlencoded`: ModSecurity's URLENCODED.
-    Form,
-    /// `application/json` and anything `+json`.
-    Json,
-}
-
-/// How a body of this content type is parsed, if it is.
-pub(crate) fn body_kind(content_type: &[u8]) -> Option<BodyKind> {
-    let media = content_type
-        .split(|b| *b == b';')
-        .next()
-        .unwrap_or_default()
-        .trim_ascii();
-    if media.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
-        return Some(BodyKind::Form);
-    }
-    let suffix = media
-        .len()
-        .checked_sub(5)
-        .and_then(|at| media.get(at..))
-        .unwrap_or_default();
-    let json = [&b"application/json"[..], b"text/json"]
-        .iter()
-        .any(|m| media.eq_ignore_ascii_case(m));
-    (json || suffix.eq_ignore_ascii_case(b"+json")).then_some(BodyKind::Json)
+/// What is known of a request beside its head. All of it is optional.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Surroundings<'a> {
+    /// Seconds since 1970.
+    pub now_s: u64,
+    /// Tells requests apart, in logs and to people.
+    pub unique_id: &'a [u8],
+    /// The client's port.
+    pub client_port: u16,
+    /// Where it connected to.
+    pub server: Option<std::net::SocketAddr>,
 }
 
 impl Store {
@@ -56,21 +40,25 @@ impl Store {
     pub(crate) fn load_head(
         &mut self,
         head: &RequestLine<'_>,
-        args_max: usize,
+        program: &Program,
     ) -> Result<(), TooManyArgs> {
-        let question = memchr::memchr(b'?', head.target);
-        let path = head
-            .target
-            .get(..question.unwrap_or(head.target.len()))
+        let limits = &program.limits;
+        let target = without_host(head.target);
+        let question = memchr::memchr(b'?', target);
+        let path = target
+            .get(..question.unwrap_or(target.len()))
             .unwrap_or_default();
-        let query = question.and_then(|at| head.target.get(at + 1..));
+        let query = question.and_then(|at| target.get(at + 1..));
         self.push_text(Source::Method, head.method);
         self.push_text(Source::Protocol, head.protocol);
         self.push_text(Source::UriRaw, head.target);
-        self.push_decoded(Source::Uri, head.target);
+        self.push_decoded(Source::Uri, target);
         // ModSecurity looks for the question mark after decoding, so that %3F ends its file name; the origin's does not
         // end there.
         self.push_decoded(Source::Filename, path);
+        if program.uses(Source::Basename) {
+            self.push_basename();
+        }
         self.push_text(Source::QueryString, query.unwrap_or_default());
         self.push_line(head);
         self.push_address(head.client);
@@ -85,9 +73,94 @@ impl Store {
         {
             self.load_cookies(value);
         }
-        let args = self.load_form(Source::ArgsGet, query.unwrap_or_default(), args_max);
+        if program.uses(Source::ServerName) {
+            self.push_server_name();
+        }
+        if program.uses(Source::FullRequest) || program.uses(Source::FullRequestLength) {
+            self.push_full_request(head, program);
+        }
+        let args = self.load_form(Source::ArgsGet, query.unwrap_or_default(), limits);
         self.load_args_size();
         args
+    }
+
+    /// Adds what is known of a request beside its head, as far as rules ask for it.
+    pub(crate) fn load_surroundings(&mut self, around: &Surroundings<'_>, program: &Program) {
+        let days = around.now_s / 86_400;
+        let (year, month, day) = crate::request::calendar(days);
+        let (hour, minute, second) = (
+            around.now_s / 3600 % 24,
+            around.now_s / 60 % 60,
+            around.now_s % 60,
+        );
+        let address = around.server.map(|s| s.ip().to_canonical().to_string());
+        let texts: [(Source, &dyn Fn() -> String); 13] = [
+            (Source::RemotePort, &|| around.client_port.to_string()),
+            (Source::ServerAddr, &|| address.clone().unwrap_or_default()),
+            (Source::ServerPort, &|| {
+                around.server.map_or(0, |s| s.port()).to_string()
+            }),
+            (Source::Duration, &|| "0".to_owned()),
+            (Source::Time, &|| {
+                format!("{hour:02}:{minute:02}:{second:02}")
+            }),
+            (Source::TimeEpoch, &|| around.now_s.to_string()),
+            (Source::TimeYear, &|| year.to_string()),
+            (Source::TimeMonth, &|| month.to_string()),
+            (Source::TimeDay, &|| day.to_string()),
+            (Source::TimeWeekday, &|| ((days + 4) % 7).to_string()),
+            (Source::TimeHour, &|| hour.to_string()),
+            (Source::TimeMinute, &|| minute.to_string()),
+            (Source::TimeSecond, &|| second.to_string()),
+        ];
+        for (source, text) in texts {
+            if program.uses(source) {
+                self.push_text(source, text().as_bytes());
+            }
+        }
+        if program.uses(Source::UniqueId) {
+            self.push_text(Source::UniqueId, around.unique_id);
+        }
+    }
+
+    fn push_basename(&mut self) {
+        let name = self.first(Source::Filename, None).unwrap_or_default();
+        let slash = name.iter().rposition(|b| matches!(b, b'/' | b'\\'));
+        let base = slash.and_then(|at| name.get(at + 1..)).unwrap_or_default();
+        let base = base.to_vec();
+        self.push_text(Source::Basename, &base);
+    }
+
+    fn push_server_name(&mut self) {
+        let host = self
+            .first(Source::Headers, Some(b"host"))
+            .unwrap_or_default();
+        // A colon within brackets is part of an address.
+        let end = host.iter().rposition(|b| *b == b':');
+        let end = end.filter(|at| !host.get(*at..).unwrap_or_default().contains(&b']'));
+        let name = host.get(..end.unwrap_or(host.len())).unwrap_or_default();
+        let name = name.to_vec();
+        self.push_text(Source::ServerName, &name);
+    }
+
+    fn push_full_request(&mut self, head: &RequestLine<'_>, program: &Program) {
+        let start = self.buffer.len();
+        let line = self.first(Source::Line, None).unwrap_or_default().to_vec();
+        self.buffer.extend_from_slice(&line);
+        self.buffer.extend_from_slice(b"\n");
+        for (name, value) in head.fields {
+            self.buffer.extend_from_slice(name);
+            self.buffer.extend_from_slice(b": ");
+            self.buffer.extend_from_slice(value);
+            self.buffer.extend_from_slice(b"\n");
+        }
+        self.buffer.extend_from_slice(b"\n");
+        let value = self.since(start);
+        let length = self.buffer.len() - start;
+        if program.uses(Source::FullRequest) {
+            self.push(Source::FullRequest, super::Place::default(), value);
+        }
+        self.push_text(Source::FullRequestLength, length.to_string().as_bytes());
     }
 
     /// A URI, decoded; a plus sign is itself outside of queries.
@@ -146,5 +219,18 @@ impl Store {
             let (name, value) = (self.place(name), self.place(value));
             self.push(Source::Cookies, name, value);
         }
+    }
+}
+
+/// A target without its scheme and host, should it have them (RFC 9112 §3.2.2).
+fn without_host(target: &[u8]) -> &[u8] {
+    if target.first() == Some(&b'/') {
+        return target;
+    }
+    let rest = memchr::memmem::find(target.get(..16).unwrap_or(target), b"://")
+        .and_then(|at| target.get(at + 3..));
+    match rest.and_then(|rest| memchr::memchr2(b'/', b'?', rest).and_then(|at| rest.get(at..))) {
+        Some(path) => path,
+        None => target,
     }
 }

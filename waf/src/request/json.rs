@@ -5,7 +5,7 @@
 
 use super::{Store, TooManyArgs};
 use crate::limits::Limits;
-use crate::program::Source;
+use crate::variable::Source;
 
 /// Bytes of an argument's full name. Deep documents with long keys would else cost the square of their length.
 const NAME_BYTES_MAX: usize = 4 << 10;

@@ -1,15 +1,21 @@
 //! What a request holds, as rules see it: members of sources, as ranges over one buffer.
 
+mod body;
+mod calendar;
 mod form;
 mod head;
 mod json;
+mod multipart;
+mod xml;
 
 use std::ops::Range;
 
-use crate::program::{Part, Source};
+use crate::variable::{Part, Source};
 
-pub use head::RequestLine;
-pub(crate) use head::{BodyKind, body_kind};
+pub use body::ResponseLine;
+pub(crate) use body::{Body, BodyKind};
+pub(crate) use calendar::calendar;
+pub use head::{RequestLine, Surroundings};
 
 /// A range of the buffer. 32 bits: all of a request that is kept is far below 4 GiB (see [`Limits`](crate::Limits)).
 #[derive(Clone, Copy, Debug, Default)]
@@ -166,33 +172,6 @@ impl Store {
         self.args_bytes += (name.end - name.start) as usize + (value.end - value.start) as usize;
         self.push(source, name, value);
         Ok(())
-    }
-
-    /// Adds what is known only when the body is complete.
-    pub(crate) fn load_body(
-        &mut self,
-        body: &[u8],
-        kind: Option<BodyKind>,
-        cut: bool,
-        limits: &crate::Limits,
-    ) -> Result<(), TooManyArgs> {
-        let mut error = false;
-        let mut args = Ok(());
-        match kind {
-            Some(BodyKind::Form) => args = self.load_form(Source::ArgsPost, body, limits.args_max),
-            Some(BodyKind::Json) => match self.load_json(body, cut, limits) {
-                Ok(()) => {}
-                Err(json::JsonError::TooManyArgs) => args = Err(TooManyArgs),
-                Err(_) => error = true,
-            },
-            None => {}
-        }
-        if kind.is_some() {
-            self.push_text(Source::Body, body);
-        }
-        self.push_text(Source::BodyError, if error { b"1" } else { b"0" });
-        self.load_args_size();
-        args
     }
 
     /// The combined size is a single value; the body's arguments make it a new one.

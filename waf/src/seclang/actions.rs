@@ -2,27 +2,51 @@
 
 use seawall_diag::{Diagnostic, Diagnostics, Span};
 
-use super::ast::{Action, Disruption, Spanned};
+use super::ast::{
+    Action, Allowed, ControlSyntax, Disruption, Engine, SelectorSyntax, Spanned, TargetSyntax,
+    Which,
+};
 use super::names::{self, Kind};
+use super::targets;
 use super::text::Word;
+use crate::request::BodyKind;
 use crate::transform::Transform;
+use crate::variable::{Record, Variable};
 
 const ACTIONS: &[&str] = &[
+    "accuracy",
+    "allow",
+    "auditlog",
     "block",
     "capture",
     "chain",
     "ctl",
     "deny",
+    "drop",
+    "expirevar",
     "id",
+    "initcol",
     "log",
     "logdata",
+    "maturity",
     "msg",
+    "multiMatch",
+    "noauditlog",
     "nolog",
     "pass",
     "phase",
     "rev",
+    "sanitiseArg",
+    "sanitiseMatched",
+    "sanitiseMatchedBytes",
+    "sanitiseRequestHeader",
+    "sanitiseResponseHeader",
+    "setrsc",
+    "setsid",
+    "setuid",
     "setvar",
     "severity",
+    "skip",
     "skipAfter",
     "status",
     "t",
@@ -56,7 +80,17 @@ pub(super) fn parse(word: &Word, found: &mut Diagnostics) -> Vec<Spanned<Action>
         let (name, value) = body.split_once(':').unwrap_or((body, ""));
         let value_at = word.span((start + body.len() - value.len())..start + body.len());
         let name_at = word.span(start..start + name.trim_end().len());
-        match action(name.trim_end(), &unquote(value), name_at, value_at) {
+        let parsed = if name.trim_end().eq_ignore_ascii_case("ctl") {
+            control(
+                word,
+                start + body.len() - value.len(),
+                &unquote(value),
+                value_at,
+            )
+        } else {
+            action(name.trim_end(), &unquote(value), name_at, value_at)
+        };
+        match parsed {
             Ok(value) => actions.push(Spanned { value, at }),
             Err(error) => found.push(*error),
         }
@@ -120,10 +154,13 @@ fn action(name: &str, value: &str, name_at: Span, at: Span) -> Parsed {
         "phase" => Action::Phase(phase(value, at)?),
         "pass" => Action::Disruption(Disruption::Pass),
         "block" => Action::Disruption(Disruption::Block),
-        "deny" => Action::Disruption(Disruption::Deny),
+        "deny" | "drop" => Action::Disruption(Disruption::Deny),
+        "allow" => Action::Disruption(Disruption::Allow(allowed(value, at)?)),
         "status" => Action::Status(status(value, at)?),
         "log" => Action::Log(true),
         "nolog" => Action::Log(false),
+        "auditlog" => Action::AuditLog(true),
+        "noauditlog" => Action::AuditLog(false),
         "msg" => Action::Msg(value.to_owned()),
         "logdata" => Action::LogData(value.to_owned()),
         "tag" => Action::Tag(value.to_owned()),
@@ -132,9 +169,29 @@ fn action(name: &str, value: &str, name_at: Span, at: Span) -> Parsed {
         "setvar" => Action::SetVar(set_var(value, at)?),
         "capture" => Action::Capture,
         "chain" => Action::Chain,
+        "multimatch" => Action::MultiMatch,
+        "initcol" => init_collection(value, at)?,
+        "setsid" => Action::Init(Record::Session, value.to_owned()),
+        "setuid" => Action::Init(Record::User, value.to_owned()),
+        "setrsc" => Action::Init(Record::Resource, value.to_owned()),
+        "expirevar" => expire(value, at)?,
+        "skip" => Action::Skip(number(
+            "number of rules",
+            value,
+            at,
+            "write a whole number",
+        )?),
         "skipafter" => Action::SkipAfter(value.to_owned()),
-        "ver" | "rev" => Action::Note,
-        "ctl" => control(value, at)?,
+        // What they hide is never shown here: values of secrets are masked by their names.
+        "ver"
+        | "rev"
+        | "accuracy"
+        | "maturity"
+        | "sanitisearg"
+        | "sanitisematched"
+        | "sanitisematchedbytes"
+        | "sanitiserequestheader"
+        | "sanitiseresponseheader" => Action::Note,
         _ => {
             return Err(Box::new(names::unknown(
                 Kind::Action,
@@ -150,16 +207,59 @@ fn phase(value: &str, at: Span) -> Result<u8, Box<Diagnostic>> {
     match value {
         "1" => Ok(1),
         "2" | "request" => Ok(2),
-        "3" | "4" | "5" | "response" | "logging" => {
-            let message = format!("phase `{value}` is not supported yet");
-            Err(Box::new(
-                Diagnostic::error("not-yet", at, message).help("phases 1 and 2 are"),
-            ))
-        }
+        "3" => Ok(3),
+        "4" | "response" => Ok(4),
+        "5" | "logging" => Ok(5),
         _ => Err(bad(
             at,
             format!("`{value}` is no phase"),
-            "write 1 (request head) or 2 (request body)",
+            "write 1 (request head), 2 (request body), 3 (response head), 4 (response body) or 5 (logging)",
+        )),
+    }
+}
+
+fn allowed(value: &str, at: Span) -> Result<Allowed, Box<Diagnostic>> {
+    match value {
+        "" => Ok(Allowed::All),
+        "phase" => Ok(Allowed::Phase),
+        "request" => Ok(Allowed::Request),
+        _ => Err(bad(
+            at,
+            format!("`{value}` cannot be allowed"),
+            "write allow, allow:phase or allow:request",
+        )),
+    }
+}
+
+fn init_collection(value: &str, at: Span) -> Parsed {
+    let (name, key) = value.split_once('=').unwrap_or((value, ""));
+    match Record::named(name.trim()) {
+        Some(record) if !key.is_empty() => Ok(Action::Init(record, key.to_owned())),
+        _ => Err(bad(
+            at,
+            format!("`{value}` names no collection with a key"),
+            "write ip, global, session, user or resource and a key: `initcol:ip=%{REMOTE_ADDR}`",
+        )),
+    }
+}
+
+fn expire(value: &str, at: Span) -> Parsed {
+    let (variable, seconds) = value.split_once('=').unwrap_or((value, ""));
+    let (collection, member) = variable.split_once('.').unwrap_or((variable, ""));
+    if collection.trim().eq_ignore_ascii_case("tx") {
+        // They end with the transaction, which is before any second has passed.
+        return Ok(Action::Note);
+    }
+    match Record::named(collection.trim()) {
+        Some(record) if !seconds.is_empty() && !member.is_empty() => Ok(Action::Expire(
+            record,
+            member.to_owned(),
+            seconds.to_owned(),
+        )),
+        _ => Err(bad(
+            at,
+            format!("`{value}` names no variable with its seconds"),
+            "write `expirevar:ip.name=60`",
         )),
     }
 }
@@ -204,27 +304,143 @@ fn transform(value: &str, at: Span) -> Result<Option<Transform>, Box<Diagnostic>
 
 fn set_var(value: &str, at: Span) -> Result<String, Box<Diagnostic>> {
     let name = value.trim_start_matches('!');
-    let collection = name.split('.').next().unwrap_or_default();
-    if collection.eq_ignore_ascii_case("tx") && name.len() > 3 {
+    let (collection, member) = name.split_once('.').unwrap_or((name, ""));
+    let known = collection.eq_ignore_ascii_case("tx") || Record::named(collection).is_some();
+    if known && !member.is_empty() {
         return Ok(value.to_owned());
     }
-    let message = format!("variables of the collection `{collection}` cannot be set yet");
-    Err(Box::new(
-        Diagnostic::error("not-yet", at, message).help("write `tx.name=value`"),
+    Err(bad(
+        at,
+        format!("variables of the collection `{collection}` cannot be set"),
+        "write `tx.name=value`, or ip, global, session, user or resource instead of tx",
     ))
 }
 
-fn control(value: &str, at: Span) -> Parsed {
+/// `ctl:NAME=ARGUMENT`. `from` is where the value stands in the word, for the spans of targets.
+fn control(word: &Word, from: usize, value: &str, at: Span) -> Parsed {
     let (name, argument) = value.split_once('=').unwrap_or((value, ""));
-    if !name.eq_ignore_ascii_case("ruleRemoveById") {
-        let message = format!("`ctl:{name}` is not supported yet");
-        return Err(Box::new(
-            Diagnostic::error("not-yet", at, message).help("`ctl:ruleRemoveById` is"),
-        ));
+    let argument = argument.trim();
+    let lower = name.to_ascii_lowercase();
+    Ok(Action::Control(match lower.as_str() {
+        "ruleengine" => ControlSyntax::Engine(engine(argument).ok_or_else(|| {
+            bad(
+                at,
+                format!("`{argument}` is no mode of the engine"),
+                "write On, Off or DetectionOnly",
+            )
+        })?),
+        "ruleremovebyid" => ControlSyntax::RemoveRules(ids(argument, at)?),
+        "ruleremovebytag" => ControlSyntax::RemoveRules(Which::Tag(argument.to_owned())),
+        "ruleremovebymsg" => ControlSyntax::RemoveRules(Which::Message(argument.to_owned())),
+        "ruleremovetargetbyid" | "ruleremovetargetbytag" | "ruleremovetargetbymsg" => {
+            let (rules, target) = argument.split_once(';').ok_or_else(|| {
+                bad(
+                    at,
+                    "what is not to be looked at is missing".to_owned(),
+                    "write the rules, a semicolon and a target: `942100;ARGS:password`",
+                )
+            })?;
+            let which = match lower.as_str() {
+                "ruleremovetargetbyid" => ids(rules, at)?,
+                "ruleremovetargetbytag" => Which::Tag(rules.trim().to_owned()),
+                _ => Which::Message(rules.trim().to_owned()),
+            };
+            let semicolon = word.text.get(from..).and_then(|t| t.find(';')).unwrap_or(0);
+            ControlSyntax::RemoveTarget(which, one_target(word, from + semicolon + 1, target, at)?)
+        }
+        "requestbodyprocessor" => {
+            ControlSyntax::BodyProcessor(BodyKind::named(argument).ok_or_else(|| {
+                bad(
+                    at,
+                    format!("`{argument}` is no body processor"),
+                    "write URLENCODED, MULTIPART, JSON or XML",
+                )
+            })?)
+        }
+        "requestbodyaccess" => ControlSyntax::BodyAccess(on_off(argument, at)?),
+        "responsebodyaccess" => ControlSyntax::ResponseBodyAccess(on_off(argument, at)?),
+        "forcerequestbodyvariable" => ControlSyntax::ForceBody(on_off(argument, at)?),
+        "auditengine" | "auditlogparts" | "debugloglevel" | "requestbodylimit"
+        | "responsebodylimit" | "hashengine" | "hashenforcement" => ControlSyntax::Nothing,
+        _ => {
+            let message = format!("`ctl:{name}` is not supported");
+            let help = "ruleEngine, ruleRemoveById/ByTag/ByMsg, ruleRemoveTargetById/ByTag/ByMsg, \
+                        requestBodyProcessor, requestBodyAccess, forceRequestBodyVariable are";
+            return Err(Box::new(
+                Diagnostic::error("not-yet", at, message).help(help),
+            ));
+        }
+    }))
+}
+
+/// The target that stands alone at the end of a `ctl`.
+fn one_target(
+    word: &Word,
+    from: usize,
+    text: &str,
+    at: Span,
+) -> Result<TargetSyntax, Box<Diagnostic>> {
+    let text = text.trim();
+    // Commas and bars are part of a name here: the target is one.
+    let mut found = Diagnostics::default();
+    let (name, member) = match text.split_once([':', '.']) {
+        Some((name, member)) => (name, Some(member)),
+        None => (text, None),
+    };
+    let known = crate::variable::named(name);
+    if let (Some((variable, crate::variable::Shape::Collection)), Some(member)) = (known, member)
+        && !matches!(variable, Variable::Absent(_))
+    {
+        let pattern = member.strip_prefix('/').and_then(|m| m.strip_suffix('/'));
+        let selector = match pattern {
+            Some(pattern) => SelectorSyntax::Regex(pattern.to_owned()),
+            None => SelectorSyntax::Name(member.trim_matches('\'').to_owned()),
+        };
+        return Ok(TargetSyntax {
+            variable,
+            selector: Some(Spanned {
+                value: selector,
+                at,
+            }),
+            count: false,
+            exclude: true,
+        });
     }
-    let (from, to) = argument.split_once('-').unwrap_or((argument, argument));
-    let help = "write one id or a range: `ctl:ruleRemoveById=942100-942199`";
-    Ok(Action::RemoveById(
+    let end = from + text.len();
+    let cut = word.cut(from..end);
+    let (mut list, _) = targets::list(&cut, 0, &mut found);
+    match list.pop() {
+        Some(target) => Ok(target),
+        None => Err(found.iter().next().cloned().map_or_else(
+            || bad(at, format!("`{text}` is no target"), "write a variable"),
+            Box::new,
+        )),
+    }
+}
+
+/// What `SecRuleEngine` and `ctl:ruleEngine` say.
+pub(super) fn engine(mode: &str) -> Option<Engine> {
+    match mode.to_ascii_lowercase().as_str() {
+        "on" => Some(Engine::On),
+        "off" => Some(Engine::Off),
+        "detectiononly" => Some(Engine::DetectionOnly),
+        _ => None,
+    }
+}
+
+fn on_off(value: &str, at: Span) -> Result<bool, Box<Diagnostic>> {
+    match value.to_ascii_lowercase().as_str() {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(bad(at, format!("`{value}` is neither"), "write On or Off")),
+    }
+}
+
+/// An id, or a range of ids.
+pub(super) fn ids(text: &str, at: Span) -> Result<Which, Box<Diagnostic>> {
+    let (from, to) = text.split_once('-').unwrap_or((text, text));
+    let help = "write one id or a range: `942100-942199`";
+    Ok(Which::Ids(
         number("rule id", from.trim(), at, help)?,
         number("rule id", to.trim(), at, help)?,
     ))

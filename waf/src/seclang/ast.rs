@@ -3,7 +3,9 @@
 use seawall_diag::Span;
 
 use crate::byteset::ByteSet;
+use crate::request::BodyKind;
 use crate::transform::Transform;
+use crate::variable::{Record, Variable};
 
 /// A value and where it was written.
 #[derive(Clone, Debug)]
@@ -23,6 +25,27 @@ pub(crate) enum Directive {
     Default(Spanned<Vec<Spanned<Action>>>),
     /// `SecRuleEngine On|Off|DetectionOnly`.
     Engine(Engine),
+    /// `Include PATTERN`: other files, read in its place. The flag: none is no error.
+    Include(Spanned<String>, bool),
+    /// `SecRuleRemoveBy...`.
+    Remove(Vec<Which>),
+    /// `SecRuleUpdateTargetBy... RULES TARGETS`.
+    UpdateTargets(Vec<Which>, Vec<TargetSyntax>),
+    /// `SecRuleUpdateActionById RULES ACTIONS`.
+    UpdateActions(Vec<Which>, Vec<Spanned<Action>>),
+    /// A limit or a switch of body inspection.
+    Setting(Setting),
+}
+
+/// Which rules a directive or a `ctl` is about.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Which {
+    /// From, to, both included.
+    Ids(u32, u32),
+    /// The tag itself, or a pattern that finds it.
+    Tag(String),
+    /// The message itself, or a pattern that finds it.
+    Message(String),
 }
 
 /// What `SecRuleEngine` says.
@@ -31,6 +54,26 @@ pub(crate) enum Engine {
     On,
     Off,
     DetectionOnly,
+}
+
+/// What the directives about bodies set.
+#[derive(Clone, Debug)]
+pub(crate) enum Setting {
+    RequestBodyAccess(bool),
+    /// Bytes of a request's body that are looked at.
+    RequestBodyLimit(usize),
+    /// Whether a longer one is refused.
+    RequestBodyRefuse(bool),
+    JsonDepth(usize),
+    Arguments(usize),
+    ResponseBodyAccess(bool),
+    ResponseBodyLimit(usize),
+    ResponseBodyRefuse(bool),
+    /// Media types of responses whose bodies are looked at.
+    ResponseBodyTypes(Vec<String>),
+    /// Seconds that members of `ip`, `global` and the like live.
+    CollectionTimeout(u64),
+    ArgumentSeparator(u8),
 }
 
 /// A rule, or a link of a chain.
@@ -61,33 +104,6 @@ pub(crate) enum SelectorSyntax {
     Regex(String),
 }
 
-/// What a rule can look at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Variable {
-    Args,
-    ArgsNames,
-    ArgsGet,
-    ArgsPost,
-    ArgsCombinedSize,
-    MatchedVar,
-    MatchedVarName,
-    QueryString,
-    RemoteAddr,
-    ReqbodyError,
-    RequestBody,
-    RequestCookies,
-    RequestCookiesNames,
-    RequestFilename,
-    RequestHeaders,
-    RequestHeadersNames,
-    RequestLine,
-    RequestMethod,
-    RequestProtocol,
-    RequestUri,
-    RequestUriRaw,
-    Tx,
-}
-
 /// An operator with its argument.
 #[derive(Clone, Debug)]
 pub(crate) struct OperatorSyntax {
@@ -102,8 +118,10 @@ pub(crate) struct OperatorSyntax {
 pub(crate) enum OperatorKind {
     Rx,
     Pm,
+    PmFromFile,
     Streq,
     Contains,
+    ContainsWord,
     BeginsWith,
     EndsWith,
     Within,
@@ -114,7 +132,19 @@ pub(crate) enum OperatorKind {
     Lt,
     /// The bytes that are allowed.
     ByteRange(ByteSet),
+    IpMatch,
+    IpMatchFromFile,
+    DetectSqli,
+    DetectXss,
+    UrlEncoding,
+    Utf8Encoding,
+    VerifyCreditCard,
+    VerifyCpf,
+    VerifySsn,
     UnconditionalMatch,
+    NoMatch,
+    /// Asks a service that there is none of here (`@rbl`, `@geoLookup`): never matches.
+    Elsewhere(&'static str),
 }
 
 /// What happens to a request when a rule matches.
@@ -124,6 +154,30 @@ pub(crate) enum Disruption {
     /// What SecDefaultAction says.
     Block,
     Deny,
+    /// The rest of the rules is passed over: of the phase, of the request's phases, or of all.
+    Allow(Allowed),
+}
+
+/// How much `allow` allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Allowed {
+    Phase,
+    Request,
+    All,
+}
+
+/// What a `ctl` changes for the rest of the transaction.
+#[derive(Clone, Debug)]
+pub(crate) enum ControlSyntax {
+    Engine(Engine),
+    RemoveRules(Which),
+    RemoveTarget(Which, TargetSyntax),
+    BodyProcessor(BodyKind),
+    BodyAccess(bool),
+    ForceBody(bool),
+    ResponseBodyAccess(bool),
+    /// About logs that are written elsewhere.
+    Nothing,
 }
 
 /// An action.
@@ -134,19 +188,25 @@ pub(crate) enum Action {
     Disruption(Disruption),
     Status(u16),
     Log(bool),
+    AuditLog(bool),
     Msg(String),
     LogData(String),
     Tag(String),
     Severity(u8),
     /// `None` is `t:none`.
     Transform(Option<Transform>),
+    MultiMatch,
     /// `!name`, `name`, `name=value`, `name=+value`, `name=-value`: the part after `setvar:`.
     SetVar(String),
+    /// `initcol`: the collection and the key of its record.
+    Init(Record, String),
+    /// `expirevar`: the collection, the member, seconds.
+    Expire(Record, String, String),
     Capture,
     Chain,
+    Skip(usize),
     SkipAfter(String),
-    /// `ver` and `rev`: for readers.
+    /// For readers: `ver`, `rev`, `maturity`.
     Note,
-    /// `ctl:ruleRemoveById`: from, to.
-    RemoveById(u32, u32),
+    Control(ControlSyntax),
 }

@@ -5,7 +5,8 @@ pub(crate) mod ast;
 mod names;
 mod operators;
 mod parse;
-pub(crate) mod targets;
+mod settings;
+mod targets;
 mod text;
 
 pub(crate) use parse::parse;

@@ -10,16 +10,34 @@ use crate::byteset::ByteSet;
 const OPERATORS: &[(&str, OperatorKind)] = &[
     ("beginsWith", OperatorKind::BeginsWith),
     ("contains", OperatorKind::Contains),
+    ("containsWord", OperatorKind::ContainsWord),
+    ("detectSQLi", OperatorKind::DetectSqli),
+    ("detectXSS", OperatorKind::DetectXss),
     ("endsWith", OperatorKind::EndsWith),
     ("eq", OperatorKind::Eq),
     ("ge", OperatorKind::Ge),
+    ("geoLookup", OperatorKind::Elsewhere("geoLookup")),
     ("gt", OperatorKind::Gt),
+    ("ipMatch", OperatorKind::IpMatch),
+    ("ipMatchF", OperatorKind::IpMatchFromFile),
+    ("ipMatchFromFile", OperatorKind::IpMatchFromFile),
     ("le", OperatorKind::Le),
     ("lt", OperatorKind::Lt),
+    ("noMatch", OperatorKind::NoMatch),
     ("pm", OperatorKind::Pm),
+    ("pmf", OperatorKind::PmFromFile),
+    ("pmFromFile", OperatorKind::PmFromFile),
+    ("rbl", OperatorKind::Elsewhere("rbl")),
     ("rx", OperatorKind::Rx),
+    ("rxGlobal", OperatorKind::Rx),
     ("streq", OperatorKind::Streq),
+    ("strmatch", OperatorKind::Contains),
     ("unconditionalMatch", OperatorKind::UnconditionalMatch),
+    ("validateUrlEncoding", OperatorKind::UrlEncoding),
+    ("validateUtf8Encoding", OperatorKind::Utf8Encoding),
+    ("verifyCC", OperatorKind::VerifyCreditCard),
+    ("verifyCPF", OperatorKind::VerifyCpf),
+    ("verifySSN", OperatorKind::VerifySsn),
     ("within", OperatorKind::Within),
 ];
 /// Needs its argument to be built, so it stands apart from the table.
@@ -51,7 +69,11 @@ pub(super) fn parse(word: &Word, found: &mut Diagnostics) -> Option<OperatorSynt
     // ModSecurity keeps blanks at the end of a pattern: only those before it are no part of it.
     let argument = Spanned {
         value: rest.trim_start().to_owned(),
-        at: word.span(from..text.len()),
+        at: if from < text.len() {
+            word.span(from..text.len())
+        } else {
+            name_at
+        },
     };
     let kind = if name.eq_ignore_ascii_case(BYTE_RANGE) {
         byte_range(&argument, found)?
@@ -66,6 +88,16 @@ pub(super) fn parse(word: &Word, found: &mut Diagnostics) -> Option<OperatorSynt
         found.push(names::unknown(Kind::Operator, name, &known, name_at));
         return None;
     };
+    if let OperatorKind::Elsewhere(name) = kind {
+        let message = format!("`@{name}` is not supported: it never matches");
+        let help = match name {
+            "rbl" => {
+                "no DNS is asked while a request is judged; address lists with @ipMatchFromFile are"
+            }
+            _ => "address lists with @ipMatchFromFile are",
+        };
+        found.push(Diagnostic::warning("never-matches", name_at, message).help(help));
+    }
     Some(OperatorSyntax {
         negated,
         kind,

@@ -2,10 +2,10 @@
 
 use seawall_diag::{Diagnostic, Diagnostics, FileId, Span};
 
-use super::ast::{Directive, Engine, RuleSyntax, Spanned};
+use super::ast::{Directive, Engine, RuleSyntax, Spanned, Which};
 use super::names::{self, Kind};
 use super::text::{self, Line, Word};
-use super::{actions, operators, targets};
+use super::{actions, operators, settings, targets};
 
 /// Parses a file; what is wrong with it goes to `found`, and the rest is parsed on.
 pub(crate) fn parse(file: FileId, source: &str, found: &mut Diagnostics) -> Vec<Directive> {
@@ -45,15 +45,92 @@ fn directive(line: &Line, found: &mut Diagnostics) -> Option<Directive> {
             let [mode] = exactly(name, arguments, "On, Off or DetectionOnly", found)?;
             engine(mode, found).map(Directive::Engine)
         }
-        _ => {
-            found.push(names::unknown(
-                Kind::Directive,
-                &name.text,
-                names::DIRECTIVES,
-                name.at,
-            ));
+        "include" | "includeoptional" => {
+            let [pattern] = exactly(name, arguments, "a path", found)?;
+            let pattern = Spanned {
+                value: pattern.text.clone(),
+                at: pattern.at,
+            };
+            let optional = name.text.len() > "include".len();
+            Some(Directive::Include(pattern, optional))
+        }
+        lower if lower.starts_with("secruleremoveby") || lower.starts_with("secruleupdate") => {
+            change(name, lower, arguments, found)
+        }
+        lower => {
+            if let Some(setting) = settings::parse(lower, name, arguments, found) {
+                return setting.map(Directive::Setting);
+            }
+            if !names::WITHOUT_EFFECT
+                .iter()
+                .any(|n| n.eq_ignore_ascii_case(lower))
+            {
+                let error = names::unknown(Kind::Directive, &name.text, names::DIRECTIVES, name.at);
+                found.push(error);
+            }
             None
         }
+    }
+}
+
+/// `SecRuleRemoveBy...` and `SecRuleUpdate...`.
+fn change(
+    name: &Word,
+    lower: &str,
+    arguments: &[Word],
+    found: &mut Diagnostics,
+) -> Option<Directive> {
+    let by = lower
+        .rsplit_once("by")
+        .map(|(_, by)| by)
+        .unwrap_or_default();
+    if lower.starts_with("secruleremove") {
+        let which: Vec<Which> = arguments
+            .iter()
+            .flat_map(|word| which(by, word, found))
+            .collect();
+        if arguments.is_empty() {
+            found.error("arguments", name.at, format!("{} takes rules", name.text));
+        }
+        return Some(Directive::Remove(which));
+    }
+    let [rules, what, rest @ ..] = arguments else {
+        let message = format!("{} takes rules and what changes of them", name.text);
+        found.error("arguments", name.at, message);
+        return None;
+    };
+    let rules = which(by, rules, found);
+    if lower.starts_with("secruleupdateaction") {
+        return Some(Directive::UpdateActions(rules, actions::parse(what, found)));
+    }
+    if let Some(replaced) = rest.first() {
+        found.push(Diagnostic::error(
+            "not-yet",
+            replaced.at,
+            "replacing a target is not supported: exclude it and add the other",
+        ));
+    }
+    let (targets, _) = targets::list(what, 0, found);
+    Some(Directive::UpdateTargets(rules, targets))
+}
+
+/// The rules that a word names, by `id`, `tag` or `msg`.
+fn which(by: &str, word: &Word, found: &mut Diagnostics) -> Vec<Which> {
+    match by {
+        "tag" => vec![Which::Tag(word.text.clone())],
+        "msg" => vec![Which::Message(word.text.clone())],
+        _ => word
+            .text
+            .split([',', ' '])
+            .filter(|part| !part.is_empty())
+            .filter_map(|part| {
+                // `id:offset` names a link of a chain; the first one is the rule's.
+                let id = part.strip_suffix(":0").unwrap_or(part);
+                actions::ids(id, word.at)
+                    .map_err(|error| found.push(*error))
+                    .ok()
+            })
+            .collect(),
     }
 }
 
@@ -85,23 +162,19 @@ fn rule(name: &Word, arguments: &[Word], found: &mut Diagnostics) -> Option<Dire
 }
 
 fn engine(mode: &Word, found: &mut Diagnostics) -> Option<Engine> {
-    match mode.text.to_ascii_lowercase().as_str() {
-        "on" => Some(Engine::On),
-        "off" => Some(Engine::Off),
-        "detectiononly" => Some(Engine::DetectionOnly),
-        _ => {
-            let error = Diagnostic::error(
-                "engine",
-                mode.at,
-                format!("`{}` is no mode of the engine", mode.text),
-            );
-            found.push(error.help("write On, Off or DetectionOnly"));
-            None
-        }
+    let engine = actions::engine(&mode.text);
+    if engine.is_none() {
+        let error = Diagnostic::error(
+            "engine",
+            mode.at,
+            format!("`{}` is no mode of the engine", mode.text),
+        );
+        found.push(error.help("write On, Off or DetectionOnly"));
     }
+    engine
 }
 
-fn exactly<'a, const N: usize>(
+pub(super) fn exactly<'a, const N: usize>(
     name: &Word,
     arguments: &'a [Word],
     what: &str,

@@ -1,80 +1,17 @@
 //! The variables of a rule: `ARGS|!ARGS:csrf|REQUEST_HEADERS:/^X-/|&REQUEST_COOKIES`.
 
-use seawall_diag::Diagnostics;
+use seawall_diag::{Diagnostic, Diagnostics};
 
-use super::ast::{SelectorSyntax, Spanned, TargetSyntax, Variable};
+use super::ast::{SelectorSyntax, Spanned, TargetSyntax};
 use super::names::{self, Kind};
 use super::text::Word;
-
-/// What may be selected from.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Shape {
-    Single,
-    Collection,
-}
-
-const VARIABLES: &[(&str, Variable, Shape)] = &[
-    ("ARGS", Variable::Args, Shape::Collection),
-    (
-        "ARGS_COMBINED_SIZE",
-        Variable::ArgsCombinedSize,
-        Shape::Single,
-    ),
-    ("ARGS_GET", Variable::ArgsGet, Shape::Collection),
-    ("ARGS_NAMES", Variable::ArgsNames, Shape::Collection),
-    ("ARGS_POST", Variable::ArgsPost, Shape::Collection),
-    ("MATCHED_VAR", Variable::MatchedVar, Shape::Single),
-    ("MATCHED_VAR_NAME", Variable::MatchedVarName, Shape::Single),
-    ("QUERY_STRING", Variable::QueryString, Shape::Single),
-    ("REMOTE_ADDR", Variable::RemoteAddr, Shape::Single),
-    ("REQBODY_ERROR", Variable::ReqbodyError, Shape::Single),
-    ("REQUEST_BODY", Variable::RequestBody, Shape::Single),
-    (
-        "REQUEST_COOKIES",
-        Variable::RequestCookies,
-        Shape::Collection,
-    ),
-    (
-        "REQUEST_COOKIES_NAMES",
-        Variable::RequestCookiesNames,
-        Shape::Collection,
-    ),
-    ("REQUEST_FILENAME", Variable::RequestFilename, Shape::Single),
-    (
-        "REQUEST_HEADERS",
-        Variable::RequestHeaders,
-        Shape::Collection,
-    ),
-    (
-        "REQUEST_HEADERS_NAMES",
-        Variable::RequestHeadersNames,
-        Shape::Collection,
-    ),
-    ("REQUEST_LINE", Variable::RequestLine, Shape::Single),
-    ("REQUEST_METHOD", Variable::RequestMethod, Shape::Single),
-    ("REQUEST_PROTOCOL", Variable::RequestProtocol, Shape::Single),
-    ("REQUEST_URI", Variable::RequestUri, Shape::Single),
-    ("REQUEST_URI_RAW", Variable::RequestUriRaw, Shape::Single),
-    ("TX", Variable::Tx, Shape::Collection),
-];
-
-/// The variable of a name, in any case.
-pub(crate) fn variable(name: &str) -> Option<Variable> {
-    VARIABLES
-        .iter()
-        .find(|(n, ..)| n.eq_ignore_ascii_case(name))
-        .map(|(_, v, _)| *v)
-}
+use crate::variable::{self, Shape, VARIABLES, Variable};
 
 /// Parses the variables of a rule.
 pub(super) fn parse(word: &Word, found: &mut Diagnostics) -> Vec<TargetSyntax> {
-    let parts = split(&word.text);
-    let targets: Vec<TargetSyntax> = parts
-        .iter()
-        .filter_map(|(start, end)| one(word, *start, *end, found))
-        .collect();
+    let (targets, whole) = list(word, 0, found);
     // One that is wrong is reported already.
-    if targets.len() == parts.len() && targets.iter().all(|t| t.exclude) {
+    if whole && targets.iter().all(|t| t.exclude) {
         found.error(
             "no-variable",
             word.at,
@@ -82,6 +19,17 @@ pub(super) fn parse(word: &Word, found: &mut Diagnostics) -> Vec<TargetSyntax> {
         );
     }
     targets
+}
+
+/// Parses the variables that stand in a word from `from` on, and says whether all of them could be.
+pub(super) fn list(word: &Word, from: usize, found: &mut Diagnostics) -> (Vec<TargetSyntax>, bool) {
+    let parts = split(word.text.get(from..).unwrap_or_default());
+    let targets: Vec<TargetSyntax> = parts
+        .iter()
+        .filter_map(|(start, end)| one(word, from + start, from + end, found))
+        .collect();
+    let whole = targets.len() == parts.len();
+    (targets, whole)
 }
 
 /// Cuts at `|` (and at `,`, which ModSecurity takes too) outside `/.../` and quotes.
@@ -92,7 +40,7 @@ fn split(text: &str) -> Vec<(usize, usize)> {
         match b {
             b'\\' if regex => i += 1,
             b'/' if regex => regex = false,
-            b'/' if i > 0 && matches!(bytes.get(i - 1), Some(b':' | b'\'')) => regex = true,
+            b'/' if opens_pattern(bytes, i) => regex = true,
             b'|' | b',' if !regex => {
                 parts.push((start, i));
                 start = i + 1;
@@ -103,6 +51,12 @@ fn split(text: &str) -> Vec<(usize, usize)> {
     }
     parts.push((start, text.len()));
     parts
+}
+
+/// Whether the slash at `i` begins a pattern: it is the first of a selector, and no path such as `XML:/*` or `XML://@*`.
+fn opens_pattern(bytes: &[u8], i: usize) -> bool {
+    let first = i > 0 && matches!(bytes.get(i - 1), Some(b':' | b'\''));
+    first && !matches!(bytes.get(i + 1), Some(b'*' | b'/'))
 }
 
 fn one(
@@ -124,33 +78,48 @@ fn one(
         start += 1;
     }
     let body = word.text.get(start..end)?;
-    let name = body.split(':').next().unwrap_or_default();
+    let name = body.split([':', '.']).next().unwrap_or_default();
     let name_at = word.span(start..start + name.len());
-    let Some((_, variable, shape)) = VARIABLES
-        .iter()
-        .find(|(n, ..)| n.eq_ignore_ascii_case(name))
-    else {
+    let Some((mut variable, shape)) = variable::named(name) else {
         let known: Vec<_> = VARIABLES.iter().map(|(n, ..)| *n).collect();
         found.push(names::unknown(Kind::Variable, name, &known, name_at));
         return None;
     };
-    let selector = body.get(name.len() + 1..).map(|text| {
+    let mut selector = body.get(name.len() + 1..).map(|text| {
         let from = start + name.len() + 1;
         Spanned {
             value: selector(text),
             at: word.span(from..end),
         }
     });
-    if let Some(s) = selector.as_ref().filter(|_| *shape == Shape::Single) {
-        found.error(
-            "no-selector",
-            s.at,
-            format!("`{name}` is a single value: nothing can be selected from it"),
-        );
-        return None;
+    match shape {
+        Shape::Single => {
+            if let Some(s) = &selector {
+                let message =
+                    format!("`{name}` is a single value: nothing can be selected from it");
+                found.error("no-selector", s.at, message);
+                return None;
+            }
+        }
+        Shape::Paths => {
+            let text = body.get(name.len() + 1..).unwrap_or(variable::XML_TEXT);
+            let Some(path) = variable::xml(text) else {
+                let at = selector.map_or(name_at, |s| s.at);
+                let error =
+                    Diagnostic::error("not-yet", at, format!("the path `{text}` is not supported"));
+                found.push(error.help("XML:/* (all text) and XML://@* (all attributes) are"));
+                return None;
+            };
+            (variable, selector) = (path, None);
+        }
+        Shape::Collection => {}
+    }
+    if let Variable::Absent(name) = variable {
+        let message = format!("`{name}` never has a value here, so that this never matches");
+        found.push(Diagnostic::warning("absent-variable", name_at, message));
     }
     Some(TargetSyntax {
-        variable: *variable,
+        variable,
         selector,
         count,
         exclude,

@@ -32,6 +32,21 @@ impl Word {
         )
     }
 
+    /// A part of it as a word of its own.
+    pub(crate) fn cut(&self, range: Range<usize>) -> Word {
+        let first = self.place(range.start);
+        let inner = self
+            .runs
+            .iter()
+            .filter(|(offset, _)| *offset > range.start && *offset < range.end)
+            .map(|(offset, source)| (offset - range.start, *source));
+        Word {
+            text: self.text.get(range.clone()).unwrap_or_default().to_owned(),
+            at: self.span(range.clone()),
+            runs: std::iter::once((0, first)).chain(inner).collect(),
+        }
+    }
+
     fn place(&self, offset: usize) -> usize {
         let run = self.runs.partition_point(|(o, _)| *o <= offset);
         match run.checked_sub(1).and_then(|i| self.runs.get(i)) {

@@ -96,6 +96,72 @@ pub(super) fn base64_decode(input: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// Base64 in which everything that is none is passed over, padding included.
+pub(super) fn base64_decode_forgiving(input: &[u8], out: &mut Vec<u8>) {
+    let known = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
+    let kept: Vec<u8> = input.iter().copied().filter(known).collect();
+    base64_decode(&kept, out);
+}
+
+/// Base64 with padding.
+pub(super) fn base64_encode(input: &[u8], out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for chunk in input.chunks(3) {
+        let byte = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for i in 0..4 {
+            let digit = DIGITS.get((bits >> (18 - 6 * i)) as usize & 63);
+            out.push(if i <= chunk.len() {
+                digit.copied().unwrap_or(b'=')
+            } else {
+                b'='
+            });
+        }
+    }
+}
+
+/// Each byte as two digits.
+pub(super) fn hex_encode(input: &[u8], out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |n: u8| DIGITS.get(usize::from(n)).copied().unwrap_or(b'0');
+    out.extend(input.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]));
+}
+
+/// SQL's `0x` and pairs of digits, wherever it stands.
+pub(super) fn sql_hex_decode(input: &[u8], out: &mut Vec<u8>) {
+    let mut rest = input;
+    while let Some((first, after)) = rest.split_first() {
+        if let [b'0', b'x' | b'X', digits @ ..] = rest {
+            let pairs = digits.as_chunks::<2>().0.iter();
+            let before = out.len();
+            out.extend(pairs.map_while(|[h, l]| hex_pair(*h, *l)));
+            let length = out.len() - before;
+            if length > 0 {
+                rest = digits.get(2 * length..).unwrap_or_default();
+                continue;
+            }
+        }
+        out.push(*first);
+        rest = after;
+    }
+}
+
+/// `%hh` for all but letters, digits and `*-_.`; a blank becomes `+`. At most three times as long.
+pub(super) fn url_encode(input: &[u8], out: &mut Vec<u8>) {
+    for b in input {
+        match b {
+            b' ' => out.push(b'+'),
+            b if b.is_ascii_alphanumeric() || matches!(b, b'*' | b'-' | b'_' | b'.') => {
+                out.push(*b)
+            }
+            b => {
+                out.push(b'%');
+                hex_encode(&[*b], out);
+            }
+        }
+    }
+}
+
 /// Pairs of digits; other characters count as ModSecurity counts them, a last single one is dropped.
 pub(super) fn hex_decode(input: &[u8], out: &mut Vec<u8>) {
     let digit = |b: u8| {

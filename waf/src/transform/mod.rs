@@ -5,7 +5,9 @@
 //! none fails, and none makes a value more than four times as long.
 
 mod css;
+mod digest;
 mod encoding;
+mod escape;
 mod html;
 mod js;
 mod path;
@@ -22,6 +24,18 @@ pub(crate) use encoding::url_decode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Transform {
     Base64Decode,
+    Base64DecodeExt,
+    Base64Encode,
+    EscapeSeqDecode,
+    HexEncode,
+    Md5,
+    ParityEven,
+    ParityOdd,
+    ParityZero,
+    RemoveComments,
+    Sha1,
+    SqlHexDecode,
+    UrlEncode,
     CmdLine,
     CompressWhitespace,
     CssDecode,
@@ -48,7 +62,19 @@ pub(crate) enum Transform {
 
 const NAMES: &[(&str, Transform)] = &[
     ("base64Decode", Transform::Base64Decode),
+    ("base64DecodeExt", Transform::Base64DecodeExt),
+    ("base64Encode", Transform::Base64Encode),
     ("cmdLine", Transform::CmdLine),
+    ("escapeSeqDecode", Transform::EscapeSeqDecode),
+    ("hexEncode", Transform::HexEncode),
+    ("md5", Transform::Md5),
+    ("parityEven7bit", Transform::ParityEven),
+    ("parityOdd7bit", Transform::ParityOdd),
+    ("parityZero7bit", Transform::ParityZero),
+    ("removeComments", Transform::RemoveComments),
+    ("sha1", Transform::Sha1),
+    ("sqlHexDecode", Transform::SqlHexDecode),
+    ("urlEncode", Transform::UrlEncode),
     ("compressWhitespace", Transform::CompressWhitespace),
     ("cssDecode", Transform::CssDecode),
     ("hexDecode", Transform::HexDecode),
@@ -92,7 +118,21 @@ impl Transform {
     fn trigger(self) -> ByteSet {
         match self {
             // These change what they are given, whatever it is.
-            Self::Base64Decode | Self::HexDecode | Self::Length => ByteSet::ALL,
+            Self::Base64Decode
+            | Self::Base64DecodeExt
+            | Self::Base64Encode
+            | Self::HexDecode
+            | Self::HexEncode
+            | Self::Length
+            | Self::Md5
+            | Self::ParityEven
+            | Self::ParityOdd
+            | Self::Sha1
+            | Self::UrlEncode => ByteSet::ALL,
+            Self::ParityZero => ByteSet::range(0x80, 0xff),
+            Self::SqlHexDecode => ByteSet::of(b"0"),
+            Self::EscapeSeqDecode => ByteSet::of(b"\\"),
+            Self::RemoveComments => ByteSet::of(b"/<-#"),
             Self::CmdLine => ByteSet::range(b'A', b'Z').union(ByteSet::of(b"\"'\\^ ,;\t\r\n")),
             Self::CompressWhitespace | Self::Trim | Self::TrimLeft | Self::TrimRight => {
                 ByteSet::of(b" \t\n\x0b\x0c\r")
@@ -120,6 +160,16 @@ impl Transform {
         match self {
             Self::UrlDecode | Self::UrlDecodeUni if !bytes.contains(b'%') => bytes.with(b' '),
             Self::Base64Decode
+            | Self::Base64DecodeExt
+            | Self::Base64Encode
+            | Self::EscapeSeqDecode
+            | Self::Md5
+            | Self::ParityEven
+            | Self::ParityOdd
+            | Self::ParityZero
+            | Self::Sha1
+            | Self::SqlHexDecode
+            | Self::UrlEncode
             | Self::CssDecode
             | Self::HexDecode
             | Self::HtmlEntityDecode
@@ -128,12 +178,14 @@ impl Transform {
             | Self::UrlDecodeUni
             | Self::Utf8ToUnicode => ByteSet::ALL,
             Self::Length => ByteSet::range(b'0', b'9'),
+            Self::HexEncode => ByteSet::range(b'0', b'9').union(ByteSet::range(b'a', b'f')),
             Self::CmdLine => bytes.with_lower_case().with(b' '),
             Self::Lowercase => bytes.with_lower_case(),
             Self::Uppercase => bytes.with_upper_case(),
-            Self::CompressWhitespace | Self::ReplaceComments | Self::ReplaceNulls => {
-                bytes.with(b' ')
-            }
+            Self::CompressWhitespace
+            | Self::RemoveComments
+            | Self::ReplaceComments
+            | Self::ReplaceNulls => bytes.with(b' '),
             Self::NormalizePath | Self::NormalizePathWin => bytes.with(b'/'),
             Self::RemoveCommentsChar
             | Self::RemoveNulls
@@ -146,13 +198,25 @@ impl Transform {
 
     /// Whether an empty value changes (the others need one of their trigger bytes).
     fn changes_empty(self) -> bool {
-        self == Self::Length
+        matches!(self, Self::Length | Self::Md5 | Self::Sha1)
     }
 
     /// Writes the transformed value to `out`, which is empty.
     fn run(self, input: &[u8], out: &mut Vec<u8>) {
         match self {
             Self::Base64Decode => encoding::base64_decode(input, out),
+            Self::Base64DecodeExt => encoding::base64_decode_forgiving(input, out),
+            Self::Base64Encode => encoding::base64_encode(input, out),
+            Self::EscapeSeqDecode => escape::decode(input, out),
+            Self::HexEncode => encoding::hex_encode(input, out),
+            Self::Md5 => digest::md5(input, out),
+            Self::ParityEven => out.extend(input.iter().map(|b| digest::parity(*b, 0))),
+            Self::ParityOdd => out.extend(input.iter().map(|b| digest::parity(*b, 1))),
+            Self::ParityZero => out.extend(input.iter().map(|b| b & 0x7f)),
+            Self::RemoveComments => shape::remove_comments(input, out),
+            Self::Sha1 => digest::sha1(input, out),
+            Self::SqlHexDecode => encoding::sql_hex_decode(input, out),
+            Self::UrlEncode => encoding::url_encode(input, out),
             Self::CmdLine => shape::cmd_line(input, out),
             Self::CompressWhitespace => shape::compress_whitespace(input, out),
             Self::CssDecode => css::decode(input, out),
@@ -213,6 +277,11 @@ impl Chain {
             trigger,
             changes_empty,
         }
+    }
+
+    /// Whether it has no steps.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.steps.is_empty()
     }
 
     /// A set that has every byte of what the chain makes of a value with these bytes.

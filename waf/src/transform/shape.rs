@@ -85,6 +85,28 @@ pub(super) fn replace_comments(input: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
 }
 
+/// Without comments: `/* ... */` and `<!-- ... -->` are left out; what follows `--` or `#` is, up to the end.
+pub(super) fn remove_comments(input: &[u8], out: &mut Vec<u8>) {
+    let mut rest = input;
+    while let Some((b, after)) = rest.split_first() {
+        let (open, close): (&[u8], &[u8]) = match rest {
+            [b'/', b'*', ..] => (b"/*", b"*/"),
+            [b'<', b'!', b'-', b'-', ..] => (b"<!--", b"-->"),
+            [b'-', b'-', ..] | [b'#', ..] => return,
+            _ => {
+                out.push(*b);
+                rest = after;
+                continue;
+            }
+        };
+        let inside = rest.get(open.len()..).unwrap_or_default();
+        rest = match memchr::memmem::find(inside, close) {
+            Some(end) => inside.get(end + close.len()..).unwrap_or_default(),
+            None => &[],
+        };
+    }
+}
+
 /// Without the characters that begin and end comments: `/*`, `*/`, `<!--`, `-->`, `--`, `#`.
 pub(super) fn remove_comments_char(input: &[u8], out: &mut Vec<u8>) {
     const MARKS: &[&[u8]] = &[b"/*", b"*/", b"<!--", b"-->", b"--", b"#"];

@@ -99,6 +99,7 @@ pub async fn send(
     let plain = origin::rules(route).is_none()
         && route.leaves_responses()
         && cx.tx.waf_report.is_none()
+        && cx.tx.judging.is_none()
         && cx.tx.granted.is_none()
         && cx.tx.limit_lines.is_empty();
     if plain {

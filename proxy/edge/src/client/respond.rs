@@ -8,6 +8,7 @@ use crate::{
     step::Step,
     template::Scope,
     tx::Tx,
+    waf_response::{self, Held},
 };
 use seawall_http::{Version, encode};
 use std::{borrow::Cow, io::Write};
@@ -207,6 +208,10 @@ impl Client {
         if !tx.redirected.lines.is_empty() {
             carry(tx);
         }
+        if tx.judging.is_some() {
+            let bodiless = self.bodiless || matches!(length, Length::Said(_));
+            waf_response::judge_head(tx, self.info.serial, status, bodiless);
+        }
         self.apply_policy(local, tx, site, route, status);
         let length = match route.and_then(|r| r.compress.as_deref()) {
             Some(plan) => filter::plan_response(local, tx, plan, status, length),
@@ -337,6 +342,9 @@ impl Client {
 
     /// Sends a piece of the body, with the head if that is still waiting.
     pub async fn send(&mut self, tx: &mut Tx, data: &[u8]) -> Result<(), ClientError> {
+        if tx.judging.is_some() {
+            return Box::pin(self.send_judged(tx, data, false)).await;
+        }
         if data.is_empty() && tx.sent > 0 {
             return Ok(());
         }
@@ -348,11 +356,17 @@ impl Client {
 
     /// Sends what filters hold back of a body that stands still for now.
     pub async fn flush(&mut self, tx: &mut Tx) -> Result<(), ClientError> {
+        if tx.judging.is_some() {
+            return Ok(());
+        }
         Box::pin(self.filter(tx, b"", Then::Flush)).await
     }
 
     /// Sends the last piece of the body and ends the response.
     pub async fn last(&mut self, tx: &mut Tx, data: &[u8]) -> Result<(), ClientError> {
+        if tx.judging.is_some() {
+            return Box::pin(self.send_judged(tx, data, true)).await;
+        }
         if !tx.filters.is_empty() {
             return Box::pin(self.filter(tx, data, Then::End)).await;
         }
@@ -369,6 +383,41 @@ impl Client {
         tx.trailers.clear();
         tx.trailers.extend_from_slice(lines);
         self.last(tx, data).await
+    }
+
+    /// Sends a piece of a response that the WAF judges: held back until it has, and replaced if it refuses.
+    async fn send_judged(
+        &mut self,
+        tx: &mut Tx,
+        data: &[u8],
+        last: bool,
+    ) -> Result<(), ClientError> {
+        let serial = self.info.serial;
+        match waf_response::judge_body(tx, serial, data, last).await {
+            Held::Yes => Ok(()),
+            Held::Release(body) if last => self.last(tx, &body).await,
+            Held::Release(body) => self.send(tx, &body).await,
+            Held::Refuse(status) => {
+                self.replace(tx, status);
+                let body = page(tx, true, &Reply::error(status));
+                self.put(tx, &body, true).await
+            }
+        }
+    }
+
+    /// Composes the head of an error page in the place of a head that waits.
+    fn replace(&mut self, tx: &mut Tx, status: u16) {
+        let body_length = page(tx, true, &Reply::error(status)).len() as u64;
+        self.chunked = false;
+        tx.filters = filter::Chain::default();
+        tx.out.clear();
+        encode::status_line(&mut tx.out, status);
+        encode::field(&mut tx.out, b"Server", b"seawall");
+        encode::field(&mut tx.out, b"Content-Type", b"text/html");
+        if let Some((name, ids)) = tx.waf_report.take() {
+            encode::field(&mut tx.out, name.as_bytes(), ids.as_bytes());
+        }
+        self.frame(tx, None, status, Length::Known(body_length));
     }
 
     /// Sends what filters make of a piece. Boxed by its callers: most responses have none.

@@ -32,7 +32,7 @@ pub enum Spliced {
 /// Whether a body is handed on so.
 pub fn is_worth(cx: &Cx<'_>, answer: &Answer, scratch: &OriginScratch) -> bool {
     answer.ahead_of(&scratch.rb) >= LEAST_BYTES
-        && cx.tx.filters.is_empty()
+        && cx.tx.leaves_as_it_is()
         && cx.tx.sent == 0
         && !answer.is_uploading()
         && cx.client.takes_files()

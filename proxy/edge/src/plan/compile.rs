@@ -69,7 +69,7 @@ impl Plan {
     ) -> Result<(Plan, Diagnostics), (SourceMap, Diagnostics)> {
         let mut config = config;
         let mut errors = Diagnostics::default();
-        let wafs = super::waf::compile(&mut config, env, &mut errors);
+        let wafs = super::waf::compile(&mut config, previous, env, &mut errors);
         let mut sources = std::mem::take(&mut config.sources);
         let credentials = Credentials::read(&config, &mut sources, env, &mut errors);
         config.sources = sources;
@@ -119,6 +119,7 @@ impl Plan {
             mut errors,
             pools,
             caches,
+            wafs,
             user,
             credentials,
             ..
@@ -132,6 +133,8 @@ impl Plan {
         config.sources = sources;
         files.extend(dns.iter().flat_map(|d| d.files.iter().cloned()));
         files.extend(other_files(&config));
+        let wafs: Vec<Arc<WafPlan>> = wafs.into_iter().flatten().collect();
+        files.extend(wafs.iter().flat_map(|w| w.files.iter().cloned()));
         files.extend(credentials.files.iter().cloned());
         files.extend(super::content::kept_files(&config));
         if errors.has_errors() {
@@ -145,6 +148,7 @@ impl Plan {
             sites,
             pools,
             caches,
+            wafs,
             policy: match config.syntax {
                 Syntax::Yaml => seawall_http::Policy::Rfc,
                 Syntax::Nginx => seawall_http::Policy::Nginx,

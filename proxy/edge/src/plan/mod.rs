@@ -79,6 +79,8 @@ pub struct Plan {
     pub pools: Vec<Arc<PoolPlan>>,
     /// Caches, in the order of the configuration.
     pub caches: Vec<Arc<CachePlan>>,
+    /// Rule sets; those without errors are all there are in a plan that is used.
+    pub wafs: Vec<Arc<WafPlan>>,
     /// Strictness of heads.
     pub policy: seawall_http::Policy,
     /// Limits on heads.

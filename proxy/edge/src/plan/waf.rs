@@ -2,8 +2,16 @@
 
 use super::compile::Environment;
 use seawall_conf::model::{self, Config, WafRules};
-use seawall_diag::Diagnostics;
-use std::sync::Arc;
+use seawall_diag::{Diagnostic, Diagnostics, FileId, SourceMap, Span};
+use std::{
+    cell::RefCell,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Matches that are kept where they are reported, for tests.
+const REPORTED_MATCHES_MAX: usize = 4096;
 
 /// A rule set.
 pub struct WafPlan {
@@ -17,52 +25,64 @@ pub struct WafPlan {
     pub body_limit: u64,
     /// Names matched rules in this response header, for tests.
     pub report_header: Option<String>,
+    /// Responses are judged, too.
+    pub response: bool,
+    /// What rules remember between requests; handed on to the next plan.
+    pub collections: Arc<seawall_waf::Collections>,
+    /// The files that it was read from, those that others include among them.
+    pub files: Vec<PathBuf>,
 }
 
 /// Compiles the rule sets of a configuration; one with errors is left out and reported.
 pub fn compile(
     config: &mut Config,
+    previous: Option<&super::Plan>,
     env: &Environment<'_>,
     errors: &mut Diagnostics,
 ) -> Vec<Option<Arc<WafPlan>>> {
     let Config { wafs, sources, .. } = config;
     let mut out = Vec::new();
     for waf in wafs.iter() {
-        let limits = seawall_waf::Limits {
-            body_bytes_max: usize::try_from(waf.body_limit).unwrap_or(usize::MAX),
-            ..Default::default()
-        };
-        let options = seawall_waf::Options {
-            paranoia: waf.paranoia,
-            threshold: waf.threshold,
-            limits,
-        };
+        let old = previous.and_then(|p| p.wafs.iter().find(|w| w.name == waf.name));
+        let collections = old.map_or_else(Arc::default, |w| w.collections.clone());
+        let options = options(waf, collections.clone());
+        let reader = Reader::default();
         let program = match &waf.rules {
             WafRules::Builtin => seawall_waf::Program::builtin(&options),
             WafRules::Files(files) => {
-                let mut ids = Vec::new();
-                for (path, at) in files {
-                    match (env.read)(path) {
-                        Ok(bytes) => ids
-                            .push(sources.add(path, String::from_utf8_lossy(&bytes).into_owned())),
-                        Err(e) => errors.error(
-                            "unreadable",
-                            *at,
-                            format!("cannot read \"{}\": {e}", path.display()),
-                        ),
-                    }
+                let mut unreadable = Diagnostics::default();
+                let ids = read(sources, files, env, &mut unreadable);
+                if unreadable.has_errors() {
+                    errors.extend(unreadable);
+                    out.push(None);
+                    continue;
                 }
-                seawall_waf::Program::compile(sources, &ids, &options)
+                seawall_waf::Program::load(sources, &ids, &reader, &options)
             }
         };
         match program {
-            Ok(program) => out.push(Some(Arc::new(WafPlan {
-                name: waf.name.clone(),
-                program: Arc::new(program),
-                mode: waf.mode,
-                body_limit: waf.body_limit,
-                report_header: waf.report_header.clone(),
-            }))),
+            Ok(program) => {
+                program
+                    .warnings()
+                    .iter()
+                    .for_each(|warning| errors.push(warning.clone()));
+                if let Some(header) = &waf.report_header {
+                    let message = format!(
+                        "`report_header: {header}` tells every client which rules matched: for tests only"
+                    );
+                    errors.push(Diagnostic::warning("reported-rules", waf.at, message));
+                }
+                out.push(Some(Arc::new(WafPlan {
+                    name: waf.name.clone(),
+                    response: waf.response && program.judges_responses(),
+                    program: Arc::new(program),
+                    mode: waf.mode,
+                    body_limit: waf.body_limit,
+                    report_header: waf.report_header.clone(),
+                    collections,
+                    files: reader.read.into_inner(),
+                })));
+            }
             Err(found) => {
                 errors.extend(found);
                 out.push(None);
@@ -70,4 +90,75 @@ pub fn compile(
         }
     }
     out
+}
+
+fn options(waf: &model::Waf, collections: Arc<seawall_waf::Collections>) -> seawall_waf::Options {
+    let defaults = seawall_waf::Limits::default();
+    let matches_max = match &waf.report_header {
+        Some(_) => REPORTED_MATCHES_MAX,
+        None => defaults.matches_max,
+    };
+    seawall_waf::Options {
+        paranoia: waf.paranoia,
+        threshold: waf.threshold,
+        detect: waf.mode == model::WafMode::Detect,
+        response_body: waf.response,
+        collections,
+        limits: seawall_waf::Limits {
+            body_bytes_max: usize::try_from(waf.body_limit).unwrap_or(usize::MAX),
+            matches_max,
+            ..defaults
+        },
+    }
+}
+
+/// Reads the files that the configuration names.
+fn read(
+    sources: &mut SourceMap,
+    files: &[(PathBuf, Span)],
+    env: &Environment<'_>,
+    errors: &mut Diagnostics,
+) -> Vec<FileId> {
+    let mut ids = Vec::new();
+    for (path, at) in files {
+        match (env.read)(path) {
+            Ok(bytes) => {
+                ids.push(sources.add(path, String::from_utf8_lossy(&bytes).into_owned()));
+            }
+            Err(e) if path == Path::new(model::OWASP_CRS) => errors.push(
+                Diagnostic::error(
+                    "no-crs",
+                    *at,
+                    format!(
+                        "the OWASP Core Rule Set is not there: \"{}\": {e}",
+                        path.display()
+                    ),
+                )
+                .help("install the package modsecurity-crs, or write `builtin`"),
+            ),
+            Err(e) => errors.error(
+                "unreadable",
+                *at,
+                format!("cannot read \"{}\": {e}", path.display()),
+            ),
+        }
+    }
+    ids
+}
+
+/// Reads what rule files name, and notes it, so that a change of it is a change of the configuration.
+#[derive(Default)]
+struct Reader {
+    read: RefCell<Vec<PathBuf>>,
+}
+
+impl seawall_waf::Files for Reader {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.read.borrow_mut().push(path.to_owned());
+        seawall_waf::DiskFiles.read(path)
+    }
+
+    fn matching(&self, pattern: &Path) -> io::Result<Vec<PathBuf>> {
+        seawall_waf::DiskFiles.matching(pattern)
+    }
 }

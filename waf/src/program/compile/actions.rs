@@ -2,30 +2,36 @@
 
 use seawall_diag::Span;
 
-use super::{Compiler, DENY_STATUS, Defaults};
-use crate::program::{SetOp, SetVar, TxName};
+use super::{Compiler, Defaults, Outcome, PendingControl, outcome};
+use crate::program::{SetOp, SetVar, VariableName};
 use crate::seclang::ast::{Action, Disruption, Spanned};
 use crate::template::Template;
 use crate::transform::Transform;
+use crate::variable::Record;
 
 /// The actions of one rule or link, sorted.
+#[derive(Default)]
 pub(super) struct Actions {
     pub(super) id: Option<Spanned<u32>>,
     pub(super) phase: Option<usize>,
     pub(super) disruption: Option<Spanned<Disruption>>,
     pub(super) status: Option<u16>,
     pub(super) log: Option<bool>,
+    pub(super) audit: Option<bool>,
     pub(super) message: Option<Template>,
+    pub(super) message_text: Option<String>,
     pub(super) log_data: Option<Template>,
     pub(super) tags: Vec<String>,
     pub(super) severity: Option<u8>,
     /// `None` where nothing is said: the defaults hold.
     pub(super) transforms: Option<Vec<Transform>>,
+    pub(super) multi_match: bool,
     pub(super) set_vars: Vec<SetVar>,
     pub(super) capture: bool,
     pub(super) chain: bool,
+    pub(super) skip: Option<usize>,
     pub(super) skip_after: Option<Spanned<String>>,
-    pub(super) removes: Vec<(u32, u32)>,
+    pub(super) controls: Vec<PendingControl>,
 }
 
 impl Compiler {
@@ -37,16 +43,14 @@ impl Compiler {
                 .error("default-phase", at, "SecDefaultAction needs a phase");
             return;
         };
-        let deny = matches!(
-            actions.disruption,
-            Some(Spanned {
-                value: Disruption::Deny,
-                ..
-            })
-        );
         let defaults = Defaults {
-            deny: deny.then_some(actions.status.unwrap_or(DENY_STATUS)),
+            outcome: outcome(
+                actions.disruption.map(|d| d.value),
+                actions.status,
+                Outcome::Pass,
+            ),
             log: actions.log.unwrap_or(true),
+            audit: actions.audit.unwrap_or(true),
             transforms: actions.transforms.unwrap_or_default(),
         };
         if let Some(slot) = self.defaults.get_mut(phase) {
@@ -55,23 +59,7 @@ impl Compiler {
     }
 
     pub(super) fn actions(&mut self, list: Vec<Spanned<Action>>) -> Actions {
-        let mut actions = Actions {
-            id: None,
-            phase: None,
-            disruption: None,
-            status: None,
-            log: None,
-            message: None,
-            log_data: None,
-            tags: Vec::new(),
-            severity: None,
-            transforms: None,
-            set_vars: Vec::new(),
-            capture: false,
-            chain: false,
-            skip_after: None,
-            removes: Vec::new(),
-        };
+        let mut actions = Actions::default();
         for Spanned { value, at } in list {
             match value {
                 Action::Id(id) => actions.id = Some(Spanned { value: id, at }),
@@ -79,20 +67,41 @@ impl Compiler {
                 Action::Disruption(d) => actions.disruption = Some(Spanned { value: d, at }),
                 Action::Status(status) => actions.status = Some(status),
                 Action::Log(log) => actions.log = Some(log),
-                Action::Msg(text) => actions.message = self.template(&text, at),
+                Action::AuditLog(audit) => actions.audit = Some(audit),
+                Action::Msg(text) => {
+                    actions.message = self.template(&text, at);
+                    actions.message_text = Some(text);
+                }
                 Action::LogData(text) => actions.log_data = self.template(&text, at),
                 Action::Tag(text) => actions.tags.push(text),
                 Action::Severity(severity) => actions.severity = Some(severity),
                 Action::Transform(None) => actions.transforms = Some(Vec::new()),
                 Action::Transform(Some(t)) => actions.transforms.get_or_insert_default().push(t),
+                Action::MultiMatch => actions.multi_match = true,
                 Action::SetVar(text) => actions.set_vars.extend(self.set_var(&text, at)),
+                Action::Init(record, key) => {
+                    let key = self.template(&key, at);
+                    actions
+                        .controls
+                        .extend(key.map(|key| PendingControl::Init(record, key)));
+                }
+                Action::Expire(record, member, seconds) => {
+                    let parts = self.template(&member.to_ascii_lowercase(), at);
+                    let parts = parts.zip(self.template(&seconds, at));
+                    actions
+                        .controls
+                        .extend(parts.map(|(member, s)| PendingControl::Expire(record, member, s)));
+                }
                 Action::Capture => actions.capture = true,
                 Action::Chain => actions.chain = true,
+                Action::Skip(count) => actions.skip = Some(count),
                 Action::SkipAfter(marker) => {
                     actions.skip_after = Some(Spanned { value: marker, at })
                 }
                 Action::Note => {}
-                Action::RemoveById(from, to) => actions.removes.push((from, to)),
+                Action::Control(control) => {
+                    actions.controls.push(PendingControl::Syntax(control));
+                }
             }
         }
         actions
@@ -104,13 +113,14 @@ impl Compiler {
             None => (text, None),
         };
         let (removed, name) = name.strip_prefix('!').map_or((false, name), |n| (true, n));
-        // The parser saw to it that it begins with `tx.`.
-        let name = name.get(3..).unwrap_or_default().trim();
-        let computed = self.template(name, at)?;
-        let name = if computed.fixed().is_some() {
-            TxName::Slot(self.slot(name))
-        } else {
-            TxName::Computed(computed)
+        // The parser saw to it that there is one.
+        let (collection, member) = name.split_once('.')?;
+        let member = member.trim();
+        let computed = self.template(member, at)?;
+        let name = match Record::named(collection) {
+            Some(record) => VariableName::Record(record, computed),
+            None if computed.fixed().is_some() => VariableName::Slot(self.slot(member)),
+            None => VariableName::Computed(computed),
         };
         let op = match value {
             _ if removed => SetOp::Remove,

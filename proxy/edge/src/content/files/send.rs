@@ -206,7 +206,7 @@ async fn part(
             let bytes = file.content().get(span.0 as usize..span.1 as usize);
             cx.client.send(cx.tx, bytes.unwrap_or_default()).await
         }
-        Some(file) if cx.client.takes_files() && cx.tx.filters.is_empty() => {
+        Some(file) if cx.client.takes_files() && cx.tx.leaves_as_it_is() => {
             let part = (span.0, span.1 - span.0);
             cx.client.send_file(cx.tx, file, part, nopush).await
         }
