@@ -287,3 +287,26 @@ fn random_rule_files_never_break_the_compiler() {
         }
     }
 }
+
+#[test]
+fn a_request_past_the_work_limit_is_refused_or_passed_as_configured() {
+    let rule = "SecRule ARGS \"!@rx ^(a|b)*c$\" \"id:1\"\nSecRule ARGS \"!@rx x\" \"id:2\"";
+    let work = |work_max: u64, work_over: OverLimit| {
+        let limits = Limits {
+            work_max,
+            work_over,
+            ..Limits::default()
+        };
+        let mut transaction = Transaction::begin(rules(rule, limits), Scratch::new());
+        let target = [&b"/?a="[..], &[b'a'; 5000]].concat();
+        transaction.request_head(&head(&target, FORM));
+        (transaction.request_end(), transaction.matches().len())
+    };
+    let refused = Verdict::Deny {
+        status: 413,
+        rule: 0,
+    };
+    assert_eq!(work(1_000_000, OverLimit::Refuse), (Verdict::Pass, 2));
+    assert_eq!(work(5_500, OverLimit::Refuse), (refused, 2));
+    assert_eq!(work(5_500, OverLimit::Inspect), (Verdict::Pass, 2));
+}

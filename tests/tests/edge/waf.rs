@@ -193,3 +193,48 @@ fn a_body_that_is_not_http_gets_its_400_also_where_the_waf_reads_it() {
     assert_eq!(response.field("Connection"), Some("close"));
     assert_eq!(origin.connections(), 0);
 }
+
+#[test]
+fn a_response_that_leaks_is_replaced_and_one_that_does_not_arrives_whole() {
+    let origin = Origin::start();
+    let page = |body: &str| {
+        format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let long = "lorem ipsum ".repeat(100_000);
+    origin.answer("/leak", page("an error in your SQL syntax"));
+    origin.answer("/long", page(&long));
+    let guarded = |mode: &str| {
+        let edge = Edge::yaml(format!(
+            "wafs: {{ own: {{ rules: {{ files: [rules/*.conf] }}, mode: {mode}, response: true, report_header: X-Rules }} }}
+sites: [{{ host: a.test, waf: own, compress: [gzip], to: \"{origin}\" }}]"
+        )
+        .replace("rules/*.conf", "rules/all.conf"));
+        edge.write("rules/all.conf", "Include parts/*.conf\n");
+        edge.write(
+            "rules/parts/leaks.conf",
+            "SecRule RESPONSE_BODY \"@contains SQL syntax\" \"id:7,phase:4,deny,status:502\"\nSecRule RESPONSE_STATUS \"@streq 200\" \"id:8,phase:3\"\n",
+        );
+        edge.start()
+    };
+    let edge = guarded("block");
+    let refused = edge.get("a.test", "/leak");
+    assert_eq!((refused.status, refused.has("X-Rules")), (502, "8,7"));
+    assert!(!refused.text().contains("SQL syntax"));
+    edge.logged("waf: response denied by rule 7");
+    let whole = edge.get("a.test", "/long");
+    assert_eq!((whole.status, whole.body.len()), (200, long.len()));
+    assert_eq!(whole.has("X-Rules"), "8");
+    // The connection serves on.
+    let mut client = edge.client();
+    for _ in 0..2 {
+        client.send("GET /leak HTTP/1.1\r\nHost: a.test\r\n\r\n");
+        assert_eq!(client.response().status, 502);
+    }
+    let edge = guarded("detect");
+    let passed = edge.get("a.test", "/leak");
+    assert!(passed.status == 200 && passed.text().contains("SQL syntax"));
+    edge.logged("waf: response would be denied by rule 7");
+}

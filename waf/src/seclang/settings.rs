@@ -6,6 +6,9 @@ use super::ast::Setting;
 use super::parse::exactly;
 use super::text::Word;
 
+/// Reads a setting from its only word.
+type Read = fn((&Word, String), &mut Diagnostics) -> Option<Setting>;
+
 /// The setting of a directive; `None` if it is none of these, `Some(None)` if it is wrong, which is reported.
 pub(super) fn parse(
     lower: &str,
@@ -16,8 +19,7 @@ pub(super) fn parse(
     let mut value = |kinds: &str| {
         exactly(name, arguments, kinds, found).map(|[word]| (word, word.text.trim().to_owned()))
     };
-    let (word, setting): (_, fn((&Word, String), &mut Diagnostics) -> Option<Setting>) = match lower
-    {
+    let (word, setting): (_, Read) = match lower {
         "secrequestbodyaccess" => (value("On or Off"), |v, f| {
             switch(v, f).map(Setting::RequestBodyAccess)
         }),

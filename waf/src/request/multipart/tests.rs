@@ -2,7 +2,10 @@
 
 use super::*;
 
-fn parse(body: &str) -> (Vec<(String, Option<String>, String)>, Flags, bool) {
+/// Name, file name, data.
+type Shown = (String, Option<String>, String);
+
+fn parse(body: &str) -> (Vec<Shown>, Flags, bool) {
     let mut parser = Parser {
         flags: Flags::default(),
         parts: Vec::new(),
