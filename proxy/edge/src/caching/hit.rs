@@ -112,7 +112,10 @@ pub async fn send(
         cx.tx.lines.extend_from_slice(field_lines(object.head()));
         origin::adjust(cx, route);
         moment(cache, hit, told, &mut cx.tx.lines);
-        let keeps = route.compress.is_some() && object.content_length() <= CODED_BYTES_MAX;
+        // What is judged is judged as it was before it was coded.
+        let keeps = route.compress.is_some()
+            && cx.tx.judging.is_none()
+            && object.content_length() <= CODED_BYTES_MAX;
         cx.tx.stored = keeps.then(|| object.clone());
         cx.client.head(
             cx.local,
