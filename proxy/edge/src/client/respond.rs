@@ -144,6 +144,15 @@ struct PageStyle {
     version: bool,
 }
 
+impl PageStyle {
+    /// In the place of a response that the WAF refused: the id leads to the rules.
+    const REFUSAL: Self = Self {
+        with_id: true,
+        nginx: false,
+        version: false,
+    };
+}
+
 /// What nginx's pages call a status otherwise than RFC 9110 does (ngx_http_special_response).
 fn nginx_reason(status: u16) -> &'static str {
     match status {
@@ -399,7 +408,7 @@ impl Client {
             Held::Release(body) => self.send(tx, &body).await,
             Held::Refuse(status) => {
                 self.replace(tx, status);
-                let body = page(tx, true, &Reply::error(status));
+                let body = page(tx, &PageStyle::REFUSAL, &Reply::error(status));
                 self.put(tx, &body, true).await
             }
         }
@@ -407,7 +416,7 @@ impl Client {
 
     /// Composes the head of an error page in the place of a head that waits.
     fn replace(&mut self, tx: &mut Tx, status: u16) {
-        let body_length = page(tx, true, &Reply::error(status)).len() as u64;
+        let body_length = page(tx, &PageStyle::REFUSAL, &Reply::error(status)).len() as u64;
         self.chunked = false;
         tx.filters = filter::Chain::default();
         tx.out.clear();
