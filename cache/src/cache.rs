@@ -3,26 +3,26 @@
 use crate::{
     fill::{FillTable, shared::Shared},
     key::KeyRef,
+    load::Load,
     lookup::Lookup,
     object::{Hit, Object},
     options::Options,
     policy::{Profile, Rules},
+    purge::{Durable, Manner, Purges, Scope, Verdict},
     request::{Class, Request},
     search::Searches,
     seek::{reload, seek},
     stats::{Count, Counters, Stats},
-    store::{Memory, Store},
+    store::{Disk, DiskOptions, DiskStats, Memory, Store},
     unstorable::Unstorable,
     uses::Uses,
 };
 use seawall_http::Method;
 use std::{
+    io,
     sync::{
         Arc,
-        atomic::{
-            AtomicU64,
-            Ordering::{Acquire, Relaxed, Release},
-        },
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -41,20 +41,42 @@ pub struct Cache {
     pub(crate) unstorable: Unstorable,
     pub(crate) uses: Uses,
     pub(crate) searches: Searches,
-    /// Purges of everything so far: what is older is gone, wherever it is.
-    generation: AtomicU64,
+    pub(crate) purges: Arc<Purges>,
+    pub(crate) disk: Option<Arc<Disk>>,
     counters: Counters,
 }
 
 impl Cache {
     /// An empty cache in memory.
     pub fn new(options: Options) -> Arc<Cache> {
-        let store = Box::new(Memory::new(&options));
-        Cache::with_store(options, store)
+        Cache::with_tiers(options, Box::new(Memory::new(&options)), None)
     }
 
     /// A cache over a store of another kind.
     pub fn with_store(options: Options, store: Box<dyn Store>) -> Arc<Cache> {
+        Cache::with_tiers(options, store, None)
+    }
+
+    /// A cache in memory and on a disk. What an earlier process left in the directory is there again soon.
+    ///
+    /// # Errors
+    /// Where the directory cannot be used, or another process uses it: [`Cache::new`] does without.
+    pub fn with_disk(options: Options, disk: &DiskOptions) -> io::Result<Arc<Cache>> {
+        let disk = Arc::new(Disk::open(disk)?);
+        let store = Box::new(Memory::new(&options));
+        Ok(Cache::with_tiers(options, store, Some(disk)))
+    }
+
+    /// An empty memory over the disk that this one has, if it has one, with other limits.
+    pub fn resized(&self, options: Options, disk_bytes: u64) -> Arc<Cache> {
+        if let Some(disk) = &self.disk {
+            disk.set_limit(disk_bytes);
+        }
+        let store = Box::new(Memory::new(&options));
+        Cache::with_tiers(options, store, self.disk.clone())
+    }
+
+    fn with_tiers(options: Options, store: Box<dyn Store>, disk: Option<Arc<Disk>>) -> Arc<Cache> {
         Arc::new(Cache {
             options,
             store,
@@ -63,7 +85,10 @@ impl Cache {
             unstorable: Unstorable::new(),
             uses: Uses::new(),
             searches: Searches::new(),
-            generation: AtomicU64::new(0),
+            purges: disk
+                .as_ref()
+                .map_or_else(|| Arc::new(Purges::new()), |disk| disk.purges().clone()),
+            disk,
             counters: Counters::default(),
         })
     }
@@ -85,11 +110,10 @@ impl Cache {
             self.counters.add(key.hash, Count::Pass);
             return Lookup::Pass("method");
         }
-        let generation = self.generation.load(Acquire);
         let found = self
             .store
             .find(key, &request.fields)
-            .filter(|object| object.glance.generation >= generation);
+            .and_then(|object| self.unpurged(object));
         let lookup = match found {
             Some(object)
                 if request.now_ms < object.glance.fresh_until_ms
@@ -97,9 +121,10 @@ impl Cache {
                         || rules.profile == Profile::Nginx
                         || request.fields.present & object.meta.bars == 0) =>
             {
+                self.note_hit(&object);
                 Lookup::Hit(Hit::new(object, request.now_ms))
             }
-            found => seek(self, key, request, rules, generation, found),
+            found => seek(self, key, request, rules, found),
         };
         self.counters.add(key.hash, lookup.count());
         lookup
@@ -113,11 +138,85 @@ impl Cache {
         request: &Request<'_>,
         rules: &Rules,
     ) -> Lookup {
-        let generation = self.generation.load(Acquire);
         self.counters.add(key.hash, Count::Pass);
-        match reload(self, key, request, rules, generation) {
+        match reload(self, key, request, rules) {
             Some(fill) => Lookup::Miss(fill),
             None => Lookup::Pass("bypass"),
+        }
+    }
+
+    /// Counts a hit. It is the second time at least that somebody asked: the disk may have it.
+    #[inline]
+    pub(crate) fn note_hit(&self, object: &Arc<Object>) {
+        object.count_hit();
+        if let Some(disk) = &self.disk
+            && !object.is_offered()
+        {
+            disk.offer(object);
+        }
+    }
+
+    /// Begins to bring up from the disk what answers a request, if it is there.
+    pub(crate) fn bring_up(
+        self: &Arc<Self>,
+        key: KeyRef<'_>,
+        request: &Request<'_>,
+    ) -> Option<Load> {
+        let disk = self.disk.as_ref()?;
+        let place = disk.find(key, &request.fields)?;
+        let read = disk.read(place, key)?;
+        Some(Load::new(self.clone(), key, read))
+    }
+
+    /// Keeps what came up from the disk, unless a newer answer or a purge was quicker. Where there is no room in memory the disk loses it, too:
+    /// it would be brought up again and again.
+    pub(crate) fn came_up(&self, object: Arc<Object>) {
+        let _place = self.fills.lock(object.key.as_ref());
+        if self.store.has_variant(&object) {
+            return;
+        }
+        let fits = match self.left_by_purges(&object) {
+            Some(left) => self.store.insert(left, None, 0),
+            None => false,
+        };
+        if let Some(disk) = self.disk.as_ref().filter(|_| !fits) {
+            disk.forget_variant(&object);
+        }
+    }
+
+    /// What the purges leave of an object that was found: itself, a stale one in its place, or nothing.
+    #[inline]
+    pub(crate) fn unpurged(&self, object: Arc<Object>) -> Option<Arc<Object>> {
+        // Before the judgement: a purge that comes meanwhile is looked at next time.
+        let epoch = self.purges.epoch();
+        if object.judged() >= epoch {
+            return Some(object);
+        }
+        self.judge(object, epoch)
+    }
+
+    #[cold]
+    fn judge(&self, object: Arc<Object>, epoch: u64) -> Option<Arc<Object>> {
+        let key = object.key.as_ref().bytes;
+        match self
+            .purges
+            .verdict(&object.meta.labels, key, object.judged())
+        {
+            Verdict::Untouched => {
+                object.set_judged(epoch);
+                Some(object)
+            }
+            Verdict::Stale(at_ms) => {
+                let stale = object.renewed(object.meta.clone().stale_since(at_ms));
+                stale.set_judged(epoch);
+                let stale = Arc::new(stale);
+                self.store.insert(stale.clone(), Some(&object), 0);
+                Some(stale)
+            }
+            Verdict::Gone => {
+                self.store.discard(&object);
+                None
+            }
         }
     }
 
@@ -126,7 +225,17 @@ impl Cache {
     pub fn purge(&self, key: KeyRef<'_>) -> bool {
         let mut place = self.fills.lock(key);
         let filling = place.purge(key);
-        let stored = self.store.remove(key);
+        let mut stored = self.store.remove(key);
+        if let Some(disk) = &self.disk {
+            // Only what is there has to be remembered: a stranger's requests fill no journal. While the files are looked through nobody
+            // knows what is there.
+            let on_disk = disk.forget(key);
+            if stored + on_disk > 0 || filling || !disk.stats().scanned {
+                let entry = self.purges.note(Scope::Key(key.bytes), Manner::Hard, 0);
+                disk.note_quietly(entry);
+            }
+            stored += on_disk;
+        }
         drop(place);
         for (cookie, authorization) in [(false, false), (true, false), (false, true), (true, true)]
         {
@@ -142,16 +251,57 @@ impl Cache {
         filling || stored > 0
     }
 
+    /// Whether anything is stored under a key.
+    pub fn contains(&self, key: KeyRef<'_>) -> bool {
+        let on_disk = self.disk.as_ref().is_some_and(|disk| disk.contains(key));
+        self.store.sample(key).is_some() || on_disk
+    }
+
     /// What a successful unsafe request to a key calls for (RFC 9111 §4.4): as a purge.
     pub fn invalidate(&self, key: KeyRef<'_>) -> bool {
         self.purge(key)
     }
 
-    /// Drops everything, fills under way included. It holds as soon as it returns; memory is given back on the way.
-    pub fn purge_all(&self) {
-        self.generation.fetch_add(1, Release);
-        self.unstorable.forget_all();
-        self.store.clear();
+    /// Purges all that a scope names, fills under way included. It holds as soon as it returns, and costs the same however much there is;
+    /// the memory is given back as objects are looked up or make room, but for purges of everything, which give it back on the way.
+    pub fn purge_scope(&self, scope: Scope<'_>, manner: Manner, now_ms: u64) -> Durable {
+        let entry = self.purges.note(scope, manner, now_ms);
+        let durable = match &self.disk {
+            Some(disk) => disk.note(entry),
+            None => Durable::default(),
+        };
+        if manner == Manner::Hard && scope == Scope::All {
+            self.unstorable.forget_all();
+            self.store.clear();
+            if let Some(disk) = &self.disk {
+                disk.clear();
+            }
+        }
+        durable
+    }
+
+    /// Drops everything.
+    pub fn purge_all(&self) -> Durable {
+        self.purge_scope(Scope::All, Manner::Hard, 0)
+    }
+
+    /// What the disk holds and has done, where there is one.
+    pub fn disk_stats(&self) -> Option<DiskStats> {
+        self.disk.as_ref().map(|disk| disk.stats())
+    }
+
+    /// Blocks until what was offered to the disk so far is written.
+    pub fn flush(&self) {
+        if let Some(disk) = &self.disk {
+            disk.flush();
+        }
+    }
+
+    /// What an operator has to be told of the disk, once.
+    pub fn take_alerts(&self) -> Vec<String> {
+        self.disk
+            .as_ref()
+            .map_or_else(Vec::new, |disk| disk.take_alerts())
     }
 
     /// What it holds and has done.
@@ -167,11 +317,13 @@ impl Cache {
             misses: self.counters.sum(Count::Miss),
             revalidations: self.counters.sum(Count::Revalidation),
             joins: self.counters.sum(Count::Join),
+            loads: self.counters.sum(Count::Load),
             passes: self.counters.sum(Count::Pass),
         }
     }
 
-    /// Stores what a fill brought, unless a purge came first. Purges wait for the same lock.
+    /// Stores what a fill brought, unless a purge came first. Purges of its key wait for the same lock; others are looked at here, and
+    /// what comes after that is looked at when the object is found.
     pub(crate) fn commit(
         &self,
         fill: &Arc<Shared>,
@@ -180,25 +332,62 @@ impl Cache {
         reserved: u64,
     ) -> bool {
         let mut place = self.fills.lock(fill.key.as_ref());
-        let is_current = place.leave(fill) && fill.generation >= self.generation.load(Acquire);
-        if !is_current {
+        let object = match place.leave(fill) {
+            true => self.left_by_purges(object),
+            false => None,
+        };
+        let Some(object) = object else {
             self.store.release(reserved);
             return false;
-        }
+        };
         self.unstorable
             .forget(fill.class.mix(fill.key.as_ref().hash));
-        self.store.insert(object.clone(), replaces, reserved)
+        // What the disk has is older now. It was worth writing then, and is so now.
+        let was_on_disk = self
+            .disk
+            .as_ref()
+            .filter(|disk| disk.forget_variant(&object));
+        let is_stored = self.store.insert(object.clone(), replaces, reserved);
+        if let Some(disk) = was_on_disk {
+            disk.offer(&object);
+        }
+        is_stored
     }
 
-    /// A fill that nobody may join any more.
-    /// False if a purge was quicker.
+    /// As [`Cache::unpurged`], for what is not stored yet.
+    fn left_by_purges(&self, object: &Arc<Object>) -> Option<Arc<Object>> {
+        let epoch = self.purges.epoch();
+        let key = object.key.as_ref().bytes;
+        let verdict = self
+            .purges
+            .verdict(&object.meta.labels, key, object.judged());
+        let left = match verdict {
+            Verdict::Gone => return None,
+            Verdict::Untouched => object.clone(),
+            Verdict::Stale(at_ms) => {
+                Arc::new(object.renewed(object.meta.clone().stale_since(at_ms)))
+            }
+        };
+        left.set_judged(epoch);
+        Some(left)
+    }
+
+    /// A fill that nobody may join any more. False if a purge was quicker.
     pub(crate) fn leave(&self, fill: &Arc<Shared>) -> bool {
         let left = self.fills.lock(fill.key.as_ref()).leave(fill);
-        left && fill.generation >= self.generation.load(Acquire)
+        left && (fill.generation >= self.purges.epoch() || !fill.is_purged(self))
     }
 
     pub(crate) fn discard(&self, object: &Arc<Object>) {
         self.store.discard(object);
+        if let Some(disk) = &self.disk
+            && disk.forget_variant(object)
+        {
+            let entry = self
+                .purges
+                .note(Scope::Key(object.key.as_ref().bytes), Manner::Hard, 0);
+            disk.note_quietly(entry);
+        }
     }
 
     pub(crate) fn note_unstorable(&self, fill: &Shared, now_ms: u64, duration: Duration) {

@@ -42,7 +42,8 @@ impl Cache {
         match vary.filter(|_| keeps) {
             Some(vary) => {
                 let generation = stored.meta.generation;
-                let meta = Meta::new(head, verdict.decision, vary, generation, now_ms);
+                let labels = stored.meta.labels.clone();
+                let meta = Meta::new(head, verdict.decision, vary, labels, generation, now_ms);
                 let object = Arc::new(stored.renewed(meta));
                 self.store.insert(object, Some(&stored), 0);
             }

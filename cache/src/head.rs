@@ -35,6 +35,35 @@ impl Head {
         (self.bytes.len() + self.fields.len() * size_of::<Field>()) as u64
     }
 
+    /// A head that was serialised here before; `None` if these bytes are none.
+    pub fn of_bytes(status: u16, bytes: &[u8]) -> Option<Head> {
+        let first = bytes.iter().position(|&byte| byte == b'\n')? + 1;
+        let mut fields = Vec::new();
+        let mut present = 0;
+        let mut at = first;
+        while let Some(line) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            let end = line.iter().position(|&byte| byte == b'\r')?;
+            let colon = line.iter().position(|&byte| byte == b':')?;
+            let name = line.get(..colon)?;
+            line.get(colon..end)?.strip_prefix(b": ")?;
+            line.get(end..)?.strip_prefix(b"\r\n")?;
+            let id = Name::lookup(name);
+            present |= id.bit();
+            fields.push(Field {
+                id,
+                name: Range32::new(at, at + colon),
+                value: Range32::new(at + colon + 2, at + end),
+            });
+            at += end + 2;
+        }
+        Some(Head {
+            status,
+            bytes: Bytes::copy_from_slice(bytes),
+            fields: fields.into(),
+            present,
+        })
+    }
+
     /// What is kept of a response (RFC 9111 §3.1): all but what belongs to the connection, Age and Cache-Status, which are made anew
     /// for each answer, and the fields that the origin withheld. A missing Date is the time it came (RFC 9110 §6.6.1).
     pub fn of_response(
@@ -113,7 +142,8 @@ fn dropped(profile: Profile) -> u128 {
         | Name::ProxyAuthenticate.bit();
     let made_anew = Name::Age.bit() | Name::CacheStatus.bit();
     let for_nginx = match profile {
-        Profile::Rfc9111 => 0,
+        // Tags are between the origin and us.
+        Profile::Rfc9111 => Name::SurrogateKey.bit() | Name::CacheTag.bit() | Name::CdnTag.bit(),
         Profile::Nginx => {
             Name::XAccelExpires.bit()
                 | Name::XAccelRedirect.bit()
@@ -258,6 +288,34 @@ mod tests {
             text(&head.merged(&update.fields(), Profile::Rfc9111, 0)),
             "HTTP/1.1 200 OK\r\nContent-Type: text/css\r\nContent-Length: 5\r\nX-B: 3\r\nDate: Sun, 06 Nov 1994 08:49:38 GMT\r\nx-a: 4\r\n"
         );
+    }
+
+    #[test]
+    fn a_head_read_back_is_the_same() {
+        let response = testing::Head::new(&[
+            ("Date", "x"),
+            ("ETag", "\"a: b\""),
+            ("X-Empty", ""),
+            ("X-Own", "1"),
+        ]);
+        let head = Head::of_response(200, &response.fields(), &[], Profile::Rfc9111, 0);
+        let again = Head::of_bytes(200, head.bytes()).unwrap();
+        assert_eq!(again.bytes(), head.bytes());
+        assert_eq!(again.present, head.present);
+        let lines = |head: &Head| -> Vec<(Name, Vec<u8>, Vec<u8>)> {
+            let own = |(id, name, value): (Name, &[u8], &[u8])| (id, name.to_vec(), value.to_vec());
+            head.fields().iter().map(own).collect()
+        };
+        assert_eq!(lines(&again), lines(&head));
+        for broken in [
+            "",
+            "HTTP/1.1 200 OK",
+            "HTTP/1.1 200 OK\r\nA",
+            "x\nA:b\r\n",
+            "x\nA: b",
+        ] {
+            assert!(Head::of_bytes(200, broken.as_bytes()).is_none(), "{broken}");
+        }
     }
 
     #[test]

@@ -26,6 +26,14 @@ pub struct Key {
 }
 
 impl Key {
+    /// Bytes that were a key, with their hash in this process.
+    pub(crate) fn of_parts(hash: u64, bytes: &[u8]) -> Key {
+        Key {
+            hash,
+            bytes: bytes.into(),
+        }
+    }
+
     /// The key as it is compared.
     #[inline]
     pub fn as_ref(&self) -> KeyRef<'_> {
@@ -45,7 +53,19 @@ pub struct KeyRef<'a> {
     pub bytes: &'a [u8],
 }
 
-impl KeyRef<'_> {
+impl<'a> KeyRef<'a> {
+    /// The parts in order.
+    pub fn parts(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let mut rest = self.bytes;
+        std::iter::from_fn(move || {
+            let (length, after) = rest.split_at_checked(4)?;
+            let length = u32::from_le_bytes(length.try_into().ok()?) as usize;
+            let (part, after) = after.split_at_checked(length)?;
+            rest = after;
+            Some(part)
+        })
+    }
+
     /// A copy that owns its bytes.
     pub fn to_key(self) -> Key {
         Key {
@@ -124,6 +144,13 @@ mod tests {
             key(&["https", "shop.test", "/a?b"]).as_ref(),
             key(&["https", "shop.test", "/a?b"]).as_ref()
         );
+    }
+
+    #[test]
+    fn a_key_tells_its_parts() {
+        let key = key(&["ab", "", "c"]);
+        let parts: Vec<_> = key.as_ref().parts().collect();
+        assert_eq!(parts, [&b"ab"[..], b"", b"c"]);
     }
 
     #[test]

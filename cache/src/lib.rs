@@ -10,8 +10,8 @@
 //! - **Decisions are one pure function** ([`decide`]) with a reason for each, so that it can be tested as a table and explained to a person.
 //! - **A fill belongs to nobody's connection.** It is shared between threads as an append-only list, counted in the same budget as what is
 //!   stored, and there is one for a key and kind of client: with cookies, with Authorization, and plain ones never share a fill.
-//! - **A purge wins.** Purge and commit take the same lock of the table of fills; what was being fetched when its key was purged reaches its
-//!   readers and is not stored. A purge of everything is a generation.
+//! - **A purge wins.** A purge of a key and a commit take the same lock of the table of fills; what was being fetched when its key was purged reaches its
+//!   readers and is not stored. Others are numbers that a lookup and a commit compare.
 //! - **What cannot be stored is remembered**, so that its requests do not queue behind each other.
 //!
 //! ```
@@ -38,7 +38,7 @@
 //! ```
 //!
 //! Limits: those of [`Options`] and the ones named in `options.rs`. A fill is always a GET for the whole answer; a HEAD is answered from the
-//! store, and passes where there is nothing. Disk, slices and tags are not here yet; a tier is a [`Store`].
+//! store, and passes where there is nothing. Slices are not here yet.
 //!
 //! Tested beside each module, by tables with the sections of the RFCs (`policy/tests.rs`), and under `tests/` by runtimes on several threads,
 //! by random load against the budget, and by a simulation against a naive model. `examples/lookup.rs` measures a hit.
@@ -50,12 +50,15 @@ mod conditional;
 mod fill;
 mod freshen;
 mod head;
+mod inspect;
 mod key;
 mod languages;
+mod load;
 mod lookup;
 mod object;
 mod options;
 mod policy;
+mod purge;
 mod request;
 mod search;
 mod seek;
@@ -71,14 +74,17 @@ mod vary;
 pub use cache::Cache;
 pub use conditional::not_modified;
 pub use fill::{Fill, FillChunk, FillError, FillHead, FillReader, FillStart, Responded};
+pub use inspect::Explained;
 pub use key::{Key, KeyBuf, KeyRef};
+pub use load::Load;
 pub use lookup::Lookup;
 pub use object::{Hit, Object};
 pub use options::{OBJECT_OVERHEAD_BYTES, Options};
 pub use policy::{Decision, Failure, Profile, ResponseMeta, Rules, SetCookie, UseStale, decide};
+pub use purge::{Durable, MARKS_MAX, Manner, PREFIXES_MAX, Scope, request_tags};
 pub use request::Request;
 pub use search::NoVarySearch;
 pub use stats::Stats;
 pub use status::CacheStatus;
-pub use store::Store;
+pub use store::{DiskOptions, DiskStats, Store};
 pub use vary::push_accept_encoding;

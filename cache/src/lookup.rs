@@ -2,6 +2,7 @@
 
 use crate::{
     fill::{Fill, FillReader},
+    load::Load,
     object::{Hit, Object},
     policy::{Demands, Profile, Rules},
     request::{Request, demand_bits},
@@ -22,6 +23,8 @@ pub enum Lookup {
     Join(FillReader),
     /// Fetch it.
     Miss(Fill),
+    /// It is on the disk: wait for [`Load::ready`], and look it up again.
+    Load(Load),
     /// Go to the origin, store nothing. The reason is a `fwd` token of RFC 9211: `method`, `request` (the request or its credentials
     /// forbid it), `miss` (lately not storable).
     Pass(&'static str),
@@ -39,6 +42,7 @@ impl Lookup {
             Lookup::Join(_) => Count::Join,
             Lookup::Miss(_) => Count::Miss,
             Lookup::Pass(_) | Lookup::OnlyIfCached => Count::Pass,
+            Lookup::Load(_) => Count::Load,
         }
     }
 }

@@ -6,11 +6,15 @@ use crate::{
     key::Key,
     options::{CHUNK_OVERHEAD_BYTES, OBJECT_OVERHEAD_BYTES},
     policy::Decision,
+    purge::Labels,
     vary::Vary,
 };
 use bytes::Bytes;
 use seawall_http::{Fields, Name};
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
+};
 
 /// All that is known of an answer before its body.
 #[derive(Clone, Debug)]
@@ -18,6 +22,7 @@ pub(crate) struct Meta {
     pub head: Head,
     pub decision: Decision,
     pub vary: Vary,
+    pub labels: Arc<Labels>,
     /// Purges that had happened when its fill began.
     pub generation: u64,
     /// When it came, unix milliseconds: of several that match, the last one is served (RFC 9111 §4).
@@ -31,6 +36,7 @@ impl Meta {
         head: Head,
         decision: Decision,
         vary: Vary,
+        labels: Arc<Labels>,
         generation: u64,
         response_time_ms: u64,
     ) -> Meta {
@@ -42,10 +48,23 @@ impl Meta {
             head,
             decision,
             vary,
+            labels,
             generation,
             response_time_ms,
             bars,
         }
+    }
+
+    /// The same, stale since `at_ms`: its windows (RFC 5861) begin then, and are as long as they were.
+    pub fn stale_since(mut self, at_ms: u64) -> Meta {
+        let decision = &mut self.decision;
+        let fresh_until_ms = decision.fresh_until_ms.min(at_ms);
+        let earlier_ms = decision.fresh_until_ms - fresh_until_ms;
+        decision.fresh_until_ms = fresh_until_ms;
+        decision.swr_until_ms = decision.swr_until_ms.saturating_sub(earlier_ms);
+        decision.sie_until_ms = decision.sie_until_ms.saturating_sub(earlier_ms);
+        decision.disconnected_until_ms = decision.disconnected_until_ms.saturating_sub(earlier_ms);
+        self
     }
 
     /// Age in seconds (RFC 9111 §4.2.3).
@@ -65,8 +84,6 @@ impl Meta {
 pub(crate) struct Glance {
     pub fresh_until_ms: u64,
     pub born_ms: u64,
-    pub generation: u64,
-    pub varies: bool,
 }
 
 /// A stored answer. Immutable: a 304 makes a new one over the same body.
@@ -74,6 +91,12 @@ pub(crate) struct Glance {
 #[repr(C)]
 pub struct Object {
     pub(crate) glance: Glance,
+    /// Purges that it has been judged by: those that came later are still to be looked at.
+    judged: AtomicU64,
+    hits: AtomicU32,
+    varies: bool,
+    /// Whether the disk has it, or was asked to take it.
+    offered: AtomicBool,
     pub(crate) key: Key,
     pub(crate) meta: Meta,
     pieces: Box<[Bytes]>,
@@ -89,16 +112,20 @@ impl Object {
             + pieces.len() as u64 * CHUNK_OVERHEAD_BYTES
             + meta.head.weight()
             + meta.vary.weight()
+            + meta.labels.weight()
             + key.as_ref().bytes.len() as u64
             + OBJECT_OVERHEAD_BYTES;
         let glance = Glance {
             fresh_until_ms: meta.decision.fresh_until_ms,
             born_ms: meta.decision.born_ms,
-            generation: meta.generation,
-            varies: !meta.vary.is_empty(),
         };
+        let varies = !meta.vary.is_empty();
         Object {
             glance,
+            judged: AtomicU64::new(meta.generation),
+            hits: AtomicU32::new(0),
+            varies,
+            offered: AtomicBool::new(false),
             key,
             meta,
             pieces,
@@ -114,6 +141,53 @@ impl Object {
             coded: self.coded.clone(),
             ..Object::new(self.key.clone(), meta, self.pieces.clone())
         }
+    }
+
+    #[inline]
+    pub(crate) fn is_offered(&self) -> bool {
+        self.offered.load(Relaxed)
+    }
+
+    pub(crate) fn set_offered(&self, offered: bool) {
+        self.offered.store(offered, Relaxed);
+    }
+
+    /// How many purges it has been judged by.
+    #[inline]
+    pub(crate) fn judged(&self) -> u64 {
+        self.judged.load(Relaxed)
+    }
+
+    /// It was judged by the first `purges` purges.
+    pub(crate) fn set_judged(&self, purges: u64) {
+        self.judged.fetch_max(purges, Relaxed);
+    }
+
+    /// Times that it was found since it was stored or renewed.
+    pub fn hits(&self) -> u32 {
+        self.hits.load(Relaxed)
+    }
+
+    /// Counts a hit. Two threads may count one; that is as good, and cheaper than to agree.
+    #[inline]
+    pub(crate) fn count_hit(&self) {
+        self.hits
+            .store(self.hits.load(Relaxed).wrapping_add(1), Relaxed);
+    }
+
+    /// The tags that its origin gave it.
+    pub fn tags(&self) -> impl Iterator<Item = &[u8]> {
+        self.meta.labels.tags()
+    }
+
+    /// `host/path?query` that it was stored for; empty where nobody told.
+    pub fn url(&self) -> &[u8] {
+        &self.meta.labels.url
+    }
+
+    /// The name of the site that it was stored for; empty where nobody told.
+    pub fn site(&self) -> &str {
+        &self.meta.labels.site
     }
 
     /// Status.
@@ -175,7 +249,7 @@ impl Object {
     /// Whether it is an answer to a request with these fields (RFC 9111 §4.1).
     #[inline]
     pub fn selects(&self, request: &Fields<'_>) -> bool {
-        !self.glance.varies || self.meta.vary.matches(request)
+        !self.varies || self.meta.vary.matches(request)
     }
 
     /// When it came, unix milliseconds.

@@ -12,7 +12,8 @@ pub struct Options {
     pub object_bytes_max: u64,
     /// Variants of one key (default 64); the least recently used goes first.
     pub variants_max: usize,
-    /// Independent parts of the index, rounded up to a power of two (default 64).
+    /// Independent parts of the index, rounded up to a power of two (default: one for 4 MiB, 16 to 64). Each chooses by itself what goes first, so
+    /// that a small cache in many parts chooses worse (`examples/hit_ratio.rs`).
     pub shards: usize,
     /// Bytes of bodies that are being received (default a quarter of `memory_bytes`). What exceeds it streams through unstored.
     pub fill_bytes_in_flight_max: u64,
@@ -31,7 +32,7 @@ impl Options {
             memory_bytes,
             object_bytes_max: 32 << 20,
             variants_max: 64,
-            shards: 64,
+            shards: (memory_bytes >> 22).clamp(16, 64) as usize,
             fill_bytes_in_flight_max: memory_bytes / 4,
         }
     }
@@ -60,6 +61,12 @@ pub(crate) const LANGUAGES_MAX: usize = 16;
 /// Paths whose answers said which parameters do not count (No-Vary-Search), and names that one may list.
 pub(crate) const SEARCH_PATHS_MAX: u64 = 10_000;
 pub(crate) const SEARCH_NAMES_MAX: usize = 64;
+/// Tags of one object; an answer with more is not stored.
+pub(crate) const TAGS_MAX: usize = 256;
+/// Bytes of one tag.
+pub(crate) const TAG_BYTES_MAX: usize = 1024;
+/// Bytes of all tags of one object.
+pub(crate) const TAGS_BYTES_MAX: usize = 16 << 10;
 /// Members of a `Vary` field; an answer that varies on more is not stored.
 pub(crate) const VARY_FIELDS_MAX: usize = 16;
 /// Directives that are looked at in one Cache-Control field.

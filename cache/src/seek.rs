@@ -19,7 +19,6 @@ pub(crate) fn seek(
     key: KeyRef<'_>,
     request: &Request<'_>,
     rules: &Rules,
-    generation: u64,
     found: Option<Arc<Object>>,
 ) -> Lookup {
     let demands = demands_of(request, rules);
@@ -28,7 +27,6 @@ pub(crate) fn seek(
         key,
         request,
         rules,
-        generation,
         demands,
     };
     if demands.no_store {
@@ -36,7 +34,10 @@ pub(crate) fn seek(
     }
     match found {
         Some(object) => seeker.use_stored(object),
-        None => seeker.fetch(None),
+        None => match cache.bring_up(key, request) {
+            Some(load) => Lookup::Load(load),
+            None => seeker.fetch(None),
+        },
     }
 }
 
@@ -46,7 +47,6 @@ pub(crate) fn reload(
     key: KeyRef<'_>,
     request: &Request<'_>,
     rules: &Rules,
-    generation: u64,
 ) -> Option<Fill> {
     if request.method != Method::Get {
         return None;
@@ -56,7 +56,6 @@ pub(crate) fn reload(
         key,
         request,
         rules,
-        generation,
         demands: Demands::default(),
     };
     let class = seeker.class_of_miss();
@@ -72,8 +71,6 @@ struct Seeker<'a> {
     key: KeyRef<'a>,
     request: &'a Request<'a>,
     rules: &'a Rules,
-    /// Purges of everything when the lookup began.
-    generation: u64,
     demands: Demands,
 }
 
@@ -81,7 +78,10 @@ impl Seeker<'_> {
     fn use_stored(&self, object: Arc<Object>) -> Lookup {
         match self.appraise(&object) {
             Worth::Barred => Lookup::Pass("request"),
-            Worth::Fresh => Lookup::Hit(self.hit(object)),
+            Worth::Fresh => {
+                self.cache.note_hit(&object);
+                Lookup::Hit(self.hit(object))
+            }
             Worth::StaleAllowed => Lookup::Stale(self.hit(object), None),
             Worth::StaleWhileRevalidate => self.use_while_updating(object),
             Worth::Validate { reload } => {
@@ -190,7 +190,6 @@ impl Seeker<'_> {
         let now_ms = self.request.now_ms;
         let age_ms = self.rules.fill_age.map(|age| age.as_millis() as u64);
         Terms {
-            generation: self.generation,
             now_ms,
             not_before_ms: age_ms.map_or(0, |age_ms| now_ms.saturating_sub(age_ms)),
         }
@@ -204,9 +203,9 @@ impl Seeker<'_> {
     /// looked just before a commit would fetch again just after it.
     fn newer_than(&self, seen: Option<&Arc<Object>>) -> Option<Arc<Object>> {
         let object = self.cache.store.find(self.key, &self.request.fields)?;
+        let object = self.cache.unpurged(object)?;
         let is_new = seen.is_none_or(|seen| !Arc::ptr_eq(seen, &object));
-        let is_current = object.meta.generation >= self.generation;
-        (is_new && is_current && self.appraise(&object) == Worth::Fresh).then_some(object)
+        (is_new && self.appraise(&object) == Worth::Fresh).then_some(object)
     }
 
     fn appraise(&self, object: &Object) -> Worth {

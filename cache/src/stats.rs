@@ -24,6 +24,8 @@ pub struct Stats {
     pub revalidations: u64,
     /// Joined somebody else's fill.
     pub joins: u64,
+    /// Waited for the disk, and were looked up again.
+    pub loads: u64,
     /// Not looked up, or known not to be storable.
     pub passes: u64,
 }
@@ -37,9 +39,10 @@ pub(crate) enum Count {
     Revalidation,
     Join,
     Pass,
+    Load,
 }
 
-const KINDS: usize = 6;
+const KINDS: usize = 7;
 const STRIPES: usize = 16;
 
 /// Counters on several cache lines, so that threads that count at once do not wait for each other.

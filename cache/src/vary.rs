@@ -4,7 +4,12 @@
 //! Accept-Encoding is reduced to the set of codings that the client takes, or every browser version would have its own copy, and the
 //! members of Accept-Language are put in the order of their weights.
 
-use crate::{key::hash_bytes, languages, options::VARY_FIELDS_MAX};
+use crate::{
+    key::hash_bytes,
+    languages,
+    options::VARY_FIELDS_MAX,
+    store::{Reading, write_bytes},
+};
 use seawall_http::{Fields, Name, members};
 
 const ACCEPT_ENCODING: &[u8] = b"accept-encoding";
@@ -77,6 +82,53 @@ impl Vary {
             all.push(b'\n');
         }
         hash_bytes(&all) | 1
+    }
+
+    /// For a person to read.
+    pub fn describe(&self) -> Vec<(String, Option<String>)> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let one = |selecting: &Selecting| {
+            let value = selecting.value.as_deref().map(|value| {
+                match *selecting.name == *b"accept-encoding" {
+                    true => text(value.first().map_or("", |set| names_of(*set)).as_bytes()),
+                    false => text(value.strip_suffix(b",").unwrap_or(value)),
+                }
+            });
+            (text(&selecting.name), value)
+        };
+        self.0.iter().map(one).collect()
+    }
+
+    /// Appends it for a disk.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        out.push(self.0.len() as u8);
+        for selecting in &self.0 {
+            write_bytes(&selecting.name, out);
+            for value in [&selecting.value, &selecting.language] {
+                out.push(u8::from(value.is_some()));
+                write_bytes(value.as_deref().unwrap_or_default(), out);
+            }
+        }
+    }
+
+    /// Reads it back.
+    pub fn read(from: &mut Reading<'_>) -> Option<Vary> {
+        let count = from.u8()?;
+        let mut all = Vec::new();
+        for _ in 0..count {
+            let name = from.bytes()?.into();
+            let mut value = || {
+                let is_there = from.u8()? == 1;
+                let value = from.bytes()?;
+                Some(is_there.then(|| value.into()))
+            };
+            all.push(Selecting {
+                name,
+                value: value()?,
+                language: value()?,
+            });
+        }
+        Some(Vary(all.into()))
     }
 
     /// Bytes that it takes.
@@ -188,6 +240,20 @@ pub fn push_accept_encoding(request: &Fields<'_>, out: &mut Vec<u8>) {
         }
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// The codings that are commonly taken together, for a person to read.
+fn names_of(taken: u8) -> &'static str {
+    match taken & 0b111 {
+        0 => "(none of gzip, br, zstd)",
+        1 => "gzip",
+        2 => "br",
+        3 => "gzip, br",
+        4 => "zstd",
+        5 => "gzip, zstd",
+        6 => "br, zstd",
+        _ => "gzip, br, zstd",
+    }
 }
 
 /// `q=0`, `q=0.`, `q=0.000` (RFC 9110 §12.4.2).

@@ -320,6 +320,17 @@ pub struct Cache {
     pub name: String,
     /// Bytes of the memory tier.
     pub memory: u64,
+    /// The tier on disk.
+    pub disk: Option<CacheDisk>,
+}
+
+/// Where a cache keeps what does not fit its memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheDisk {
+    /// The directory, absolute. No two caches have the same.
+    pub path: PathBuf,
+    /// Bytes of its files.
+    pub size: u64,
 }
 
 /// A rule set.

@@ -410,3 +410,45 @@ fn a_cache_s_bad_words_are_named() {
         assert!(found.contains(message), "{said}: {found}");
     }
 }
+
+#[test]
+fn a_cache_has_a_disk_of_its_own_and_routes_say_who_may_purge() {
+    let text = "listen: 80
+caches:
+  a: { memory: 1MiB, disk: { path: /var/a, size: 1GiB } }
+  b: { disk: { path: b } }
+  c: { disk: off }
+sites:
+  - host: a.test
+    cache: { name: a, purge: [10.0.0.0/8, 192.0.2.1] }
+    to: '127.0.0.1:1'
+    routes: [{ path: /x, cache: { purge: off }, respond: 200 }]
+";
+    let config = config(text);
+    let disks: Vec<_> = config.caches.iter().map(|c| c.disk.clone()).collect();
+    let disk = |path: &str, size| {
+        let path = path.into();
+        Some(CacheDisk { path, size })
+    };
+    assert_eq!(
+        disks,
+        [
+            disk("/var/a", 1 << 30),
+            disk("/etc/seawall/b", 10 << 30),
+            None
+        ]
+    );
+    let purgers = |route: &Route| route.policy.cache.as_ref().map(|c| c.purgers.len());
+    let site = &config.sites[0];
+    assert_eq!(purgers(site.fallback.as_ref().unwrap()), Some(2));
+    assert_eq!(purgers(&site.routes[0]), Some(0));
+    let wrong = |caches: &str| {
+        let text = format!("caches: {caches}\nsites: [{{ host: a.test, respond: 200 }}]\n");
+        load_text("a.yaml", &text, &LoadOptions::default()).is_err()
+    };
+    assert!(wrong("{ a: { disk: { size: 1GiB } } }"));
+    assert!(wrong("{ a: { disk: { path: /a, size: 1MiB } } }"));
+    assert!(wrong(
+        "{ a: { disk: { path: /a } }, b: { disk: { path: /a } } }"
+    ));
+}

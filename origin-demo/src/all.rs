@@ -113,6 +113,9 @@ fn plan(cli: &Cli) -> anyhow::Result<Vec<(Role, SocketAddr)>> {
 
 fn start(cli: &Cli, role: Role, listen: SocketAddr, name: &str) -> anyhow::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
+    if let Some(edge) = &cli.edge {
+        command.arg("--edge").arg(edge);
+    }
     command.arg(role.as_str()).arg("--state").arg(&cli.state);
     command.args([
         "--api",

@@ -28,6 +28,10 @@ pub struct Cli {
     /// The name customers know the shop by: links in mails, and an accepted Origin of forms.
     #[arg(long, default_value = "shop.test")]
     pub edge_name: String,
+    /// The edge before the shop, as in http://127.0.0.1:8080: api tells it what a changed product's pages are tagged with, so that it
+    /// forgets them (method PURGE, Surrogate-Key). Without it, pages change when they are stale.
+    #[arg(long)]
+    pub edge: Option<String>,
     /// How many products to make when the database is empty.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=20_000))]
     pub products: u64,

@@ -10,6 +10,7 @@ use crate::{
     object::{Hit, Meta, Object},
     options::{UNSTORABLE, UNSTORABLE_FAILURE},
     policy::{Decision, Failure, Profile, ResponseMeta, Rules, UseStale, age_s, heeded, judge},
+    purge::{Labels, has_tags, tags_of},
     request::Request,
     vary::Vary,
 };
@@ -70,6 +71,10 @@ impl Fill {
             |object: &Arc<Object>| object.etag().is_some() || object.last_modified().is_some();
         // nginx asks for the whole answer unless `proxy_cache_revalidate` is on.
         let asks = rules.profile == Profile::Rfc9111 || rules.revalidate;
+        if let Some(object) = &stale {
+            let place = object.meta.labels.tagged(Box::default());
+            shared.update(|state| state.place = Some(Arc::new(place)));
+        }
         let validates = asks && stale.as_ref().is_some_and(has_validator);
         Fill {
             cache,
@@ -87,6 +92,14 @@ impl Fill {
     pub fn validators(&self) -> Option<(Option<&[u8]>, Option<&[u8]>)> {
         let object = self.stale.as_ref().filter(|_| self.validates)?;
         Some((object.etag(), object.last_modified()))
+    }
+
+    /// Tells what it can be purged by beside its key: the site's name, and `host/path?query` as clients ask for it, the path normalised.
+    /// To be told before the request is sent; what nobody told is dropped by keys, tags and purges of everything only.
+    pub fn locate(&mut self, site: &Arc<str>, url: &[u8]) {
+        let labels = Labels::new(site.clone(), url.into(), Box::default());
+        self.shared
+            .update(|state| state.place = Some(Arc::new(labels)));
     }
 
     /// Lets the client that caused the fill read it as the others do, so that the fill can outlive it.
@@ -122,6 +135,9 @@ impl Fill {
         if !verdict.decision.store {
             return self.pass(verdict.decision, remember, now_ms);
         }
+        let Some(labels) = self.labels(&response.fields) else {
+            return self.pass(Decision::pass("tags"), remember, now_ms);
+        };
         let head = Head::of_response(
             response.status,
             &response.fields,
@@ -133,6 +149,7 @@ impl Fill {
             head,
             verdict.decision.clone(),
             vary,
+            labels,
             self.shared.generation,
             now_ms,
         );
@@ -181,10 +198,23 @@ impl Fill {
                 now_ms,
             );
         }
+        // Without a word on tags it has those that it had (RFC 9111 §3.2).
+        let labels = match has_tags(&response.fields) {
+            true => self.labels(&response.fields),
+            false => Some(stale.meta.labels.clone()),
+        };
         let asked = heeded(&renewed(&head, response), rules);
-        match selecting(&asked.fields, request, rules).filter(|_| verdict.decision.store) {
-            Some(vary) => {
-                let meta = Meta::new(head, verdict.decision, vary, self.shared.generation, now_ms);
+        let vary = selecting(&asked.fields, request, rules);
+        match vary.zip(labels).filter(|_| verdict.decision.store) {
+            Some((vary, labels)) => {
+                let meta = Meta::new(
+                    head,
+                    verdict.decision,
+                    vary,
+                    labels,
+                    self.shared.generation,
+                    now_ms,
+                );
                 let object = Arc::new(stale.renewed(meta));
                 self.cache.commit(&self.shared, &object, Some(&stale), 0);
                 Responded::NotModified(self.serve(object, now_ms))
@@ -200,6 +230,15 @@ impl Fill {
                 Responded::NotModified(Hit::new(object, now_ms))
             }
         }
+    }
+
+    /// Where it was asked for, with the tags of the answer; `None` if they are past a limit.
+    fn labels(&self, answer: &Fields<'_>) -> Option<Arc<Labels>> {
+        let place = self.shared.state().place.clone().unwrap_or_default();
+        if !has_tags(answer) {
+            return Some(place);
+        }
+        Some(Arc::new(place.tagged(tags_of(answer)?)))
     }
 
     /// Ends the fill with a stored answer.

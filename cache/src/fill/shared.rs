@@ -2,9 +2,11 @@
 
 use super::{pieces::Pieces, reservation::Reservation, table::Terms};
 use crate::{
+    cache::Cache,
     key::Key,
     object::{Meta, Object},
     policy::Decision,
+    purge::{Labels, Verdict},
     request::Class,
 };
 use bytes::Bytes;
@@ -90,6 +92,8 @@ pub(super) struct State {
     pub readers: HashMap<u64, u64>,
     pub next_reader: u64,
     pub reservation: Reservation,
+    /// Site and URL, once they were told; tags come with the head.
+    pub place: Option<Arc<Labels>>,
 }
 
 impl State {
@@ -116,7 +120,13 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(key: Key, class: Class, terms: Terms, reservation: Reservation) -> Shared {
+    pub(super) fn new(
+        key: Key,
+        class: Class,
+        generation: u64,
+        terms: Terms,
+        reservation: Reservation,
+    ) -> Shared {
         let state = State {
             phase: Phase::Waiting,
             pieces: Pieces::default(),
@@ -125,11 +135,12 @@ impl Shared {
             readers: HashMap::new(),
             next_reader: 0,
             reservation,
+            place: None,
         };
         Shared {
             key,
             class,
-            generation: terms.generation,
+            generation,
             began_ms: terms.now_ms,
             state: Mutex::new(state),
             grown: Notify::new(),
@@ -138,8 +149,26 @@ impl Shared {
     }
 
     /// Whether it is not joined any more.
-    pub(super) fn is_past(&self, terms: Terms) -> bool {
-        self.generation < terms.generation || self.began_ms < terms.not_before_ms
+    pub(super) fn is_past(&self, cache: &Cache, terms: Terms) -> bool {
+        let is_late = self.began_ms < terms.not_before_ms;
+        is_late || self.generation < cache.purges.epoch() && self.is_purged(cache)
+    }
+
+    /// Whether a purge since it began may mean what it brings.
+    pub(crate) fn is_purged(&self, cache: &Cache) -> bool {
+        let (labels, has_head) = {
+            let state = self.state.lock();
+            match &state.phase {
+                Phase::Streaming(head) => (Some(head.meta.labels.clone()), true),
+                _ => (state.place.clone(), false),
+            }
+        };
+        let Some(labels) = labels else { return true };
+        let untouched = Verdict::Untouched
+            == cache
+                .purges
+                .verdict(&labels, self.key.as_ref().bytes, self.generation);
+        !untouched || !has_head && cache.purges.tag_since(self.generation)
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {

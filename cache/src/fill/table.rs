@@ -22,8 +22,6 @@ pub(crate) struct FillTable {
 /// Which fills are joined.
 #[derive(Clone, Copy)]
 pub(crate) struct Terms {
-    /// What began before the last purge of everything is not.
-    pub generation: u64,
     /// The time, unix milliseconds.
     pub now_ms: u64,
     /// What began before that takes too long: another may fill, and only that one is stored.
@@ -63,7 +61,7 @@ pub(crate) struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Joins the fill of that key and kind, or begins one.
+    /// Joins the fill of that key and kind, or begins one. What a purge came upon is not joined.
     pub fn claim(
         &mut self,
         cache: &Arc<Cache>,
@@ -71,10 +69,11 @@ impl Place<'_> {
         class: Class,
         terms: Terms,
     ) -> Claim {
+        let generation = cache.purges.epoch();
         let fills = self.running.entry(self.hash).or_default();
         let same = |fill: &Arc<Shared>| fill.class == class && fill.key.as_ref() == key;
         match fills.iter().position(same) {
-            Some(at) if fills.get(at).is_some_and(|fill| fill.is_past(terms)) => {
+            Some(at) if fills.get(at).is_some_and(|fill| fill.is_past(cache, terms)) => {
                 drop(fills.swap_remove(at))
             }
             Some(at) => {
@@ -86,7 +85,7 @@ impl Place<'_> {
         }
         let reservation = Reservation::none(cache.clone());
         let key: Key = key.to_key();
-        let fill = Arc::new(Shared::new(key, class, terms, reservation));
+        let fill = Arc::new(Shared::new(key, class, generation, terms, reservation));
         fills.push(fill.clone());
         Claim::Leader(fill)
     }

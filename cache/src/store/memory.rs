@@ -136,6 +136,26 @@ impl Store for Memory {
         self.shrink()
     }
 
+    fn has_variant(&self, object: &Arc<Object>) -> bool {
+        self.shard(object.key.as_ref())
+            .is_some_and(|shard| shard.read().has_variant(object))
+    }
+
+    fn visit(&self, each: &mut dyn FnMut(&Arc<Object>) -> bool) {
+        for shard in &self.shards {
+            // Copied out, so that whoever looks holds up nobody.
+            let objects = shard.0.read().all();
+            if !objects.iter().all(&mut *each) {
+                return;
+            }
+        }
+    }
+
+    fn variants(&self, key: KeyRef<'_>) -> Vec<Arc<Object>> {
+        self.shard(key)
+            .map_or_else(Vec::new, |shard| shard.read().variants(key))
+    }
+
     fn discard(&self, object: &Arc<Object>) {
         if let Some(shard) = self.shard(object.key.as_ref()) {
             let gone = shard.write().discard(object);

@@ -3,6 +3,7 @@
 //! A store is asked in the middle of a request and never waits: what is slow (a disk) answers from what it has at hand and brings the
 //! rest up for the next time. The cache above it decides what may be used; the store knows keys, variants, bytes and which object goes first.
 
+pub(crate) mod disk;
 mod ghosts;
 mod list;
 mod memory;
@@ -11,6 +12,8 @@ mod slots;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use disk::{Disk, Reading, write_bytes};
+pub use disk::{DiskOptions, DiskStats, QUEUE_BYTES_MAX, READS_MAX};
 pub use memory::Memory;
 
 use crate::{key::KeyRef, object::Object};
@@ -39,6 +42,15 @@ pub trait Store: Send + Sync {
     /// Keeps an object in place of `replaces` and of its variant's predecessor. `reserved` bytes of it were reserved before and are
     /// taken over. False if it does not fit, or was the first to go.
     fn insert(&self, object: Arc<Object>, replaces: Option<&Arc<Object>>, reserved: u64) -> bool;
+
+    /// Whether it has the same variant of the same key.
+    fn has_variant(&self, object: &Arc<Object>) -> bool;
+
+    /// Hands over objects in no order, until `each` says no. Takes short locks on the way.
+    fn visit(&self, each: &mut dyn FnMut(&Arc<Object>) -> bool);
+
+    /// All variants of a key.
+    fn variants(&self, key: KeyRef<'_>) -> Vec<Arc<Object>>;
 
     /// Drops that very object, if it is still there.
     fn discard(&self, object: &Arc<Object>);

@@ -126,6 +126,23 @@ impl Shard {
         self.objects += 1;
     }
 
+    pub fn has_variant(&self, object: &Arc<Object>) -> bool {
+        self.displaced(object, None).is_some()
+    }
+
+    pub fn all(&self) -> Vec<Arc<Object>> {
+        let slots = self.slots.0.iter();
+        slots.filter_map(|slot| slot.object.clone()).collect()
+    }
+
+    pub fn variants(&self, key: KeyRef<'_>) -> Vec<Arc<Object>> {
+        let Some(first) = self.first(key) else {
+            return Vec::new();
+        };
+        let variants = self.slots.variants(first);
+        variants.map(|(_, _, object)| object.clone()).collect()
+    }
+
     /// The slot of an object that the new one stands in for.
     fn displaced(&self, object: &Arc<Object>, replaces: Option<&Arc<Object>>) -> Option<u32> {
         let first = self.first(object.key.as_ref())?;

@@ -22,7 +22,14 @@ fn object(path: u8, language: u8, length: usize, time_ms: u64) -> Arc<Object> {
     let request = testing::Head::new(&[("accept-language", language.as_str())]);
     let head = Head::of_response(200, &response.fields(), &[], Profile::Rfc9111, 0);
     let vary = Vary::of(&response.fields(), &request.fields(), false).unwrap();
-    let meta = Meta::new(head, Decision::pass("test"), vary, 0, time_ms);
+    let meta = Meta::new(
+        head,
+        Decision::pass("test"),
+        vary,
+        Default::default(),
+        0,
+        time_ms,
+    );
     let body = Bytes::from(vec![path; length]);
     Arc::new(Object::new(key.finish().to_key(), meta, Box::new([body])))
 }

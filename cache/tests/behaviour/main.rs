@@ -3,9 +3,11 @@
 mod budget;
 mod coalescing;
 mod credentials;
+mod disk;
 mod freshness;
 mod purging;
 mod rig;
+mod scopes;
 mod simulation;
 mod standing_in;
 #[path = "../../src/testing.rs"]

@@ -36,7 +36,7 @@ fn what_was_being_fetched_does_not_come_back() {
         rig.respond(&mut old, &[], 200, &FRESH);
         old.push(Bytes::from_static(b"old")).unwrap();
         if purge_all {
-            rig.cache.purge_all();
+            drop(rig.cache.purge_all());
         } else {
             assert!(rig.cache.purge(key("/a").as_ref()));
         }
@@ -88,7 +88,7 @@ fn a_purged_answer_does_not_stand_in_for_a_failure() {
 fn a_purge_of_everything_gives_the_memory_back() {
     let rig = Rig::new();
     (0..1000).for_each(|n| drop(rig.store(&format!("/{n}"), &FRESH, "x")));
-    rig.cache.purge_all();
+    drop(rig.cache.purge_all());
     let stats = rig.cache.stats();
     assert_eq!((stats.objects, stats.bytes), (0, 0));
     assert_eq!(kind(&rig.get("/1")), "miss");
@@ -140,7 +140,7 @@ fn after_a_purge_nobody_sees_what_was_before_however_many_threads_fill() {
         for round in 1..=ROUNDS {
             version.store(round, SeqCst);
             if round % 2 == 0 {
-                rig.cache.purge_all();
+                drop(rig.cache.purge_all());
             } else {
                 rig.cache.purge(key("/a").as_ref());
             }

@@ -37,6 +37,33 @@ impl Rig {
         }
     }
 
+    /// With a disk of 64 MiB.
+    pub fn on(directory: &std::path::Path) -> Rig {
+        let disk = DiskOptions {
+            path: directory.into(),
+            bytes: 64 << 20,
+        };
+        let options = Options::with_memory(64 << 20);
+        let cache = Cache::with_disk(options, &disk).unwrap();
+        cache.flush();
+        Rig {
+            cache,
+            rules: Rules::default(),
+            now_ms: START_MS,
+        }
+    }
+
+    /// Looks up, and waits for the disk where it has to.
+    pub fn get_loaded(&self, path: &str) -> Lookup {
+        for _ in 0..3 {
+            match self.get(path) {
+                Lookup::Load(load) => futures_block_on(load.ready()),
+                found => return found,
+            }
+        }
+        panic!("three times the disk")
+    }
+
     pub fn pass_s(&mut self, seconds: u64) {
         self.now_ms += seconds * 1000;
     }
@@ -118,6 +145,7 @@ pub fn kind(lookup: &Lookup) -> &'static str {
         Lookup::Revalidate(..) => "revalidate",
         Lookup::Join(_) => "join",
         Lookup::Miss(_) => "miss",
+        Lookup::Load(_) => "load",
         Lookup::Pass("miss") => "pass",
         Lookup::Pass(reason) => reason,
         Lookup::OnlyIfCached => "only-if-cached",
@@ -170,4 +198,10 @@ impl Seeded {
         self.0 ^= self.0 >> 27;
         (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % limit
     }
+}
+
+/// Runs a future that some other thread completes.
+fn futures_block_on(future: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.unwrap().block_on(future);
 }

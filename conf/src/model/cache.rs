@@ -1,6 +1,6 @@
 //! How a route uses a cache.
 
-use super::Template;
+use super::{AccessRule, Template};
 use std::time::Duration;
 
 /// How a route uses a cache.
@@ -42,6 +42,8 @@ pub struct CachePolicy {
     pub no_store: Vec<Template>,
     /// nginx's `proxy_cache_valid`: statuses (empty: `any`) and lifetime.
     pub valid: Vec<(Vec<u16>, Duration)>,
+    /// Who may use the method PURGE here: the first rule that takes the client decides. Empty: nobody, the method is the origin's.
+    pub purgers: Vec<AccessRule>,
     /// What only nginx.conf says.
     pub nginx: NginxCaching,
 }

@@ -56,6 +56,7 @@ fn cache(reader: &mut Reader<'_>, d: &Directive) -> Option<Cache> {
         at: d.at(),
         name: String::new(),
         memory: MEMORY,
+        disk: None,
     };
     for word in d.args.iter().skip(1) {
         let text = word.text.as_str();

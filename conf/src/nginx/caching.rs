@@ -125,6 +125,7 @@ impl CachingScope {
     /// The policy at this level.
     pub(crate) fn policy(&self) -> Option<CachePolicy> {
         Some(CachePolicy {
+            purgers: Vec::new(),
             cache: self.cache?,
             profile: CacheProfile::Nginx,
             key: self.key.clone(),

@@ -1,11 +1,12 @@
 //! `cache` of a level: how a route uses one.
 
+use super::document::networks;
 use super::read::{Reader, Shape};
 use super::rooms::Names;
 use super::tree::{Node, Value};
 use crate::model::{
-    CachePolicy, CacheProfile, CacheQuery, CacheVary, CachedSetCookie, IgnoredCookies,
-    KeptParameters, NginxCaching, Template,
+    AccessRule, CachePolicy, CacheProfile, CacheQuery, CacheVary, CachedSetCookie, IgnoredCookies,
+    KeptParameters, NginxCaching, Template, Who,
 };
 use seawall_diag::Span;
 use std::time::Duration;
@@ -29,8 +30,9 @@ const CACHE: Shape = Shape {
         "bypass",
         "no_store",
         "min_uses",
+        "purge",
     ],
-    not_yet: &["methods", "slice", "tags"],
+    not_yet: &["methods", "slice"],
 };
 const QUERY: Shape = Shape {
     what: "`query`",
@@ -78,6 +80,7 @@ pub(crate) struct CacheLayer {
     bypass: Option<Vec<Template>>,
     no_store: Option<Vec<Template>>,
     min_uses: Option<u32>,
+    purgers: Option<Vec<AccessRule>>,
 }
 
 impl CacheLayer {
@@ -104,6 +107,7 @@ impl CacheLayer {
             bypass: self.bypass.or_else(|| outer.bypass.clone()),
             no_store: self.no_store.or_else(|| outer.no_store.clone()),
             min_uses: self.min_uses.or(outer.min_uses),
+            purgers: self.purgers.or_else(|| outer.purgers.clone()),
         }
     }
 
@@ -145,6 +149,7 @@ impl CacheLayer {
             bypass: self.bypass.clone().unwrap_or_default(),
             no_store: self.no_store.clone().unwrap_or_default(),
             valid: Vec::new(),
+            purgers: self.purgers.clone().unwrap_or_default(),
             nginx: NginxCaching::default(),
         })
     }
@@ -191,6 +196,9 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node, names: &Names<'_>) -> O
         .get("min_uses")
         .and_then(|n| reader.integer(n, 1, u64::from(u16::MAX)))
         .map(|n| n as u32);
+    if let Some(node) = fields.get("purge") {
+        cache.purgers = Some(purgers(reader, node));
+    }
     let mut duration = |name: &str| {
         let node = fields.get(name)?;
         if node.is_off() {
@@ -205,6 +213,18 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node, names: &Names<'_>) -> O
     cache.stale_if_error = duration("stale_if_error");
     cache.stale_while_disconnected = duration("stale_while_disconnected");
     Some(cache)
+}
+
+/// `purge: [networks]`, or `off`.
+fn purgers(reader: &mut Reader<'_>, node: &Node) -> Vec<AccessRule> {
+    if node.is_off() {
+        return Vec::new();
+    }
+    let rule = |net| AccessRule {
+        who: Who::Net(net),
+        allow: true,
+    };
+    networks(reader, node).into_iter().map(rule).collect()
 }
 
 /// `sorted`, `none`, or a map.

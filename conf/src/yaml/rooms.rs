@@ -2,13 +2,19 @@
 
 use super::read::{Reader, Shape};
 use super::tree::{Node, Value};
-use crate::model::{Cache, OWASP_CRS, Waf, WafMode, WafRules};
+use crate::model::{Cache, CacheDisk, OWASP_CRS, Waf, WafMode, WafRules};
 use seawall_diag::Span;
 
 const CACHE: Shape = Shape {
     what: "a cache",
-    fields: &["memory"],
-    not_yet: &["disk", "inactive"],
+    fields: &["memory", "disk"],
+    not_yet: &["inactive"],
+};
+
+const DISK: Shape = Shape {
+    what: "a cache's `disk`",
+    fields: &["path", "size"],
+    not_yet: &[],
 };
 
 const WAF: Shape = Shape {
@@ -37,6 +43,12 @@ const OWASP_CRS_WORD: &str = "owasp-crs";
 /// Bytes of a cache's memory tier unless said otherwise.
 const CACHE_MEMORY: u64 = 256 << 20;
 
+/// Bytes of a cache's disk tier unless said otherwise.
+const CACHE_DISK: u64 = 10 << 30;
+
+/// The smallest disk tier: some segments must fit.
+const CACHE_DISK_MIN: u64 = 16 << 20;
+
 /// The names sites and routes may use.
 pub(crate) struct Names<'c> {
     pub(crate) caches: Vec<&'c str>,
@@ -51,6 +63,7 @@ pub(crate) fn caches(reader: &mut Reader<'_>, node: &Node) -> Vec<Cache> {
             at: key.at,
             name: key.name.clone(),
             memory: CACHE_MEMORY,
+            disk: None,
         };
         match &node.value {
             _ if node.is_null() => {}
@@ -63,11 +76,51 @@ pub(crate) fn caches(reader: &mut Reader<'_>, node: &Node) -> Vec<Cache> {
                     .get("memory")
                     .and_then(|n| reader.size(n))
                     .unwrap_or(CACHE_MEMORY);
+                cache.disk = fields.get("disk").and_then(|n| disk(reader, n, &all));
             }
         }
         all.push(cache);
     }
     all
+}
+
+/// `{ path: DIRECTORY, size: BYTES }`, or `off`.
+fn disk(reader: &mut Reader<'_>, node: &Node, others: &[Cache]) -> Option<CacheDisk> {
+    if node.is_off() {
+        return None;
+    }
+    let fields = reader.open(node, &DISK)?;
+    let Some(at) = fields.get("path") else {
+        reader.invalid(
+            node.at,
+            "a cache's `disk` needs a path",
+            "write disk: { path: /var/cache/seawall, size: 10GiB }",
+        );
+        return None;
+    };
+    let path = reader.path(at)?;
+    let taken = |other: &Cache| other.disk.as_ref().is_some_and(|disk| disk.path == path);
+    if others.iter().any(taken) {
+        reader.invalid(
+            at.at,
+            "another cache has this directory",
+            "give each cache a directory of its own",
+        );
+        return None;
+    }
+    let size = match fields.get("size") {
+        None => CACHE_DISK,
+        Some(node) => reader.size(node)?,
+    };
+    if size < CACHE_DISK_MIN {
+        reader.invalid(
+            node.at,
+            "a disk this small holds nothing",
+            "write 16MiB or more",
+        );
+        return None;
+    }
+    Some(CacheDisk { path, size })
 }
 
 /// Reads `wafs`.

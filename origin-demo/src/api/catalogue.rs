@@ -66,6 +66,10 @@ pub async fn change(
         .write(move |repository| repository.change_product(id, &change, now_ms()))
         .await?;
     api.products.forget(id);
+    // Only now: what is fetched after the purge is the new one.
+    if let (Some(edge), Some(_)) = (&api.edge, &product) {
+        edge.forget(&format!("p-{id}")).await;
+    }
     product.map(Json).ok_or_else(Refused::not_found)
 }
 

@@ -5,6 +5,7 @@
 
 mod carts;
 mod catalogue;
+mod edge;
 mod flight;
 mod jobs;
 mod refusal;
@@ -20,6 +21,7 @@ use axum::{
     Router,
     routing::{get, post},
 };
+use edge::Edge;
 use flight::Cached;
 use std::sync::Arc;
 
@@ -29,6 +31,7 @@ pub use refusal::Refused;
 pub struct Api {
     store: Pool,
     products: Cached,
+    edge: Option<Edge>,
 }
 
 /// Be the api.
@@ -47,6 +50,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     let api = Arc::new(Api {
         store,
         products: Cached::new(CACHED_PRODUCTS, CACHED_FOR),
+        edge: cli.edge.as_deref().map(Edge::new),
     });
     service.set_ready();
     service.run(cli.listen(), router(api)).await

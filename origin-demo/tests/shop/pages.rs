@@ -1,12 +1,12 @@
 //! The catalogue's pages, and HTTP as an edge cares about it.
 
 use crate::{
-    harness::{Shop, until},
+    harness::{Process, Shop, until},
     http::{Request, Response},
 };
 use std::{
     io::{BufReader, Read, Write},
-    net::{Shutdown, TcpStream},
+    net::{Shutdown, TcpListener, TcpStream},
 };
 
 #[test]
@@ -208,4 +208,35 @@ fn bytes_of_any_kind_do_not_stop_it() {
         shop.web.metric("origin_http_requests_total{class=\"5xx\"}"),
         0
     );
+}
+
+#[test]
+fn a_changed_product_is_forgotten_by_the_edge_before_the_change_is_answered() {
+    let edge = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", edge.local_addr().unwrap());
+    let told = std::thread::spawn(move || {
+        let (mut stream, _) = edge.accept().unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.push(byte[0]);
+        }
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        stream.write_all(answer).unwrap();
+        String::from_utf8(head).unwrap()
+    });
+    let state = tempfile::tempdir().unwrap();
+    let api = Process::start(
+        "api",
+        state.path(),
+        &["--products", "20", "--edge", &address],
+    );
+    let change = r#"{"price_cents": 100}"#;
+    assert_eq!(api.post_json("/products/1", change).status, 200);
+    let head = told.join().unwrap();
+    assert!(head.starts_with("PURGE / HTTP/1.1\r\n"), "{head}");
+    assert!(head.contains("surrogate-key: p-1\r\n"), "{head}");
+    // Nobody listens there any more: that is no reason to refuse a change.
+    assert_eq!(api.post_json("/products/2", change).status, 200);
 }

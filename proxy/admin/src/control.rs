@@ -34,11 +34,23 @@ pub trait Control: Send + Sync + 'static {
     /// `GET /metrics`: Prometheus's text format; quick.
     fn metrics(&self) -> Vec<u8>;
 
-    /// Removes one URL with all its variants from every cache.
+    /// Purges from the caches. May block until it is on a disk.
     ///
     /// # Errors
-    /// Why this is not a URL that could be in a cache; it becomes a 400.
-    fn purge(&self, url: &str) -> Result<PurgeOutcome, String>;
+    /// Why there is nothing that could be purged (a 400), or that it could not be done (a 500).
+    fn purge(&self, order: &PurgeOrder) -> Result<PurgeOutcome, PurgeRefusal>;
+
+    /// `GET /api/v1/cache/object`: a URL in the caches, as a request with these fields (`Name: value`) would find it. May block.
+    ///
+    /// # Errors
+    /// As [`Control::purge`].
+    fn cache_object(&self, url: &str, fields: &[String]) -> Result<Value, PurgeRefusal>;
+
+    /// `GET /api/v1/cache/objects`: what is in the caches' memory. May block.
+    ///
+    /// # Errors
+    /// As [`Control::purge`].
+    fn cache_objects(&self, wanted: &CacheQuery) -> Result<Value, PurgeRefusal>;
 
     /// Drains a server of a pool, takes it back, or sets its weight, until the daemon ends. False if there is no such
     /// server; quick.
@@ -60,11 +72,57 @@ pub enum ServerChange {
     Weight(u32),
 }
 
+/// Which objects are listed: all that are given must fit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CacheQuery {
+    /// `host/path` that their URL begins with.
+    pub prefix: Option<String>,
+    /// A tag of theirs.
+    pub tag: Option<String>,
+    /// The site that they were stored for.
+    pub site: Option<String>,
+    /// How many at most.
+    pub limit: usize,
+}
+
+/// What is to be purged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PurgeOrder {
+    /// What.
+    pub what: PurgeWhat,
+    /// Whether it becomes stale instead of going.
+    pub soft: bool,
+}
+
+/// What a purge names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PurgeWhat {
+    /// One URL.
+    Url(String),
+    /// All URLs that begin like this.
+    Prefix(String),
+    /// All that has this tag.
+    Tag(String),
+    /// All of a site.
+    Site(String),
+    /// Everything.
+    All,
+}
+
 /// What a purge did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PurgeOutcome {
-    /// Whether anything was stored under the URL.
-    pub removed: bool,
+    /// Whether anything was stored under a URL; other purges look nothing up.
+    pub removed: Option<bool>,
+}
+
+/// Why a purge was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PurgeRefusal {
+    /// There is no such thing in a cache.
+    Bad(String),
+    /// It could not be done.
+    Failed(String),
 }
 
 /// What a reload did.

@@ -23,7 +23,10 @@ mod problem;
 mod routes;
 mod serve;
 
-pub use control::{AdminState, Control, PurgeOutcome, ReloadError, ReloadOutcome, ServerChange};
+pub use control::{
+    AdminState, CacheQuery, Control, PurgeOrder, PurgeOutcome, PurgeRefusal, PurgeWhat,
+    ReloadError, ReloadOutcome, ServerChange,
+};
 pub use door::Door;
 pub use problem::Problem;
 pub use routes::{BODY_BYTES_MAX, BODY_TIME_MAX, router};

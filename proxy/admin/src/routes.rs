@@ -1,10 +1,13 @@
 //! The routes, behind their door.
 
-use crate::{AdminState, Door, Problem, ServerChange, certificates, page};
+use crate::{
+    AdminState, CacheQuery, Door, Problem, PurgeOrder, PurgeRefusal, PurgeWhat, ServerChange,
+    certificates, page,
+};
 use axum::{
     Json, Router,
     body::{Body, to_bytes},
-    extract::{Path, Request, State},
+    extract::{Path, Query, Request, State},
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
@@ -68,6 +71,8 @@ fn api(routes: Router<AdminState>) -> Router<AdminState> {
         )
         .merge(certificates::routes())
         .route("/api/v1/cache/purge", post(purge))
+        .route("/api/v1/cache/object", get(cache_object))
+        .route("/api/v1/cache/objects", get(cache_objects))
         .route("/api/v1/config/reload", post(reload))
         .route(
             "/",
@@ -148,10 +153,112 @@ pub(crate) fn not_found(detail: &str) -> Problem {
 
 async fn purge(State(state): State<AdminState>, body: Body) -> Result<Json<Value>, Problem> {
     let body = read_json(body).await?;
-    let url = body.get("url").and_then(Value::as_str);
-    let url = url.ok_or_else(|| bad("the body must be {\"url\": \"https://...\"}"))?;
-    let outcome = state.control.purge(url).map_err(bad)?;
-    Ok(Json(json!({ "url": url, "removed": outcome.removed })))
+    let order = purge_order(&body).ok_or_else(|| bad(PURGE_BODY))?;
+    let purged = tokio::task::spawn_blocking(move || state.control.purge(&order)).await;
+    let outcome = match purged {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(PurgeRefusal::Bad(why))) => return Err(bad(why)),
+        Ok(Err(PurgeRefusal::Failed(why))) => return Err(failed(&why)),
+        Err(_) => return Err(failed("the purge failed inside the daemon")),
+    };
+    let mut answer = body;
+    if let (Some(fields), Some(removed)) = (answer.as_object_mut(), outcome.removed) {
+        fields.insert("removed".into(), removed.into());
+    }
+    Ok(Json(answer))
+}
+
+const PURGE_BODY: &str = "the body must be one of {\"url\": \"https://...\"}, {\"prefix\": \"host/path\"}, {\"tag\": \"...\"}, \
+                          {\"site\": \"...\"} and {\"all\": true}, with \"soft\": true if it is to be stale instead of gone";
+
+/// Exactly one of the ways to name what is purged, and nothing that is not known.
+fn purge_order(body: &Value) -> Option<PurgeOrder> {
+    let fields = body.as_object()?;
+    let soft = match fields.get("soft") {
+        None => false,
+        Some(soft) => soft.as_bool()?,
+    };
+    let mut named = fields.iter().filter(|(name, _)| *name != "soft");
+    let (name, value) = named.next()?;
+    if named.next().is_some() {
+        return None;
+    }
+    let text = || value.as_str().map(str::to_owned);
+    let what = match name.as_str() {
+        "url" => PurgeWhat::Url(text()?),
+        "prefix" => PurgeWhat::Prefix(text()?),
+        "tag" => PurgeWhat::Tag(text()?),
+        "site" => PurgeWhat::Site(text()?),
+        "all" if *value == Value::Bool(true) => PurgeWhat::All,
+        _ => return None,
+    };
+    Some(PurgeOrder { what, soft })
+}
+
+/// Objects that are listed where the query does not say how many.
+const LISTED: usize = 100;
+
+type Pairs = Query<Vec<(String, String)>>;
+
+/// `?url=...`, and `field=Name: value` as often as wanted.
+async fn cache_object(
+    State(state): State<AdminState>,
+    Query(pairs): Pairs,
+) -> Result<Json<Value>, Problem> {
+    let mut url = None;
+    let mut fields = Vec::new();
+    for (name, value) in pairs {
+        match name.as_str() {
+            "url" => url = Some(value),
+            "field" => fields.push(value),
+            _ => return Err(bad("the query takes `url` and `field`")),
+        }
+    }
+    let url = url.ok_or_else(|| bad("the query must have a `url`"))?;
+    looked(move || state.control.cache_object(&url, &fields)).await
+}
+
+/// `?prefix=...&tag=...&site=...&limit=...`
+async fn cache_objects(
+    State(state): State<AdminState>,
+    Query(pairs): Pairs,
+) -> Result<Json<Value>, Problem> {
+    let mut wanted = CacheQuery {
+        limit: LISTED,
+        ..CacheQuery::default()
+    };
+    for (name, value) in pairs {
+        match name.as_str() {
+            "prefix" => wanted.prefix = Some(value),
+            "tag" => wanted.tag = Some(value),
+            "site" => wanted.site = Some(value),
+            "limit" => {
+                let limit = value.parse();
+                wanted.limit = limit.map_err(|_| bad("`limit` is a number"))?;
+            }
+            _ => return Err(bad("the query takes `prefix`, `tag`, `site` and `limit`")),
+        }
+    }
+    looked(move || state.control.cache_objects(&wanted)).await
+}
+
+async fn looked(
+    look: impl FnOnce() -> Result<Value, PurgeRefusal> + Send + 'static,
+) -> Result<Json<Value>, Problem> {
+    match tokio::task::spawn_blocking(look).await {
+        Ok(Ok(value)) => Ok(Json(value)),
+        Ok(Err(PurgeRefusal::Bad(why))) => Err(bad(why)),
+        Ok(Err(PurgeRefusal::Failed(why))) => Err(failed(&why)),
+        Err(_) => Err(failed("looking failed inside the daemon")),
+    }
+}
+
+fn failed(detail: &str) -> Problem {
+    Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "Internal Server Error",
+        detail,
+    )
 }
 
 async fn reload(State(state): State<AdminState>) -> Result<Json<Value>, Problem> {

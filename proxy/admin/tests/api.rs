@@ -1,8 +1,8 @@
 //! The API over real sockets, as curl, Prometheus and a hostile page would use it.
 
 use seawall_admin::{
-    AdminState, BODY_BYTES_MAX, CONNECTIONS_MAX, Control, HEAD_BYTES_MAX, PurgeOutcome,
-    ReloadError, ReloadOutcome, serve_metrics, serve_tcp, serve_unix,
+    AdminState, BODY_BYTES_MAX, CONNECTIONS_MAX, Control, HEAD_BYTES_MAX, PurgeOrder, PurgeOutcome,
+    PurgeRefusal, PurgeWhat, ReloadError, ReloadOutcome, serve_metrics, serve_tcp, serve_unix,
 };
 use serde_json::{Value, json};
 use std::{future::pending, net::SocketAddr, sync::Arc};
@@ -44,12 +44,27 @@ impl Control for Daemon {
     fn metrics(&self) -> Vec<u8> {
         b"seawall_requests_total 1\n".to_vec()
     }
-    fn purge(&self, url: &str) -> Result<PurgeOutcome, String> {
-        match url.strip_prefix("https://") {
-            Some(rest) => Ok(PurgeOutcome {
-                removed: rest == "shop.test/a",
-            }),
-            None => Err("not an absolute URL".into()),
+    fn purge(&self, order: &PurgeOrder) -> Result<PurgeOutcome, PurgeRefusal> {
+        match &order.what {
+            PurgeWhat::Url(url) => match url.strip_prefix("https://") {
+                Some(rest) => Ok(PurgeOutcome {
+                    removed: Some(rest == "shop.test/a"),
+                }),
+                None => Err(PurgeRefusal::Bad("not an absolute URL".into())),
+            },
+            PurgeWhat::Tag(tag) if tag == "full" => {
+                Err(PurgeRefusal::Failed("the disk is full".into()))
+            }
+            _ => Ok(PurgeOutcome { removed: None }),
+        }
+    }
+    fn cache_object(&self, url: &str, fields: &[String]) -> Result<Value, PurgeRefusal> {
+        Ok(json!({ "url": url, "fields": fields }))
+    }
+    fn cache_objects(&self, wanted: &seawall_admin::CacheQuery) -> Result<Value, PurgeRefusal> {
+        match wanted.limit {
+            0 => Err(PurgeRefusal::Bad("nothing".into())),
+            limit => Ok(json!({ "limit": limit, "tag": wanted.tag })),
         }
     }
     fn reload(&self) -> Result<ReloadOutcome, ReloadError> {
@@ -216,7 +231,30 @@ async fn a_purge_says_whether_anything_was_there() {
         .post("/api/v1/cache/purge", r#"{"url":"https://shop.test/b"}"#)
         .await;
     assert_eq!(answer["removed"], false);
-    for wrong in ["", "{", "{}", r#"{"url":1}"#, r#"{"url":"/a"}"#] {
+    for whole in [
+        r#"{"tag":"red"}"#,
+        r#"{"prefix":"shop.test/a","soft":true}"#,
+        r#"{"site":"shop.test"}"#,
+        r#"{"all":true,"soft":false}"#,
+    ] {
+        let (status, answer) = api.post("/api/v1/cache/purge", whole).await;
+        assert_eq!(status, 200, "{whole}");
+        assert_eq!(answer, serde_json::from_str::<Value>(whole).unwrap());
+    }
+    let (status, _) = api.post("/api/v1/cache/purge", r#"{"tag":"full"}"#).await;
+    assert_eq!(status, 500);
+    for wrong in [
+        "",
+        "{",
+        "{}",
+        r#"{"url":1}"#,
+        r#"{"url":"/a"}"#,
+        r#"{"all":false}"#,
+        r#"{"soft":true}"#,
+        r#"{"tag":"a","site":"b"}"#,
+        r#"{"tag":"a","soft":1}"#,
+        r#"{"tags":["a"]}"#,
+    ] {
         let (status, answer) = api.post("/api/v1/cache/purge", wrong).await;
         assert_eq!(
             (status, answer["title"].clone()),
@@ -256,6 +294,32 @@ async fn certificates_are_shown_renewed_and_explained() {
         (409, Some("Not Renewed"))
     );
     assert_eq!(get("/shop.test/renew").await.0, 405);
+}
+
+#[tokio::test]
+async fn what_is_in_a_cache_is_looked_at_by_url_and_listed_by_query() {
+    let api = Unix::start(false);
+    let ask = async |path: &str| {
+        let asked = format!("GET /api/v1/cache/{path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let (status, answer) = api.ask(&asked).await;
+        (status, json_of(&answer))
+    };
+    let (status, answer) =
+        ask("object?url=https%3A%2F%2Fa%2F%3Fb&field=Accept%3A%20x&field=B:c").await;
+    let expected = json!({ "url": "https://a/?b", "fields": ["Accept: x", "B:c"] });
+    assert_eq!((status, answer), (200, expected));
+    let (status, answer) = ask("objects?tag=red").await;
+    let expected = json!({ "limit": 100, "tag": "red" });
+    assert_eq!((status, answer), (200, expected));
+    for wrong in [
+        "object",
+        "object?uri=a",
+        "objects?limit=x",
+        "objects?limit=0",
+        "objects?all=1",
+    ] {
+        assert_eq!(ask(wrong).await.0, 400, "{wrong}");
+    }
 }
 
 #[tokio::test]

@@ -43,7 +43,7 @@ pub fn run(state: &Path) -> anyhow::Result<ExitCode> {
     children.start(
         "origin-demo",
         Command::new(beside("origin-demo")?)
-            .args(["all", "--state"])
+            .args(["all", "--edge", "http://127.0.0.1:8080", "--state"])
             .arg(state.join("shop")),
     )?;
     say(format_args!(
@@ -136,6 +136,8 @@ ready after {:.1} s
   the cache, twice         curl -sI http://shop.localhost:8080/ | grep -i cache-status
   the WAF                  curl -i \"http://shop.localhost:8080/search?q=%27%20or%201%3D1--\"
   metrics, status          http://127.0.0.1:9180/metrics   http://127.0.0.1:9180/
+  a new price, at once     curl -H 'content-type: application/json' -d '{{\"price_cents\": 100}}' http://127.0.0.1:7010/products/1
+  what is in the cache     seawall cache show http://shop.localhost:8080/products/1 --admin unix:{state}/admin.sock
   purge                    seawall purge http://shop.localhost:8080/ --admin unix:{state}/admin.sock
   mail of an order         ls {state}/shop/maildir/new
   break it and mend it     edit {state}/seawall.yaml; watch {state}/error.log

@@ -2,7 +2,7 @@
 
 use crate::{
     access::Passwords,
-    caching::PurgeError,
+    caching::{self, CachedQuery, Inspected, PurgeError, PurgeTarget, purge_everywhere},
     filter::Encoders,
     health,
     log::{AccessLogs, ErrorLog},
@@ -14,6 +14,7 @@ use crate::{
 };
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use seawall_cache::{Durable, Manner};
 use seawall_conf::model::{Address, Config};
 use seawall_diag::{Diagnostics, SourceMap};
 use seawall_tls::{CertMap, Resolver, acme::Acme};
@@ -317,20 +318,61 @@ impl Edge {
         self.host.retain(&addresses, &datagrams);
     }
 
-    /// Purges a URL from the cache of its route. True if something was dropped. Waits for a worker thread to route it:
-    /// as long as that thread computes, a millisecond at most.
-    pub fn purge(&self, url: &str) -> Result<bool, PurgeError> {
+    /// Purges, softly if it says so: what is purged is stale then instead of gone. `Some(true)` if something was dropped, `None` where
+    /// that is not known: only a URL is looked up. Waits for a worker thread to route a URL, and for the disk.
+    pub fn purge(&self, target: &PurgeTarget, soft: bool) -> Result<Option<bool>, PurgeError> {
+        let manner = match soft {
+            true => Manner::Soft,
+            false => Manner::Hard,
+        };
+        let PurgeTarget::Url(url) = target else {
+            return purge_everywhere(&self.plan(), target, manner).map(|()| None);
+        };
         let (reply, answer) = std::sync::mpsc::channel();
         let sent = self
             .threads
             .first()
-            .is_some_and(|t| t.send(Command::Purge(url.to_owned(), reply)).is_ok());
+            .is_some_and(|t| t.send(Command::Purge(url.clone(), manner, reply)).is_ok());
+        if !sent {
+            return Err(PurgeError::Stopping);
+        }
+        let purged = answer
+            .recv_timeout(PURGE_WAIT)
+            .unwrap_or(Err(PurgeError::Stopping))?;
+        let written = purged
+            .durable
+            .into_iter()
+            .map(Durable::wait_blocking)
+            .filter(|written| !written)
+            .count()
+            == 0;
+        written
+            .then_some(Some(purged.removed))
+            .ok_or(PurgeError::NotDurable)
+    }
+
+    /// Looks at a URL in the caches as a request with these fields (`Name: value`) would, at every listener of its scheme.
+    pub fn inspect(&self, url: &str, fields: &[String]) -> Result<Vec<Inspected>, PurgeError> {
+        let (reply, answer) = std::sync::mpsc::channel();
+        let command = Command::Inspect(url.to_owned(), fields.to_vec(), reply);
+        let sent = self
+            .threads
+            .first()
+            .is_some_and(|t| t.send(command).is_ok());
         if !sent {
             return Err(PurgeError::Stopping);
         }
         answer
             .recv_timeout(PURGE_WAIT)
             .unwrap_or(Err(PurgeError::Stopping))
+    }
+
+    /// Objects in the memory of the caches, each with the name of its cache.
+    pub fn cached(
+        &self,
+        wanted: &CachedQuery,
+    ) -> Result<Vec<(String, Arc<seawall_cache::Object>)>, PurgeError> {
+        caching::list(&self.plan(), wanted)
     }
 
     /// Finishes what runs and ends the worker threads, at the deadline in any case. Blocks until they have ended.

@@ -45,7 +45,7 @@ mod waf_response;
 mod waf_step;
 mod whereabouts;
 
-pub use caching::PurgeError;
+pub use caching::{CachedQuery, Inspected, LIST_MAX, PurgeError, PurgeTarget};
 pub use edge::{Edge, Host, LoadError};
 pub use metrics::Metrics;
 pub use shared::Shared;

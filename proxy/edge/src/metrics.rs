@@ -59,6 +59,7 @@ pub struct Metrics {
     requests: IntCounterVec,
     durations: HistogramVec,
     cache: IntCounterVec,
+    cache_decisions: IntCounterVec,
     waf: IntCounterVec,
     access: IntCounterVec,
     /// Key sets that could not be fetched.
@@ -292,6 +293,11 @@ impl Metrics {
                 &["site", "class"],
             )?,
             durations,
+            cache_decisions: family(
+                "seawall_cache_decisions_total",
+                "Answers of origins at the cache, by whether they are stored and why",
+                &["site", "stored", "reason"],
+            )?,
             cache: family(
                 "seawall_cache_requests_total",
                 "Requests at the cache, by result",
@@ -349,6 +355,14 @@ impl Metrics {
             access: ACCESS_RESULTS.map(|r| self.access.with_label_values(&[name, r])),
             cache: CACHE_RESULTS.map(|r| self.cache.with_label_values(&[name, r])),
         }
+    }
+
+    /// An answer of an origin was judged. Not for a hit: the handle is looked up, and a reason is one of the policy's few.
+    pub fn cache_decision(&self, site: &str, stored: bool, reason: &str) {
+        let stored = if stored { "yes" } else { "no" };
+        self.cache_decisions
+            .with_label_values(&[site, stored, reason])
+            .inc();
     }
 
     /// The handles of a pool.

@@ -626,6 +626,12 @@ async fn answer(cx: &mut Cx<'_>, route: &Arc<RoutePlan>) -> Result<Outcome, Clie
             return Ok(outcome);
         }
     }
+    if cx.tx.head.method == Method::Purge
+        && let (ContentPlan::Proxy(proxy), Some(cache)) = (&route.content, &route.cache)
+        && let Some(outcome) = Box::pin(caching::by_method(cx, route, proxy, cache)).await?
+    {
+        return Ok(outcome);
+    }
     if let ContentPlan::Proxy(proxy) = &route.content
         && origin::is_loop(cx.tx, &proxy.forwarding)
     {

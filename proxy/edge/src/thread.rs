@@ -2,7 +2,7 @@
 
 use crate::{
     accept::{self, Wire},
-    caching::{PurgeError, purge},
+    caching::{Inspected, PurgeError, UrlPurged, inspect, purge},
     client,
     io::{Io, ReadBuffer},
     local::Local,
@@ -53,7 +53,17 @@ pub enum Command {
     /// Take no more connections from a listener.
     Unlisten(u32),
     /// Purge a URL.
-    Purge(String, std::sync::mpsc::Sender<Result<bool, PurgeError>>),
+    Purge(
+        String,
+        seawall_cache::Manner,
+        std::sync::mpsc::Sender<Result<UrlPurged, PurgeError>>,
+    ),
+    /// Look at a URL in the caches, as a request with these fields.
+    Inspect(
+        String,
+        Vec<String>,
+        std::sync::mpsc::Sender<Result<Vec<Inspected>, PurgeError>>,
+    ),
     /// Finish what runs, then end; at the deadline end anyway.
     Drain(Instant),
 }
@@ -109,7 +119,10 @@ pub fn run(shared: Arc<Shared>, mut commands: mpsc::UnboundedReceiver<Command>) 
                         task.abort();
                     }
                 }
-                Command::Purge(url, reply) => drop(reply.send(purge(&local, &url))),
+                Command::Purge(url, manner, reply) => drop(reply.send(purge(&local, &url, manner))),
+                Command::Inspect(url, fields, reply) => {
+                    drop(reply.send(inspect(&local, &url, &fields)))
+                }
                 Command::Drain(deadline) => {
                     accepting.drain().for_each(|(_, task)| task.abort());
                     drain(&local, deadline).await;
@@ -129,6 +142,11 @@ async fn tick(local: Rc<Local>) {
         interval.tick().await;
         local.timers.sweep();
         local.logs.flush(false);
+        for cache in &local.plan().caches {
+            for alert in cache.take_alerts() {
+                log_error!(local.shared, Alert, 0, "{alert}");
+            }
+        }
         if local.origins.sweep(Instant::now()) {
             local.http2.sweep(Instant::now());
         }

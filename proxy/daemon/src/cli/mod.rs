@@ -7,12 +7,14 @@
 //! | 2 | the command line itself was wrong |
 
 mod admin_client;
+mod cache;
 mod cert;
 mod check;
 mod dns;
 mod nginx;
 mod operate;
 mod signal;
+mod warm;
 
 use crate::{
     configuration::{self, Source},
@@ -70,10 +72,13 @@ enum Command {
     },
     /// Show what the running daemon is doing, as JSON
     Status(operate::Connection),
-    /// Remove one URL, with all its variants, from the running daemon's caches
+    /// Purge the running daemon's caches: one URL with all its variants, or all by tag, prefix or site
     Purge {
-        /// The URL as a client would ask for it: https://shop.test/assets/app.css
-        url: String,
+        #[command(flatten)]
+        what: operate::What,
+        /// Make it stale instead of removing it: it may serve while it is renewed, and where the origin fails
+        #[arg(long)]
+        soft: bool,
         #[command(flatten)]
         connection: operate::Connection,
     },
@@ -83,6 +88,11 @@ enum Command {
     /// Certificates: list, show, renew, explain
     #[command(subcommand)]
     Cert(cert::Cert),
+    /// Look into the running daemon's caches, or fill them
+    Cache {
+        #[command(subcommand)]
+        command: cache::CacheCommand,
+    },
     /// Run the demo: the bundled shop behind the edge, on 127.0.0.1 ports 8080, 8443, 5353 and 9180
     Demo {
         /// Directory for its files
@@ -125,9 +135,14 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Reload(connection) => operate::reload(&connection),
         Command::Stop { config, fast } => signal::stop(&Source::file(config.config), fast),
         Command::Status(connection) => operate::status(&connection),
-        Command::Purge { url, connection } => operate::purge(&connection, &url),
+        Command::Purge {
+            what,
+            soft,
+            connection,
+        } => operate::purge(&connection, &what, soft),
         Command::Dns(command) => dns::run(command),
         Command::Cert(command) => cert::run(command),
+        Command::Cache { command } => cache::run(&command),
         Command::Demo { state } => demo::run(&state),
         Command::Version => {
             terminal::out(format_args!("seawall {}\n", version::VERSION))?;
@@ -173,7 +188,7 @@ mod tests {
     fn the_help_lists_every_command_and_hides_the_worker() {
         let help = Arguments::command().render_long_help().to_string();
         for command in [
-            "run", "check", "reload", "stop", "status", "purge", "cert", "demo", "version",
+            "run", "check", "reload", "stop", "status", "purge", "cert", "cache", "demo", "version",
         ] {
             assert!(
                 help.contains(&format!("\n  {command} ")),

@@ -65,19 +65,59 @@ pub fn status(connection: &Connection) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What is purged: one of these.
+#[derive(clap::Args, Clone)]
+#[group(required = true, multiple = false)]
+pub struct What {
+    /// The URL as a client would ask for it: https://shop.test/assets/app.css
+    url: Option<String>,
+    /// All that its origin labelled so (Surrogate-Key, Cache-Tag or CDN-Tag)
+    #[arg(long)]
+    tag: Option<String>,
+    /// All URLs that begin like this: shop.test/assets/
+    #[arg(long, value_name = "HOST/PATH")]
+    prefix: Option<String>,
+    /// All of a site, by the first of its hosts
+    #[arg(long, value_name = "HOST")]
+    site: Option<String>,
+    /// Everything
+    #[arg(long)]
+    all: bool,
+}
+
+impl What {
+    /// As the API wants it, and as a person reads it.
+    fn order(&self) -> (Value, String) {
+        let named = [
+            ("url", &self.url, ""),
+            ("tag", &self.tag, "tag "),
+            ("prefix", &self.prefix, "prefix "),
+            ("site", &self.site, "site "),
+        ];
+        for (field, value, word) in named {
+            if let Some(value) = value {
+                return (json!({ field: value }), format!("{word}{value}"));
+            }
+        }
+        (json!({ "all": true }), "everything".to_owned())
+    }
+}
+
 /// `seawall purge`
-pub fn purge(connection: &Connection, url: &str) -> anyhow::Result<ExitCode> {
-    let answer = connection.ask("POST", "/api/v1/cache/purge", Some(&json!({ "url": url })))?;
-    let removed = accepted(answer)?
-        .get("removed")
-        .and_then(Value::as_bool)
-        .unwrap_or(false);
-    let outcome = if removed {
-        "removed"
-    } else {
-        "was not in a cache"
+pub fn purge(connection: &Connection, what: &What, soft: bool) -> anyhow::Result<ExitCode> {
+    let (mut order, named) = what.order();
+    if let Some(fields) = order.as_object_mut().filter(|_| soft) {
+        fields.insert("soft".into(), true.into());
+    }
+    let answer = connection.ask("POST", "/api/v1/cache/purge", Some(&order))?;
+    let outcome = match accepted(answer)?.get("removed").and_then(Value::as_bool) {
+        Some(true) if soft => "stale from now on",
+        Some(true) => "removed",
+        Some(false) => "was not in a cache",
+        None if soft => "stale from now on",
+        None => "purged",
     };
-    terminal::out(format_args!("{url}: {outcome}\n"))?;
+    terminal::out(format_args!("{named}: {outcome}\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 

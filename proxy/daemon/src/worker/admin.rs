@@ -1,7 +1,7 @@
 //! The admin API's listeners, and the daemon as the API sees it.
 
 use super::{
-    certificates,
+    cached, certificates,
     host::{KeeperHost, endpoint},
     life::Worker,
     status,
@@ -9,11 +9,11 @@ use super::{
 use crate::log::ErrorLog;
 use anyhow::anyhow;
 use seawall_admin::{
-    AdminState, Control, PurgeOutcome, ReloadError, ReloadOutcome, ServerChange, serve_metrics,
-    serve_tcp, serve_unix,
+    AdminState, CacheQuery, Control, PurgeOrder, PurgeOutcome, PurgeRefusal, PurgeWhat,
+    ReloadError, ReloadOutcome, ServerChange, serve_metrics, serve_tcp, serve_unix,
 };
 use seawall_conf::model::LogLevel;
-use seawall_edge::plan::Plan;
+use seawall_edge::{CachedQuery, PurgeError, PurgeTarget, plan::Plan};
 use seawall_sys::listen::Endpoint;
 use serde_json::{Value, json};
 use std::{
@@ -21,6 +21,7 @@ use std::{
     future::Future,
     os::{fd::OwnedFd, unix::net::UnixListener as StdUnix},
     sync::Arc,
+    time::UNIX_EPOCH,
 };
 use tokio::{runtime::Handle, sync::watch};
 
@@ -134,6 +135,13 @@ async fn watched(
 
 struct Daemon(Arc<Worker>);
 
+fn refusal(e: PurgeError) -> PurgeRefusal {
+    match e.is_failure() {
+        true => PurgeRefusal::Failed(e.to_string()),
+        false => PurgeRefusal::Bad(e.to_string()),
+    }
+}
+
 impl Control for Daemon {
     fn status(&self) -> Value {
         status::status(&self.0)
@@ -202,17 +210,51 @@ impl Control for Daemon {
         found
     }
 
-    fn purge(&self, url: &str) -> Result<PurgeOutcome, String> {
-        let removed = self.0.edge.purge(url).map_err(|e| e.to_string())?;
-        self.0.log.line(
-            LogLevel::Notice,
-            0,
-            format_args!(
-                "purge {url}: {}",
-                if removed { "removed" } else { "nothing stored" }
-            ),
-        );
+    fn purge(&self, order: &PurgeOrder) -> Result<PurgeOutcome, PurgeRefusal> {
+        let target = match &order.what {
+            PurgeWhat::Url(url) => PurgeTarget::Url(url.clone()),
+            PurgeWhat::Prefix(prefix) => PurgeTarget::Prefix(prefix.clone()),
+            PurgeWhat::Tag(tag) => PurgeTarget::Tag(tag.clone()),
+            PurgeWhat::Site(site) => PurgeTarget::Site(site.clone()),
+            PurgeWhat::All => PurgeTarget::All,
+        };
+        let purged = self.0.edge.purge(&target, order.soft);
+        let softly = if order.soft { "softly, " } else { "" };
+        let removed = match purged {
+            Ok(removed) => removed,
+            Err(e) => {
+                if e.is_failure() {
+                    let line = format_args!("purge {target:?}: {e}");
+                    self.0.log.line(LogLevel::Alert, 0, line);
+                }
+                return Err(refusal(e));
+            }
+        };
+        let outcome = match removed {
+            Some(false) => "nothing stored",
+            Some(true) => "removed",
+            None => "done",
+        };
+        let line = format_args!("purge {target:?}: {softly}{outcome}");
+        self.0.log.line(LogLevel::Notice, 0, line);
         Ok(PurgeOutcome { removed })
+    }
+
+    fn cache_object(&self, url: &str, fields: &[String]) -> Result<Value, PurgeRefusal> {
+        let found = self.0.edge.inspect(url, fields).map_err(refusal)?;
+        Ok(cached::inspected(url, &found))
+    }
+
+    fn cache_objects(&self, wanted: &CacheQuery) -> Result<Value, PurgeRefusal> {
+        let wanted = CachedQuery {
+            prefix: wanted.prefix.clone(),
+            tag: wanted.tag.clone(),
+            site: wanted.site.clone(),
+            limit: wanted.limit,
+        };
+        let found = self.0.edge.cached(&wanted).map_err(refusal)?;
+        let now_ms = UNIX_EPOCH.elapsed().map_or(0, |d| d.as_millis() as u64);
+        Ok(cached::listed(&found, now_ms))
     }
 
     fn reload(&self) -> Result<ReloadOutcome, ReloadError> {

@@ -4,6 +4,7 @@
 //! here on there are the edge's worker threads, the DNS server's, and a control runtime for checks, the API, watching.
 
 mod admin;
+mod cached;
 mod certificates;
 mod check;
 mod dns;

@@ -2,8 +2,9 @@
 
 use super::{certificates, life::Worker};
 use crate::version;
+use seawall_cache::DiskStats;
 use seawall_dns::{DropReason, QTYPE_CLASSES, RCODES};
-use seawall_edge::plan::{PeerSlot, Plan, PoolPlan};
+use seawall_edge::plan::{CachePlan, PeerSlot, Plan, PoolPlan};
 use serde_json::{Value, json};
 use std::{
     fmt::Write,
@@ -23,7 +24,7 @@ pub fn status(worker: &Worker) -> Value {
             json!({ "name": c.name, "memory_bytes": c.memory, "objects": stats.objects, "bytes": stats.bytes,
                     "fill_bytes": stats.fill_bytes, "hits": stats.hits, "stale": stats.stale, "misses": stats.misses,
                     "revalidations": stats.revalidations, "joins": stats.joins, "passes": stats.passes,
-                    "evictions": stats.evictions })
+                    "evictions": stats.evictions, "loads": stats.loads, "disk": disk(c) })
         })
         .collect();
     json!({
@@ -48,6 +49,17 @@ pub fn status(worker: &Worker) -> Value {
         "dns": dns(worker),
         "pools": pools(&plan),
     })
+}
+
+/// The disk tier of a cache; null where there is none.
+fn disk(cache: &CachePlan) -> Value {
+    let Some(stats) = cache.cache.disk_stats() else {
+        return Value::Null;
+    };
+    let disk = cache.disk.as_ref();
+    json!({ "path": disk.map(|d| &d.path), "size": disk.map(|d| d.bytes), "objects": stats.objects, "bytes": stats.bytes,
+            "writes": stats.writes, "reads": stats.reads, "torn": stats.torn, "errors": stats.errors,
+            "scanned": stats.scanned, "abandoned": stats.abandoned })
 }
 
 fn dns(worker: &Worker) -> Value {
@@ -137,6 +149,52 @@ fn dns_metrics(worker: &Worker, out: &mut String) -> std::fmt::Result {
     Ok(())
 }
 
+/// Name, help, whether it only grows, and the number.
+type DiskMetric = (&'static str, &'static str, bool, fn(&DiskStats) -> u64);
+
+const DISK_METRICS: [DiskMetric; 6] = [
+    ("objects", "Objects on the disk", false, |s| s.objects),
+    ("bytes", "Bytes of the disk tier's segments", false, |s| {
+        s.bytes
+    }),
+    ("writes_total", "Objects written to the disk", true, |s| {
+        s.writes
+    }),
+    ("reads_total", "Objects read from the disk", true, |s| {
+        s.reads
+    }),
+    ("torn_total", "Records that were not whole", true, |s| {
+        s.torn
+    }),
+    ("errors_total", "Errors of the disk", true, |s| s.errors),
+];
+
+fn disk_metrics(plan: &Plan, out: &mut String) -> std::fmt::Result {
+    let disks: Vec<(&str, DiskStats)> = plan
+        .caches
+        .iter()
+        .filter_map(|c| Some((c.name.as_str(), c.cache.disk_stats()?)))
+        .collect();
+    if disks.is_empty() {
+        return Ok(());
+    }
+    for (name, help, grows, number) in DISK_METRICS {
+        let kind = if grows { "counter" } else { "gauge" };
+        writeln!(
+            out,
+            "# HELP seawall_cache_disk_{name} {help}\n# TYPE seawall_cache_disk_{name} {kind}"
+        )?;
+        for (cache, stats) in &disks {
+            let number = number(stats);
+            writeln!(
+                out,
+                "seawall_cache_disk_{name}{{cache=\"{cache}\"}} {number}"
+            )?;
+        }
+    }
+    Ok(())
+}
+
 fn cache_metrics(worker: &Worker, out: &mut String) -> std::fmt::Result {
     let plan = worker.edge.plan();
     writeln!(
@@ -151,6 +209,7 @@ fn cache_metrics(worker: &Worker, out: &mut String) -> std::fmt::Result {
             c.cache.stats().bytes
         )?;
     }
+    disk_metrics(&plan, out)?;
     writeln!(
         out,
         "# HELP seawall_server_up Whether a server is up (1) or not (0)\n# TYPE seawall_server_up gauge"

@@ -131,6 +131,10 @@ pub async fn lead(
         .as_ref()
         .and_then(|head| NoVarySearch::of(&head.fields(scratch.rb.bytes())));
     let responded = respond(&mut fill, cx.tx, route, cache, &scratch, asked_ms, refused);
+    if let Responded::Store(decision) | Responded::Pass(decision) = &responded {
+        let metrics = &cx.local.shared.metrics;
+        metrics.cache_decision(&cx.site.name, decision.store, decision.reason);
+    }
     if let Responded::Store(_) = responded {
         key::learn_search(cx, proxy, cache, said);
     }

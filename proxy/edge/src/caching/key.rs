@@ -2,16 +2,13 @@
 
 use super::counted;
 use crate::{
-    client::Client,
-    local::Local,
     origin,
     pipeline::Cx,
-    plan::{CacheUse, ContentPlan, KeyPlan, ProxyPlan},
+    plan::{CacheUse, KeyPlan, ProxyPlan},
     tx::Tx,
 };
 use seawall_cache::{KeyBuf, NoVarySearch};
-use seawall_http::{Method, parse_request};
-use std::rc::Rc;
+use seawall_http::{Method, uri};
 
 /// Builds the key of the request into `key`. Where only some of the query counts, GET and HEAD go on with that alone.
 pub fn cache_key(cx: &mut Cx<'_>, proxy: &ProxyPlan, cache: &CacheUse, key: &mut KeyBuf) {
@@ -129,85 +126,19 @@ fn besides(cx: &Cx<'_>, cache: &CacheUse, key: &mut KeyBuf, part: &mut Vec<u8>) 
     }
 }
 
-/// Why a URL could not be purged.
-#[derive(Debug, thiserror::Error)]
-pub enum PurgeError {
-    /// It is not an absolute http or https URL.
-    #[error("not an absolute URL: give http://host/path or https://host/path")]
-    NotAUrl,
-    /// No site serves its host.
-    #[error("no site serves this host")]
-    NoSite,
-    /// The worker threads are ending.
-    #[error("the daemon is stopping")]
-    Stopping,
-    /// Its route has no cache.
-    #[error("the route of this URL has no cache")]
-    NoCache,
-}
-
-/// Purges a URL: routed as a request for it would be, so that the key is the very one. True if something was dropped.
-///
-/// Host names of the URL are looked for at every listener of its scheme, whatever port they have.
-pub fn purge(local: &Rc<Local>, url: &str) -> Result<bool, PurgeError> {
-    let (tls, rest) = match url.split_once("://") {
-        Some(("http", rest)) => (false, rest),
-        Some(("https", rest)) => (true, rest),
-        _ => return Err(PurgeError::NotAUrl),
-    };
-    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let path = if path.is_empty() { "/" } else { path };
-    let text = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
-    let plan = local.plan();
-    let mut tx = Tx::default();
-    tx.rb.reserve(text.len());
-    tx.rb
-        .free()
-        .get_mut(..text.len())
-        .ok_or(PurgeError::NotAUrl)?
-        .copy_from_slice(text.as_bytes());
-    tx.rb.filled(text.len());
-    {
-        let Tx { rb, head, .. } = &mut tx;
-        if !matches!(
-            parse_request(rb.bytes(), plan.policy, &plan.head_limits, head),
-            Ok(true)
-        ) {
-            return Err(PurgeError::NotAUrl);
-        }
+/// What a stored answer can be purged by beside its key: `host/path?query` as the client asked for it, whatever rewriting came after, with
+/// the path in its normal form.
+pub fn location(tx: &Tx) -> Vec<u8> {
+    let mut path = Vec::new();
+    if uri::normalize(tx.raw_path(), true, &mut path).is_err() {
+        path.clear();
+        path.push(b'/');
     }
-    let (mut any_site, mut any_cache, mut dropped) = (false, false, false);
-    for listener in plan.listeners.iter().filter(|l| l.tls == tls) {
-        let mut client = Client::nobody(local, listener.id, tls).map_err(|_| PurgeError::NoSite)?;
-        client.prepare(local, &mut tx, &plan);
-        let Some(site) = listener
-            .hosts
-            .find(&tx.host)
-            .and_then(|at| plan.sites.get(at))
-        else {
-            continue;
-        };
-        any_site = true;
-        let mut cx = Cx {
-            local,
-            client: &mut client,
-            tx: &mut tx,
-            plan: &plan,
-            site,
-        };
-        if let Some(route) = crate::pipeline::route_of(&mut cx)
-            && let (ContentPlan::Proxy(proxy), Some(cache)) = (&route.content, &route.cache)
-        {
-            any_cache = true;
-            let mut key = KeyBuf::new();
-            cache_key(&mut cx, proxy, cache, &mut key);
-            dropped |= cache.cache.purge(key.finish());
-        }
-        tx.forget_route();
+    let mut location = Vec::with_capacity(tx.host.len() + tx.request_uri().len() + 1);
+    location.extend_from_slice(&tx.host);
+    location.append(&mut path);
+    if let Some(at) = memchr::memchr(b'?', tx.request_uri()) {
+        location.extend_from_slice(tx.request_uri().get(at..).unwrap_or_default());
     }
-    match (any_site, any_cache) {
-        (false, _) => Err(PurgeError::NoSite),
-        (true, false) => Err(PurgeError::NoCache),
-        (true, true) => Ok(dropped),
-    }
+    location
 }

@@ -3,13 +3,17 @@
 mod counted;
 mod fill;
 mod hit;
+mod inspect;
 mod key;
+mod purge;
 mod ranges;
 mod side_effects;
 mod suspicion;
 
 pub use hit::Told;
-pub use key::{PurgeError, cache_key, purge};
+pub use inspect::{CachedQuery, Inspected, LIST_MAX, inspect, list};
+pub use key::cache_key;
+pub use purge::{PurgeError, PurgeTarget, UrlPurged, by_method, purge, purge_everywhere};
 pub use side_effects::learn;
 
 use crate::{
@@ -28,6 +32,9 @@ use fill::{Joined, Led};
 use seawall_cache::{Lookup, Request};
 use seawall_http::Name;
 use std::sync::Arc;
+
+/// Times that a request waits for the disk at most: what came up may be gone again before it is looked up.
+const LOADS_MAX: usize = 3;
 
 /// What became of a request, for `$upstream_cache_status` and the counters.
 #[derive(Clone, Copy)]
@@ -78,7 +85,13 @@ pub async fn serve(
     counted::prepare(cx.tx, cache);
     // A fill whose leader went away is looked up once more: somebody may lead again, or the answer be there.
     for again in [true, false] {
-        match look_up(cx, proxy, cache) {
+        let mut found = look_up(cx, proxy, cache);
+        for _ in 0..LOADS_MAX {
+            let Lookup::Load(load) = found else { break };
+            load.ready().await;
+            found = look_up(cx, proxy, cache);
+        }
+        match found {
             Lookup::Join(_) | Lookup::Miss(_) if ranges::is_far(cx) => {
                 return Box::pin(pass(cx, route, proxy, cache, spool, "miss")).await;
             }
@@ -167,12 +180,13 @@ async fn answer(
                 .await
                 .map(|()| Outcome::Done)
         }
-        Lookup::Miss(fill) => {
+        Lookup::Miss(mut fill) => {
             let why = if cx.tx.cache == "BYPASS" {
                 "bypass"
             } else {
                 "miss"
             };
+            fill.locate(&cache.site, &key::location(cx.tx));
             Box::pin(lead(cx, route, proxy, cache, fill, why)).await
         }
         // What is fresh and validated all the same is so at the client's wish (RFC 9211 §2.2).
@@ -180,7 +194,9 @@ async fn answer(
             let why = if hit.ttl_s > 0 { "request" } else { "stale" };
             Box::pin(lead(cx, route, proxy, cache, fill, why)).await
         }
-        Lookup::Join(_) => Box::pin(pass(cx, route, proxy, cache, spool, "miss")).await,
+        Lookup::Join(_) | Lookup::Load(_) => {
+            Box::pin(pass(cx, route, proxy, cache, spool, "miss")).await
+        }
         Lookup::Pass(why) => Box::pin(pass(cx, route, proxy, cache, spool, why)).await,
         Lookup::OnlyIfCached => {
             note(cx, Result::Error);

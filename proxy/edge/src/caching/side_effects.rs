@@ -1,7 +1,7 @@
 //! What answers that do not come from a fill tell the cache: unsafe methods invalidate (RFC 9111 §4.4), HEAD updates (§4.3.5), and an
 //! answer to POST may be one to GET (RFC 9110 §9.3.3).
 
-use super::{cache_key, counted, key};
+use super::{cache_key, counted, key, purge};
 use crate::{
     pipeline::Cx,
     plan::{CacheUse, ProxyPlan},
@@ -79,7 +79,7 @@ fn invalidate(cx: &mut Cx<'_>, proxy: &ProxyPlan, cache: &CacheUse, response: &F
             && let Some(url) = same_origin(cx, reference)
         {
             // A URL that no cached route serves has nothing to be dropped.
-            let _ = key::purge(cx.local, &url);
+            let _ = purge::invalidate(cx.local, &url);
         }
     }
 }
@@ -146,7 +146,10 @@ fn keep(
         cache.cache.reload(key, &as_get(cx), &cache.rules)
     });
     match found {
-        Lookup::Miss(fill) => Some(fill),
+        Lookup::Miss(mut fill) => {
+            fill.locate(&cache.site, &key::location(cx.tx));
+            Some(fill)
+        }
         _ => None,
     }
 }

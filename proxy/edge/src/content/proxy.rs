@@ -312,6 +312,12 @@ fn begin(
         origin::adjust(cx, route);
     }
     if let Some(told) = told {
+        // Tags are between the origin and the cache.
+        for name in [Name::SurrogateKey, Name::CacheTag, Name::CdnTag] {
+            if head.fields(scratch.rb.bytes()).has(name) {
+                remove_lines(&mut cx.tx.lines, name.as_bytes());
+            }
+        }
         told.line(&mut cx.tx.lines);
     }
     let (pool, server) = answer.server();

@@ -1,6 +1,10 @@
 //! Caches and how a route uses one.
 
-use crate::template::{Template, UserVariables};
+use crate::{
+    access::Rules,
+    template::{Template, UserVariables},
+};
+use parking_lot::Mutex;
 use seawall_conf::model::{
     self, CacheProfile, CachedSetCookie, IgnoredCookies, KeptParameters, StaleUse,
 };
@@ -14,6 +18,10 @@ pub struct CachePlan {
     pub name: String,
     /// Bytes of memory; another size makes another cache.
     pub memory: u64,
+    /// Its disk.
+    pub disk: Option<seawall_cache::DiskOptions>,
+    /// Why it does without its disk, until that was said.
+    failed: Mutex<Option<String>>,
     /// The cache itself.
     pub cache: Arc<seawall_cache::Cache>,
 }
@@ -26,6 +34,10 @@ pub struct CacheUse {
     pub rules: seawall_cache::Rules,
     /// What the key is made of.
     pub key: KeyPlan,
+    /// The site that objects are stored for, as purges name it.
+    pub site: Arc<str>,
+    /// Who may use the method PURGE; empty: it is the origin's.
+    pub purgers: Rules,
     /// Whether `Cache-Status` is sent (RFC 9211); nginx sends nothing unasked.
     pub reports: bool,
     /// What of the query counts; `None`: all, as it was sent.
@@ -133,26 +145,62 @@ pub enum KeyPlan {
 }
 
 impl CachePlan {
-    /// The cache of a configuration, carried over where name and size are the same.
-    pub fn compile(from: &model::Cache, previous: Option<&super::Plan>) -> Arc<Self> {
-        let carried = previous
-            .and_then(|p| {
-                p.caches
-                    .iter()
-                    .find(|c| c.name == from.name && c.memory == from.memory)
-            })
-            .cloned();
-        carried.unwrap_or_else(|| {
-            let options = seawall_cache::Options {
-                memory_bytes: from.memory,
-                ..Default::default()
-            };
-            Arc::new(Self {
-                name: from.name.clone(),
-                memory: from.memory,
-                cache: seawall_cache::Cache::new(options),
-            })
+    /// The cache of a configuration, carried over where its name is the same; its disk, too, where its memory is not. A disk that cannot be
+    /// used is said in the log, and the cache is in memory.
+    pub fn compile(
+        from: &model::Cache,
+        previous: Option<&super::Plan>,
+        dry_run: bool,
+    ) -> Arc<Self> {
+        let before = previous.and_then(|p| p.caches.iter().find(|c| c.name == from.name));
+        let disk = from.disk.as_ref().map(|disk| seawall_cache::DiskOptions {
+            path: disk.path.clone(),
+            bytes: disk.size,
+        });
+        if let Some(same) = before.filter(|c| c.memory == from.memory && c.disk == disk) {
+            return same.clone();
+        }
+        let options = seawall_cache::Options::with_memory(from.memory);
+        let mut failed = None;
+        let path =
+            |disk: &Option<seawall_cache::DiskOptions>| disk.as_ref().map(|d| d.path.clone());
+        let cache = match (&disk, before) {
+            (Some(same), Some(before)) if path(&before.disk) == path(&disk) => {
+                before.cache.resized(options, same.bytes)
+            }
+            (Some(disk), _) if !dry_run => match seawall_cache::Cache::with_disk(options, disk) {
+                Ok(cache) => cache,
+                Err(e) => {
+                    failed = Some(format!(
+                        "cache {}: {} cannot be used ({e}): it is in memory only",
+                        from.name,
+                        disk.path.display()
+                    ));
+                    seawall_cache::Cache::new(options)
+                }
+            },
+            _ => seawall_cache::Cache::new(options),
+        };
+        Arc::new(Self {
+            name: from.name.clone(),
+            memory: from.memory,
+            disk,
+            failed: Mutex::new(failed),
+            cache,
         })
+    }
+
+    /// What an operator has to be told, once.
+    pub fn take_alerts(&self) -> Vec<String> {
+        let name = &self.name;
+        let said = self.cache.take_alerts().into_iter();
+        let alerts = said.map(|alert| format!("cache {name}: {alert}"));
+        self.failed
+            .lock()
+            .take()
+            .into_iter()
+            .chain(alerts)
+            .collect()
     }
 }
 
@@ -161,6 +209,7 @@ impl CacheUse {
     pub fn compile(
         from: &model::CachePolicy,
         caches: &[Arc<CachePlan>],
+        site: &str,
         user: &UserVariables,
         errors: &mut Diagnostics,
     ) -> Option<Self> {
@@ -186,6 +235,8 @@ impl CacheUse {
             cache,
             rules: rules(from, profile),
             key,
+            site: site.into(),
+            purgers: Rules::compile(&from.purgers),
             reports: from.profile == CacheProfile::Rfc9111,
             query: query(&from.query),
             key_cookies: lower(&from.vary.cookies),

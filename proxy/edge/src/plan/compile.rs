@@ -94,7 +94,7 @@ impl Plan {
             caches: config
                 .caches
                 .iter()
-                .map(|c| CachePlan::compile(c, previous))
+                .map(|c| CachePlan::compile(c, previous, env.dry_run))
                 .collect(),
             wafs,
             logs: Vec::new(),
@@ -561,7 +561,7 @@ impl Compiler<'_> {
         let cache = policy
             .cache
             .as_ref()
-            .and_then(|c| CacheUse::compile(c, &self.caches, user, errors));
+            .and_then(|c| CacheUse::compile(c, &self.caches, &self.site_name, user, errors));
         let cors = policy.cors.as_ref().map(|c| Arc::new(CorsPlan::compile(c)));
         let mut guard = GuardContext {
             credentials: &mut self.credentials,

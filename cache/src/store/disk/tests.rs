@@ -1,0 +1,254 @@
+//! The tier by itself: what is written is read, what is broken is not there.
+
+use super::*;
+use crate::{
+    head::Head,
+    key::KeyBuf,
+    object::Meta,
+    policy::{Decision, Profile},
+    purge::{Labels, Manner, Scope},
+    testing,
+    vary::Vary,
+};
+use std::{os::unix::fs::FileExt, path::Path};
+
+fn object(path: &str, language: &str, body: &[u8]) -> Arc<Object> {
+    let mut key = KeyBuf::new();
+    key.part(path.as_bytes());
+    let response = testing::Head::new(&[
+        ("Date", "x"),
+        ("ETag", "\"1\""),
+        ("Vary", "Accept-Language"),
+    ]);
+    let request = testing::Head::new(&[("Accept-Language", language)]);
+    let head = Head::of_response(200, &response.fields(), &[], Profile::Rfc9111, 0);
+    let vary = Vary::of(&response.fields(), &request.fields(), false).unwrap();
+    let labels = Labels::new(
+        "shop".into(),
+        format!("shop.test{path}").as_bytes().into(),
+        b"red\n"[..].into(),
+    );
+    let mut decision = Decision::pass("max-age");
+    decision.store = true;
+    decision.fresh_until_ms = 7;
+    let meta = Meta::new(head, decision, vary, Arc::new(labels), 0, 5);
+    let pieces = body.chunks(100_000).map(bytes::Bytes::copy_from_slice);
+    Arc::new(Object::new(key.finish().to_key(), meta, pieces.collect()))
+}
+
+fn open(directory: &Path, bytes: u64) -> Disk {
+    let options = DiskOptions {
+        path: directory.into(),
+        bytes,
+    };
+    let disk = Disk::open(&options).unwrap();
+    disk.flush();
+    disk
+}
+
+fn find(disk: &Disk, path: &str, language: &str) -> Option<Arc<Object>> {
+    let request = testing::Head::new(&[("Accept-Language", language)]);
+    let wanted = object(path, language, b"");
+    let key = wanted.key.as_ref();
+    let place = disk.find(key, &request.fields())?;
+    disk.read(place, key)?.blocking_recv().unwrap()
+}
+
+fn body(object: &Object) -> Vec<u8> {
+    object.chunks().concat()
+}
+
+#[test]
+fn what_was_written_is_read_also_by_the_next_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let large: Vec<u8> = (0..2_500_000u32).map(|n| (n % 251) as u8).collect();
+    let disk = open(directory.path(), 64 << 20);
+    for (path, language, bytes) in [
+        ("/a", "de", &b"eins"[..]),
+        ("/a", "en", b"one"),
+        ("/b", "de", &large),
+        ("/c", "de", b""),
+    ] {
+        disk.offer(&object(path, language, bytes));
+    }
+    disk.flush();
+    let check = |disk: &Disk| {
+        assert_eq!(body(&find(disk, "/a", "de").unwrap()), b"eins");
+        assert_eq!(body(&find(disk, "/a", "en").unwrap()), b"one");
+        assert!(find(disk, "/a", "fr").is_none());
+        assert_eq!(body(&find(disk, "/c", "de").unwrap()), b"");
+        let found = find(disk, "/b", "de").unwrap();
+        assert!(body(&found) == large);
+        assert_eq!(
+            (found.site(), found.url(), found.etag()),
+            ("shop", &b"shop.test/b"[..], Some(&b"\"1\""[..]))
+        );
+        assert_eq!(found.tags().collect::<Vec<_>>(), [b"red"]);
+        assert_eq!(
+            (found.decision().reason, found.decision().fresh_until_ms),
+            ("max-age", 7)
+        );
+        assert_eq!(disk.stats().objects, 4);
+    };
+    check(&disk);
+    drop(disk);
+    check(&open(directory.path(), 64 << 20));
+}
+
+#[test]
+fn a_directory_belongs_to_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let _first = open(directory.path(), 64 << 20);
+    let options = DiskOptions {
+        path: directory.path().into(),
+        bytes: 64 << 20,
+    };
+    assert!(Disk::open(&options).is_err());
+}
+
+#[test]
+fn a_newer_object_takes_the_place_of_its_variant_after_a_restart_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = open(directory.path(), 64 << 20);
+    disk.offer(&object("/a", "de", b"old"));
+    disk.offer(&object("/a", "de", b"new"));
+    disk.flush();
+    assert_eq!(body(&find(&disk, "/a", "de").unwrap()), b"new");
+    assert_eq!(disk.stats().objects, 1);
+    drop(disk);
+    assert_eq!(
+        body(&find(&open(directory.path(), 64 << 20), "/a", "de").unwrap()),
+        b"new"
+    );
+}
+
+/// Where the records of the only segment begin and end, and its path.
+fn only_segment(directory: &Path) -> std::path::PathBuf {
+    let found = segment::list(directory).unwrap();
+    assert_eq!(found.len(), 1);
+    found[0].1.clone()
+}
+
+#[test]
+fn a_record_that_is_cut_or_rotten_anywhere_is_not_there_and_those_before_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = open(directory.path(), 64 << 20);
+    disk.offer(&object("/a", "de", b"first"));
+    disk.flush();
+    let path = only_segment(directory.path());
+    let first_end = std::fs::metadata(&path).unwrap().len();
+    disk.offer(&object("/b", "de", &[b'b'; 300]));
+    disk.flush();
+    drop(disk);
+    let whole = std::fs::read(&path).unwrap();
+    let id_of = |n: usize| directory.path().join(format!("{n:08x}.segment"));
+    for at in (first_end..whole.len() as u64).step_by(7) {
+        for cut in [true, false] {
+            std::fs::remove_file(id_of(0)).unwrap();
+            let mut broken = whole.clone();
+            if cut {
+                broken.truncate(at as usize);
+            } else {
+                broken[at as usize] ^= 0x40;
+            }
+            std::fs::write(id_of(0), &broken).unwrap();
+            let disk = open(directory.path(), 64 << 20);
+            assert_eq!(body(&find(&disk, "/a", "de").unwrap()), b"first", "{at}");
+            assert!(find(&disk, "/b", "de").is_none(), "{at} {cut}");
+        }
+    }
+}
+
+#[test]
+fn random_bytes_are_no_segment_and_no_panic() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut seed = 88_172_645_463_325_252_u64;
+    for round in 0..50 {
+        let disk = open(directory.path(), 64 << 20);
+        disk.offer(&object("/a", "de", &[b'x'; 1000]));
+        disk.flush();
+        drop(disk);
+        let found = segment::list(directory.path()).unwrap();
+        for (_, path) in found {
+            let file = File::options().write(true).open(&path).unwrap();
+            for _ in 0..20 {
+                seed ^= seed << 13;
+                seed ^= seed >> 7;
+                seed ^= seed << 17;
+                let at = 16 + seed % 900;
+                file.write_all_at(&seed.to_le_bytes(), at).unwrap();
+            }
+        }
+        let disk = open(directory.path(), 64 << 20);
+        if let Some(found) = find(&disk, "/a", "de") {
+            assert_eq!(body(&found), [b'x'; 1000], "{round}");
+        }
+    }
+}
+
+#[test]
+fn the_budget_holds_and_what_is_read_outlives_what_is_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let limit = 8 << 20;
+    let disk = open(directory.path(), limit);
+    let kept = object("/kept", "de", &[b'k'; 1000]);
+    disk.offer(&kept);
+    for n in 0..400 {
+        disk.offer(&object(&format!("/{n}"), "de", &[b'x'; 100_000]));
+        if n % 10 == 0 {
+            disk.flush();
+            assert!(disk.stats().bytes <= limit, "{:?}", disk.stats());
+            assert!(find(&disk, "/kept", "de").is_some(), "{n}");
+        }
+    }
+    disk.flush();
+    assert!(find(&disk, "/0", "de").is_none());
+    assert!(find(&disk, "/399", "de").is_some());
+    let files: u64 = segment::list(directory.path())
+        .unwrap()
+        .iter()
+        .map(|(_, path)| std::fs::metadata(path).unwrap().len())
+        .sum();
+    assert!(files <= limit, "{files}");
+}
+
+#[test]
+fn a_purge_is_there_after_a_restart_and_without_a_journal_nothing_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = open(directory.path(), 64 << 20);
+    disk.offer(&object("/a", "de", b"a"));
+    disk.flush();
+    let entry = disk.purges().note(Scope::Tag(b"red"), Manner::Hard, 0);
+    assert!(disk.note(entry).wait_blocking());
+    let after = object("/b", "de", b"b");
+    after.set_judged(disk.purges().epoch());
+    disk.offer(&after);
+    disk.flush();
+    drop(disk);
+    let disk = open(directory.path(), 64 << 20);
+    assert!(find(&disk, "/a", "de").is_none());
+    assert!(find(&disk, "/b", "de").is_some());
+    drop(disk);
+    std::fs::remove_file(directory.path().join("purges.journal")).unwrap();
+    let disk = open(directory.path(), 64 << 20);
+    assert_eq!(disk.stats().objects, 0);
+    assert!(segment::list(directory.path()).unwrap().is_empty());
+}
+
+#[test]
+fn a_directory_that_goes_away_raises_an_alert_and_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let inner = directory.path().join("cache");
+    let disk = open(&inner, 64 << 20);
+    std::fs::remove_dir_all(&inner).unwrap();
+    disk.offer(&object("/a", "de", b"a"));
+    disk.flush();
+    assert!(find(&disk, "/a", "de").is_none());
+    let alerts = disk.take_alerts();
+    assert!(
+        alerts.iter().any(|alert| alert.contains("failed")),
+        "{alerts:?}"
+    );
+    assert!(disk.take_alerts().is_empty());
+    assert_eq!(disk.stats().errors, 1);
+}

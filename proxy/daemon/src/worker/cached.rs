@@ -1,0 +1,65 @@
+//! Objects of the caches, for the API.
+
+use seawall_cache::Object;
+use seawall_edge::Inspected;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// A URL at all listeners of its scheme.
+pub fn inspected(url: &str, found: &[Inspected]) -> Value {
+    let one = |at: &Inspected| {
+        let variants = at.variants.iter();
+        json!({
+            "site": at.site,
+            "answer": at.explained.answer,
+            "why": at.explained.why,
+            "key": at.key,
+            "on_disk": at.on_disk,
+            "variants": variants.map(|object| described(object, at.now_ms)).collect::<Vec<_>>(),
+        })
+    };
+    json!({ "url": url, "found": found.iter().map(one).collect::<Vec<_>>() })
+}
+
+/// A list of objects.
+pub fn listed(found: &[(String, Arc<Object>)], now_ms: u64) -> Value {
+    let one = |(cache, object): &(String, Arc<Object>)| {
+        let mut value = described(object, now_ms);
+        if let Some(fields) = value.as_object_mut() {
+            fields.insert("cache".into(), cache.as_str().into());
+            fields.insert("url".into(), text(object.url()).into());
+            fields.insert("site".into(), object.site().into());
+        }
+        value
+    };
+    json!({ "objects": found.iter().map(one).collect::<Vec<_>>() })
+}
+
+fn described(object: &Object, now_ms: u64) -> Value {
+    let decision = object.decision();
+    let seconds = |until_ms: u64| (until_ms as i64 - now_ms as i64) / 1000;
+    let vary: serde_json::Map<String, Value> = object
+        .selected_by()
+        .into_iter()
+        .map(|(name, value)| (name, value.into()))
+        .collect();
+    json!({
+        "status": object.status(),
+        "age_s": object.age_s(now_ms),
+        "ttl_s": seconds(decision.fresh_until_ms),
+        "stale_while_revalidate_s": seconds(decision.swr_until_ms).max(0),
+        "stale_if_error_s": seconds(decision.sie_until_ms).max(0),
+        "reason": decision.reason,
+        "hits": object.hits(),
+        "bytes": object.content_length(),
+        "weight": object.weight(),
+        "etag": object.etag().map(text),
+        "tags": object.tags().map(text).collect::<Vec<_>>(),
+        "vary": vary,
+        "tier": if object.is_for_disk() { "memory and disk" } else { "memory" },
+    })
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
