@@ -1,13 +1,17 @@
 //! From a query's bytes to an answer's: header, EDNS, and the choice between a rendered answer and making one.
 
-use crate::dynamic::Health;
+use crate::dynamic::{Health, HealthId, Place};
+use crate::geo::Geo;
+use crate::guard::Guard;
 use crate::limits::{TCP_BYTES, UDP_EDNS_BYTES, UDP_PLAIN_BYTES};
 use crate::message::Writer;
-use crate::query::{Edns, HEADER, Query, Question, rcode};
+use crate::query::{CLIENT_SUBNET, COOKIE, Edns, HEADER, Query, Question, Subnet, rcode};
 use crate::resolve::{Outcome, resolve};
+use crate::rrl::Limit;
 use crate::set::{Find, Match, Rendered, ZoneSet};
 use crate::{DropReason, RType, Zones};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const QR: u16 = 0x8000;
 const AA: u16 = 0x0400;
@@ -15,6 +19,8 @@ const TC: u16 = 0x0200;
 /// Opcode, RD and CD are the client's own (RFC 1035 §4.1.1, RFC 4035 §3.1.6).
 const COPIED: u16 = 0x7910;
 const OPT_BYTES: usize = 11;
+/// A cookie and a network.
+const OPTIONS_BYTES_MAX: usize = 4 + 24 + 4 + 20;
 const OPCODE_QUERY: u8 = 0;
 const OPCODE_NOTIFY: u8 = 4;
 const CLASS_IN: u16 = 1;
@@ -38,6 +44,8 @@ pub struct Client<'a> {
     pub transport: Transport,
     /// What dynamic records ask.
     pub health: &'a dyn Health,
+    /// What keeps answers from being abused; without it there are no cookies and no limits.
+    pub guard: Option<&'a Guard>,
 }
 
 /// Where an answer is written; reused from answer to answer. Its length is one more limit on the answer's.
@@ -91,11 +99,145 @@ pub fn answer(zones: &Zones, query: &[u8], client: &Client<'_>, out: &mut Out<'_
         limit,
         end: HEADER,
         edns,
+        options: Options::default(),
         counts: [0; 3],
     };
+    let known = reply.answer_cookie(client);
+    let scope_at = reply.answer_subnet();
+    let asker = Asker::new(client, edns.and_then(|e| e.subnet), query);
+    let asked_by = Client {
+        health: &asker,
+        ..*client
+    };
     reply.copy_question(query, parsed.question.as_ref());
-    let outcome = sections(zones, &parsed, client, &mut reply);
+    let behind_question = reply.end;
+    let mut outcome = sections(zones, &parsed, &asked_by, &mut reply);
+    reply.set_scope(scope_at, &asker);
+    let limited = if known || client.transport == Transport::Tcp {
+        Limit::Send
+    } else {
+        limit_of(zones, &parsed, client, outcome, reply.counts[0] > 0)
+    };
+    match limited {
+        Limit::Send => {}
+        Limit::Drop => return Verdict::Drop(DropReason::RateLimit),
+        Limit::Truncate => {
+            (reply.end, reply.counts) = (behind_question, [0; 3]);
+            outcome.truncated = true;
+        }
+    }
     Verdict::Reply(reply.finish(query, &parsed, outcome))
+}
+
+/// Health, as this client asks for it.
+struct Asker<'a> {
+    health: &'a dyn Health,
+    geo: Option<&'a dyn Geo>,
+    address: IpAddr,
+    draw: u32,
+    by_client: AtomicBool,
+}
+
+impl<'a> Asker<'a> {
+    fn new(client: &Client<'a>, subnet: Option<Subnet>, query: &[u8]) -> Self {
+        let id = query.first_chunk().map_or(0, |id| u16::from_be_bytes(*id));
+        let address = match client.addr {
+            IpAddr::V4(a) => u32::from(a),
+            IpAddr::V6(a) => u128::from(a) as u32,
+        };
+        // The id is the client's own chance: it can choose among targets only for itself.
+        let draw =
+            (u64::from(id) << 32 | u64::from(address)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        Self {
+            health: client.health,
+            geo: client.guard.and_then(|g| g.geo.as_deref()),
+            address: subnet
+                .filter(|s| s.bits > 0)
+                .map_or(client.addr, |s| s.address),
+            draw: draw as u32,
+            by_client: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Health for Asker<'_> {
+    fn is_up(&self, id: HealthId) -> bool {
+        self.health.is_up(id)
+    }
+
+    fn client(&self) -> Option<IpAddr> {
+        Some(self.address)
+    }
+
+    fn place(&self) -> Place {
+        self.geo
+            .map_or_else(Place::default, |geo| geo.place(self.address))
+    }
+
+    fn draw(&self) -> u32 {
+        self.draw
+    }
+
+    fn note(&self, by_client: bool) {
+        self.by_client.fetch_or(by_client, Ordering::Relaxed);
+    }
+}
+
+/// What the limits say of an answer: each name that exists counts for itself, what does not exist by its zone, and what
+/// is refused all together.
+fn limit_of(
+    zones: &Zones,
+    query: &Query,
+    client: &Client<'_>,
+    outcome: Outcome,
+    answered: bool,
+) -> Limit {
+    let Some(rrl) = client.guard.and_then(|g| g.rrl.as_ref()) else {
+        return Limit::Send;
+    };
+    let question = query.question.as_ref();
+    let name = match question.filter(|_| outcome.authoritative || answered) {
+        Some(question) if answered => question.name.wire(),
+        Some(question) => zones
+            .zone_of(&question.name, RType(question.qtype))
+            .flatten()
+            .map_or(&[][..], |zone| zone.apex_name()),
+        None => &[],
+    };
+    rrl.count(client.addr, outcome.rcode as u8, name, seconds())
+}
+
+/// Seconds since 1970, as cookies and limits count them.
+fn seconds() -> u32 {
+    crate::tsig::now() as u32
+}
+
+/// Options of the answer's OPT.
+struct Options {
+    bytes: [u8; OPTIONS_BYTES_MAX],
+    len: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            bytes: [0; OPTIONS_BYTES_MAX],
+            len: 0,
+        }
+    }
+}
+
+impl Options {
+    fn put(&mut self, code: u16, parts: &[&[u8]]) {
+        let len: usize = parts.iter().map(|p| p.len()).sum();
+        let head = [code.to_be_bytes(), (len as u16).to_be_bytes()];
+        let bytes = head.iter().flatten().chain(parts.iter().copied().flatten());
+        if self.len + 4 + len <= OPTIONS_BYTES_MAX {
+            let place = self.bytes.iter_mut().skip(self.len);
+            place.zip(bytes).for_each(|(to, from)| *to = *from);
+            self.len += 4 + len;
+        }
+    }
 }
 
 /// An answer while it is made.
@@ -104,6 +246,7 @@ struct Reply<'a> {
     limit: usize,
     end: usize,
     edns: Option<Edns>,
+    options: Options,
     counts: [u16; 3],
 }
 
@@ -143,6 +286,9 @@ fn sections(zones: &Zones, query: &Query, client: &Client<'_>, reply: &mut Reply
     let Some(zone) = zones.zone_of(&question.name, qtype) else {
         return Outcome::only(rcode::REFUSED);
     };
+    let Some(zone) = zone else {
+        return Outcome::only(rcode::SERVFAIL);
+    };
     let behind_question = reply.end;
     let outcome = look_up(zone, 0, question, client.health, reply);
     if question.class == CLASS_IN {
@@ -166,7 +312,7 @@ fn look_up(
     health: &dyn Health,
     reply: &mut Reply<'_>,
 ) -> Outcome {
-    let room = reply.limit - if reply.edns.is_some() { OPT_BYTES } else { 0 };
+    let room = reply.limit - reply.opt_bytes();
     // Answers are rendered ahead without signatures only: with them they are made of encoded parts.
     let secure =
         reply.edns.is_some_and(|e| e.dnssec_ok) && zones.zone(zone).is_some_and(|z| z.signed);
@@ -246,6 +392,55 @@ impl Reply<'_> {
         }
     }
 
+    /// How many bytes OPT takes.
+    fn opt_bytes(&self) -> usize {
+        if self.edns.is_some() {
+            OPT_BYTES + self.options.len
+        } else {
+            0
+        }
+    }
+
+    /// Puts our cookie beside the client's. Tells whether the client had one of ours.
+    fn answer_cookie(&mut self, client: &Client<'_>) -> bool {
+        let secrets = client.guard.and_then(|g| g.cookies.as_ref());
+        let (Some(secrets), Some(cookie)) = (secrets, self.edns.and_then(|e| e.cookie)) else {
+            return false;
+        };
+        let (known, ours) = secrets.check(&cookie, client.addr, seconds());
+        self.options.put(COOKIE, &[&cookie.client, &ours]);
+        known
+    }
+
+    /// RFC 7871 §7.2.1: the network goes back, with the bits that the answer holds for, none at first. Gives the place
+    /// of that number.
+    fn answer_subnet(&mut self) -> Option<usize> {
+        let subnet = self.edns.and_then(|e| e.subnet)?;
+        let (family, bytes) = match subnet.address {
+            IpAddr::V4(a) => (1, a.to_ipv6_mapped().octets()),
+            IpAddr::V6(a) => (2, a.octets()),
+        };
+        let from = if family == 1 { 12 } else { 0 };
+        let len = usize::from(subnet.bits.div_ceil(8));
+        let address = bytes.get(from..from + len).unwrap_or_default();
+        self.options
+            .put(CLIENT_SUBNET, &[&[0, family, subnet.bits, 0], address]);
+        Some(self.options.len.saturating_sub(len + 1))
+    }
+
+    /// An answer that was chosen by the client's network holds for that network.
+    fn set_scope(&mut self, at: Option<usize>, asker: &Asker<'_>) {
+        let subnet = self.edns.and_then(|e| e.subnet);
+        let by_client = asker.by_client.load(Ordering::Relaxed);
+        if let (Some(place), Some(subnet), true) = (
+            at.and_then(|at| self.options.bytes.get_mut(at)),
+            subnet,
+            by_client,
+        ) {
+            *place = subnet.bits;
+        }
+    }
+
     /// Writes OPT and header. Gives the length of the message.
     fn finish(mut self, query: &[u8], parsed: &Query, outcome: Outcome) -> usize {
         let additional = self.counts[2] + u16::from(self.edns.is_some());
@@ -263,11 +458,18 @@ impl Reply<'_> {
                 dnssec_ok,
                 0,
                 0,
-                0,
+                self.options.len as u8,
             ];
-            if let Some(to) = self.message.get_mut(self.end..self.end + OPT_BYTES) {
-                to.copy_from_slice(&opt);
-                self.end += OPT_BYTES;
+            let options = self
+                .options
+                .bytes
+                .get(..self.options.len)
+                .unwrap_or_default();
+            let end = self.end + OPT_BYTES + options.len();
+            if let Some(to) = self.message.get_mut(self.end..end) {
+                let bytes = opt.iter().chain(options);
+                to.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+                self.end = end;
             }
         }
         let flags = QR

@@ -20,19 +20,22 @@ pub enum DropReason {
     NoRoom,
     /// A connection over a limit, closed at once.
     ConnectionLimit,
+    /// The client's network has had its share of such answers (see [`crate::RrlOptions`]).
+    RateLimit,
     /// Answering it panicked, which is a bug of ours: it is lost, the server is not.
     Panic,
 }
 
 impl DropReason {
     /// All of them, in the order of [`Snapshot::dropped`].
-    pub const ALL: [DropReason; 7] = [
+    pub const ALL: [DropReason; 8] = [
         Self::Short,
         Self::Response,
         Self::Oversize,
         Self::NoPort,
         Self::NoRoom,
         Self::ConnectionLimit,
+        Self::RateLimit,
         Self::Panic,
     ];
 
@@ -45,6 +48,7 @@ impl DropReason {
             Self::NoPort => "no_port",
             Self::NoRoom => "no_room",
             Self::ConnectionLimit => "connection_limit",
+            Self::RateLimit => "rate_limit",
             Self::Panic => "panic",
         }
     }

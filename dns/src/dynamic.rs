@@ -3,7 +3,8 @@
 //! Health is the balancer's own object behind [`Health`], asked at answer time: there is no second checker whose
 //! opinion could differ from the one that routes requests.
 
-use crate::limits::DYNAMIC_TARGETS_MAX;
+use crate::limits::{DYNAMIC_MULTI_MAX, DYNAMIC_TARGETS_MAX};
+use crate::policy::Net;
 use crate::{Error, RType};
 use std::net::IpAddr;
 
@@ -11,10 +12,41 @@ use std::net::IpAddr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HealthId(pub u32);
 
-/// Whether something is up. Asked for every answer by several threads: it must neither lock nor wait.
+/// Whether something is up, and who asks. Asked for every answer by several threads: it must neither lock nor wait.
 pub trait Health: Send + Sync {
     /// Whether it is up; an unknown one should count as up, so that a mistake withdraws nothing.
     fn is_up(&self, id: HealthId) -> bool;
+
+    /// Where the client is: its own address, or the network that its resolver tells (RFC 7871).
+    fn client(&self) -> Option<IpAddr> {
+        None
+    }
+
+    /// What a geographical database knows of the client.
+    fn place(&self) -> Place {
+        Place::default()
+    }
+
+    /// A number by chance.
+    fn draw(&self) -> u32 {
+        0
+    }
+
+    /// Notes that an answer depends on more than its question; with `true` on where the client is.
+    fn note(&self, _by_client: bool) {}
+}
+
+/// Where an address is, as far as it is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// ISO 3166-1, upper case.
+    pub country: Option<[u8; 2]>,
+    /// `AF`, `AN`, `AS`, `EU`, `NA`, `OC`, `SA`.
+    pub continent: Option<[u8; 2]>,
+    /// The autonomous system.
+    pub asn: Option<u32>,
+    /// Latitude and longitude in ten-thousandths of a degree.
+    pub at: Option<(i32, i32)>,
 }
 
 /// Everything is up, always.
@@ -27,21 +59,80 @@ impl Health for AlwaysUp {
     }
 }
 
-/// Which targets are answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which targets are answered, of those that are up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Policy {
-    /// The first that is up; all of them when none is.
+    /// The first.
+    #[default]
     Failover,
+    /// One by chance, in the proportion of the weights.
+    Weighted,
+    /// One of those for the client's autonomous system, else its country, else its continent, else of those for
+    /// nowhere in particular.
+    Geo,
+    /// One of those for the smallest network that the client is in, else of those for no network.
+    Nets,
+    /// The nearest one.
+    Nearest,
+    /// Always the same one for a client's network, as long as it is up.
+    Hash,
+    /// Several, at most so many.
+    Multi(u8),
+}
+
+/// What is answered when fewer are up than there should be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AllDown {
+    /// All targets, as if all were up.
+    #[default]
+    ServeAll,
+    /// None: the name has no such record.
+    ServeNone,
+    /// Other addresses, whatever their state.
+    LastResort(Vec<IpAddr>),
+}
+
+/// Where a target is meant for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Area {
+    /// ISO 3166-1, upper case.
+    Country([u8; 2]),
+    /// A continent.
+    Continent([u8; 2]),
+    /// An autonomous system.
+    Asn(u32),
 }
 
 /// An address that is answered while it is up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The address.
     pub address: IpAddr,
     /// What its health is asked by; `None` is always up.
     pub up: Option<HealthId>,
+    /// Its share; 0 is only taken when there is nothing else.
+    pub weight: u16,
+    /// Where it is meant for ([`Policy::Geo`]).
+    pub areas: Vec<Area>,
+    /// Which clients it is meant for ([`Policy::Nets`]).
+    pub nets: Vec<Net>,
+    /// Where it is ([`Policy::Nearest`]), as in [`Place::at`].
+    pub at: Option<(i32, i32)>,
+}
+
+impl Target {
+    /// A target of weight 1 for everybody.
+    pub fn new(address: IpAddr, up: Option<HealthId>) -> Self {
+        Self {
+            address,
+            up,
+            weight: 1,
+            areas: Vec::new(),
+            nets: Vec::new(),
+            at: None,
+        }
+    }
 }
 
 /// A record whose answer depends on health.
@@ -53,10 +144,38 @@ pub struct DynamicRecord {
     pub rtype: RType,
     /// Seconds an answer may be kept; also how long a failure stays visible.
     pub ttl_s: u32,
+    /// The same while a target is down.
+    pub degraded_ttl_s: Option<u32>,
     /// How targets are chosen.
     pub policy: Policy,
+    /// How many have to be up (at least 1), or what `all_down` says is done.
+    pub min_up: usize,
+    /// What is answered when fewer are.
+    pub all_down: AllDown,
     /// In order of preference.
     pub targets: Vec<Target>,
+}
+
+impl DynamicRecord {
+    /// A record with the usual settings.
+    pub fn new(
+        owner: &str,
+        rtype: RType,
+        ttl_s: u32,
+        policy: Policy,
+        targets: Vec<Target>,
+    ) -> Self {
+        Self {
+            owner: owner.to_owned(),
+            rtype,
+            ttl_s,
+            degraded_ttl_s: None,
+            policy,
+            min_up: 1,
+            all_down: AllDown::default(),
+            targets,
+        }
+    }
 }
 
 /// Refuses what could not be answered.
@@ -70,13 +189,22 @@ pub(crate) fn check(record: &DynamicRecord) -> Result<(), Error> {
     if record.targets.is_empty() || record.targets.len() > DYNAMIC_TARGETS_MAX {
         return Err(Error::DynamicTargets(record.targets.len()));
     }
+    if matches!(record.policy, Policy::Multi(_)) && record.targets.len() > DYNAMIC_MULTI_MAX {
+        return Err(Error::DynamicMulti(record.targets.len()));
+    }
+    let last: &[IpAddr] = match &record.all_down {
+        AllDown::LastResort(addresses) => addresses,
+        _ => &[],
+    };
     let wrong = record
         .targets
         .iter()
-        .find(|t| t.address.is_ipv4() != (record.rtype == RType::A));
+        .map(|t| t.address)
+        .chain(last.iter().copied())
+        .find(|a| a.is_ipv4() != (record.rtype == RType::A));
     match wrong {
-        Some(target) => Err(Error::WrongFamily {
-            address: target.address,
+        Some(address) => Err(Error::WrongFamily {
+            address,
             rtype: record.rtype,
         }),
         None => Ok(()),

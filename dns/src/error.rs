@@ -33,6 +33,9 @@ pub enum Error {
     /// A dynamic record without targets, or with too many.
     #[error("a dynamic record has 1 to {max} targets, this one has {0}", max = crate::limits::DYNAMIC_TARGETS_MAX)]
     DynamicTargets(usize),
+    /// Too many targets for a record that answers several at once.
+    #[error("a record with the policy multi has at most {max} targets, this one has {0}", max = crate::limits::DYNAMIC_MULTI_MAX)]
+    DynamicMulti(usize),
     /// An IPv6 address in an A record, or the reverse.
     #[error("{address} cannot be the target of a record of type {rtype}")]
     WrongFamily {

@@ -10,49 +10,64 @@
 //! (answers over the client's limit, aliases of dynamic names, DNAME) is written by the same code at answer time,
 //! without allocation. [`answer`] is a function of bytes: it knows no sockets, and every transport calls it.
 //!
-//! **Limits** are in [`limits`]. Not yet: transfers and NOTIFY, updates, TSIG, response rate limiting,
-//! cookies; policies other than failover.
+//! **Limits** are in [`limits`].
 //!
 //! **Tested** by answers to each RFC's rules, by hickory-proto decoding all of them, by seeded hostile packets, and
 //! over real sockets.
 
 mod answer;
-#[allow(dead_code, reason = "updates and transfers are the next step")]
 mod authority;
+mod cookie;
 mod counters;
 mod dnssec;
 mod dynamic;
 mod edit;
 mod error;
-#[allow(dead_code, reason = "updates are the next step")]
+mod geo;
+mod guard;
 mod journal;
 pub mod limits;
 mod master;
 mod message;
 mod name;
+mod policy;
 mod present;
 mod query;
 mod rdata;
 mod resolve;
+mod rrl;
 mod rtype;
 mod serve;
 mod served;
 mod set;
+mod transfer;
+mod tsig;
+mod update;
+mod wire;
 mod zone;
 
 pub use answer::{Client, Out, Transport, Verdict, answer};
 pub use authority::{ChallengeError, ChangeError, Finish};
+pub use cookie::CookieSecrets;
 pub use counters::{Counters, DropReason, QTYPE_CLASSES, RCODES, Snapshot};
 pub use dnssec::{
     Algorithm, Denial, KeyFile, KeyPolicy, KeyStatus, KeyStore, Lifetimes, Role, Signer,
     SignerStatus, SigningOptions, State, ds_answer, ds_query,
 };
-pub use dynamic::{AlwaysUp, DynamicRecord, Health, HealthId, Policy, Target};
+pub use dynamic::{
+    AllDown, AlwaysUp, Area, DynamicRecord, Health, HealthId, Place, Policy, Target,
+};
 pub use error::Error;
+pub use geo::Geo;
+pub use guard::Guard;
 pub use limits::TcpLimits;
 pub use name::Name;
+pub use policy::{Access, Net, Peer, Policies, Secondary, ZonePolicy};
+pub use rrl::RrlOptions;
 pub use rtype::RType;
-pub use serve::{Serving, Shared, serve_tcp, serve_udp};
+pub use serve::{Serving, Shared, serve_tcp, serve_tls, serve_udp};
 pub use served::Zones;
 pub use set::ZoneSet;
+pub use transfer::{Report, Secondaries, notify_peers};
+pub use tsig::{Algorithm as KeyAlgorithm, Key, Keys};
 pub use zone::{Loader, Zone};

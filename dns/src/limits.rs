@@ -23,6 +23,8 @@ pub const NSEC3_ITERATIONS_MAX: u16 = 500;
 pub const COMPRESSION_NAMES_MAX: usize = 96;
 /// Targets of a dynamic record.
 pub const DYNAMIC_TARGETS_MAX: usize = 64;
+/// Targets of a dynamic record that answers several at once: each choice of them is encoded ahead.
+pub const DYNAMIC_MULTI_MAX: usize = 8;
 /// Bytes of an answer that is rendered when zones are loaded; longer ones are written when asked for.
 pub const RENDERED_BYTES_MAX: usize = 4096;
 /// Files that include one another, counted from the zone's own.
@@ -40,6 +42,20 @@ pub const HISTORY_VERSIONS_MAX: usize = 256;
 pub const HISTORY_RECORDS_MIN: usize = 1000;
 /// Bytes of a zone's journal; changes beyond are refused.
 pub const JOURNAL_BYTES_MAX: u64 = 64 << 20;
+/// Bytes of a message of a transfer, unless one record needs more.
+pub const TRANSFER_MESSAGE_BYTES: usize = 16 << 10;
+/// Transfers sent at once; more wait their turn.
+pub const TRANSFERS_MAX: usize = 16;
+/// Bytes of a zone that is copied from another server.
+pub const TRANSFER_BYTES_MAX: u64 = 512 << 20;
+/// How long a primary may take to connect or for its next message.
+pub const TRANSFER_READ: std::time::Duration = std::time::Duration::from_secs(30);
+/// How long a whole transfer may take.
+pub const TRANSFER_WHOLE: std::time::Duration = std::time::Duration::from_secs(1800);
+/// Times a server is told of a change until it answers (RFC 1996 §3.6), each wait twice the one before.
+pub const NOTIFY_TRIES: u16 = 5;
+/// Updates over UDP that are made at once; others are answered SERVFAIL.
+pub const UDP_UPDATES_MAX: usize = 4;
 /// Seconds a certificate authority's token may be kept by a resolver.
 pub const CHALLENGE_TTL_S: u32 = 1;
 

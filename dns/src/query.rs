@@ -1,14 +1,20 @@
 //! A query as it arrived, read strictly: what is not one whole question with at most one OPT is FORMERR.
 
+use crate::cookie::Cookie;
 use crate::limits::{LABEL_BYTES_MAX, LABELS_MAX, NAME_BYTES_MAX};
 use crate::name::wire_len;
+use std::net::IpAddr;
 
 pub(crate) const HEADER: usize = 12;
+/// Options of OPT (RFC 7871 §6, RFC 7873 §4).
+pub(crate) const CLIENT_SUBNET: u16 = 8;
+pub(crate) const COOKIE: u16 = 10;
 
 /// Response codes (RFC 1035 §4.1.1, RFC 6891 §9, RFC 6672 §2.2).
 pub(crate) mod rcode {
     pub const NOERROR: u16 = 0;
     pub const FORMERR: u16 = 1;
+    pub const SERVFAIL: u16 = 2;
     pub const NXDOMAIN: u16 = 3;
     pub const NOTIMP: u16 = 4;
     pub const REFUSED: u16 = 5;
@@ -87,6 +93,46 @@ pub(crate) struct Edns {
     pub payload: u16,
     pub version: u8,
     pub dnssec_ok: bool,
+    pub cookie: Option<Cookie>,
+    pub subnet: Option<Subnet>,
+}
+
+/// The client's network as a resolver tells it (RFC 7871 §6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Subnet {
+    pub address: IpAddr,
+    pub bits: u8,
+}
+
+impl Subnet {
+    /// Reads an option's data. `None` where it is malformed (RFC 7871 §7.1.1).
+    fn read(data: &[u8]) -> Option<Self> {
+        let ([0, family, bits, scope], rest) = data.split_first_chunk()? else {
+            return None;
+        };
+        let most = if *family == 1 { 32 } else { 128 };
+        let fits = matches!(family, 1 | 2)
+            && *scope == 0
+            && *bits <= most
+            && rest.len() == usize::from(bits.div_ceil(8));
+        let spare = bits % 8;
+        let tail = spare == 0 || rest.last().is_none_or(|b| b & (0xFF >> spare) == 0);
+        let mut bytes = [0; 16];
+        bytes
+            .iter_mut()
+            .zip(rest)
+            .for_each(|(to, from)| *to = *from);
+        let [a, b, c, d, ..] = bytes;
+        let address = if *family == 1 {
+            IpAddr::from([a, b, c, d])
+        } else {
+            IpAddr::from(bytes)
+        };
+        (fits && tail).then_some(Self {
+            address,
+            bits: *bits,
+        })
+    }
 }
 
 /// The first question of a message.
@@ -184,10 +230,20 @@ fn additional(
         if name != 1 || index < authority || edns.is_some() || !are_options(data) {
             return Err(Malformed);
         }
+        let cookie = match option(data, COOKIE) {
+            Some(data) => Some(Cookie::read(data).ok_or(Malformed)?),
+            None => None,
+        };
+        let subnet = match option(data, CLIENT_SUBNET) {
+            Some(data) => Some(Subnet::read(data).ok_or(Malformed)?),
+            None => None,
+        };
         edns = Some(Edns {
             payload: u16::from_be_bytes([p0, p1]),
             version,
             dnssec_ok: z0 & 0x80 != 0,
+            cookie,
+            subnet,
         });
     }
     if at == message.len() {
@@ -211,6 +267,18 @@ fn record_name_len(message: &[u8]) -> Option<usize> {
             _ => return None,
         }
     }
+}
+
+/// The first option with a code.
+fn option(mut data: &[u8], wanted: u16) -> Option<&[u8]> {
+    while let Some(([c0, c1, l0, l1], rest)) = data.split_first_chunk() {
+        let (option, tail) = rest.split_at_checked(usize::from(u16::from_be_bytes([*l0, *l1])))?;
+        if u16::from_be_bytes([*c0, *c1]) == wanted {
+            return Some(option);
+        }
+        data = tail;
+    }
+    None
 }
 
 fn are_options(mut data: &[u8]) -> bool {
@@ -255,7 +323,9 @@ mod tests {
             Ok(Some(Edns {
                 payload: 1232,
                 version: 0,
-                dnssec_ok: true
+                dnssec_ok: true,
+                cookie: None,
+                subnet: None,
             }))
         );
     }

@@ -226,7 +226,7 @@ pub(crate) fn is_well_formed(rtype: RType, data: &[u8]) -> bool {
     rest.is_empty()
 }
 
-fn skip(field: Field, data: &[u8]) -> Option<&[u8]> {
+pub(crate) fn skip(field: Field, data: &[u8]) -> Option<&[u8]> {
     let len = match field {
         Field::V4 | Field::U32 | Field::Period | Field::Time => 4,
         Field::V6 | Field::Location => 16,

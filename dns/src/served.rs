@@ -9,7 +9,8 @@ use std::sync::Arc;
 /// Zones by name. Immutable: a change makes a new one, which shares the zones that did not change.
 #[derive(Clone, Default)]
 pub struct Zones {
-    by_name: HashMap<Box<[u8]>, Arc<ZoneSet>, ahash::RandomState>,
+    /// `None` for a zone that should be served and cannot be: a copy that has expired.
+    by_name: HashMap<Box<[u8]>, Option<Arc<ZoneSet>>, ahash::RandomState>,
     /// Bit n: some zone's name has n labels.
     labels: u128,
 }
@@ -29,12 +30,19 @@ impl Zones {
     pub fn insert(&mut self, name: &Name, zone: Arc<ZoneSet>) {
         let name = name.lower();
         self.labels |= 1u128.checked_shl(name.labels() as u32).unwrap_or(0);
-        self.by_name.insert(name.wire().into(), zone);
+        self.by_name.insert(name.wire().into(), Some(zone));
+    }
+
+    /// Answers SERVFAIL for a zone.
+    pub(crate) fn expire(&mut self, name: &Name) {
+        if let Some(zone) = self.by_name.get_mut(name.lower().wire()) {
+            *zone = None;
+        }
     }
 
     /// Takes a zone out.
     pub fn remove(&mut self, name: &Name) -> Option<Arc<ZoneSet>> {
-        let removed = self.by_name.remove(name.lower().wire());
+        let removed = self.by_name.remove(name.lower().wire()).flatten();
         self.labels = self
             .by_name
             .keys()
@@ -44,12 +52,12 @@ impl Zones {
 
     /// A zone by its own name.
     pub fn get(&self, name: &Name) -> Option<&Arc<ZoneSet>> {
-        self.by_name.get(name.lower().wire())
+        self.by_name.get(name.lower().wire())?.as_ref()
     }
 
     /// All of them, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<ZoneSet>> {
-        self.by_name.values()
+        self.by_name.values().flatten()
     }
 
     /// How many zones there are.
@@ -63,19 +71,21 @@ impl Zones {
     }
 
     /// The zone that answers for a name: the closest one above; for DS the parent's, if it is here (RFC 4035 §3.1.4.1).
-    pub(crate) fn zone_of(&self, name: &QName, qtype: RType) -> Option<&Arc<ZoneSet>> {
+    /// `Some(None)` where that zone cannot be served now.
+    pub(crate) fn zone_of(&self, name: &QName, qtype: RType) -> Option<Option<&Arc<ZoneSet>>> {
         let (found, labels) = self.closest(name, name.labels())?;
         if qtype == RType::DS && labels == name.labels() && labels > 0 {
             return Some(
                 self.closest(name, labels - 1)
-                    .map_or(found, |(parent, _)| parent),
+                    .map_or(found, |(parent, _)| parent)
+                    .as_ref(),
             );
         }
-        Some(found)
+        Some(found.as_ref())
     }
 
     /// The zone with the most labels, at most `labels`, that `name` lies in.
-    fn closest(&self, name: &QName, labels: usize) -> Option<(&Arc<ZoneSet>, usize)> {
+    fn closest(&self, name: &QName, labels: usize) -> Option<(&Option<Arc<ZoneSet>>, usize)> {
         let mut candidates = self.labels & (u128::MAX >> (127 - labels.min(127)));
         while candidates != 0 {
             let n = 127 - candidates.leading_zeros() as usize;

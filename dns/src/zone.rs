@@ -182,6 +182,45 @@ impl Zone {
         }
     }
 
+    /// A zone whose records come one by one, with a SOA that numbers itself: its serial number is 0 until it is
+    /// published, then the time.
+    pub fn generated(origin: &str) -> Result<Self, Error> {
+        let origin = Name::parse(origin, Some(&Name::root()))?;
+        let contact = Name::parse("hostmaster", Some(&origin))?;
+        let mut data = origin.wire().to_vec();
+        data.extend_from_slice(contact.wire());
+        data.extend(
+            [0, 7200, 3600, 1_209_600, 300]
+                .iter()
+                .flat_map(|n: &u32| n.to_be_bytes()),
+        );
+        let mut zone = Self::empty(origin.clone());
+        zone.put(Record {
+            owner: origin,
+            rtype: RType::SOA,
+            ttl: 3600,
+            data: data.into(),
+            at: Span::default(),
+        });
+        Ok(zone)
+    }
+
+    /// Adds a record by its owner, relative to the zone, its TTL, its type, and its data as a zone file has it.
+    pub fn add_line(
+        &mut self,
+        owner: &str,
+        ttl: u32,
+        rtype: &str,
+        data: &str,
+    ) -> Result<(), String> {
+        let line = format!("{owner} {ttl} IN {rtype} {data}");
+        let record = master::record_within(&line, &self.origin)?;
+        if record.rtype == RType::SOA {
+            self.remove_set(&record.owner, RType::SOA);
+        }
+        self.insert(record).map(|_| ()).map_err(|d| d.message)
+    }
+
     pub(crate) fn owners_mut(&mut self) -> &mut BTreeMap<Box<[u8]>, Owner> {
         &mut self.owners
     }

@@ -43,17 +43,14 @@ fn no_answer_allocates() {
         lines += &format!("big A 198.51.100.{i}\n");
     }
     let mut zone = zone(&lines);
-    let targets = vec![Target {
-        address: [192, 0, 2, 3].into(),
-        up: Some(HealthId(0)),
-    }];
-    let record = DynamicRecord {
-        owner: "dyn".into(),
-        rtype: RType::A,
-        ttl_s: 30,
-        policy: Policy::Failover,
+    let targets = vec![Target::new([192, 0, 2, 3].into(), Some(HealthId(0)))];
+    let record = DynamicRecord::new(
+        &String::from("dyn"),
+        RType::A,
+        30,
+        Policy::Failover,
         targets,
-    };
+    );
     zone.add_dynamic(record).unwrap();
     let zones = Zones::new(vec![zone]);
     let questions = [
@@ -84,6 +81,7 @@ fn no_answer_allocates() {
                 addr: [127, 0, 0, 1].into(),
                 transport: question.transport,
                 health: &AlwaysUp,
+                guard: None,
             };
             let before = ALLOCATIONS.get();
             let verdict = answer(&zones, &query, &client, &mut Out::new(&mut buffer));

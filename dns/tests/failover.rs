@@ -18,18 +18,9 @@ impl Health for Switches {
 fn record(owner: &str, rtype: RType, targets: &[(&str, Option<u32>)]) -> DynamicRecord {
     let targets = targets
         .iter()
-        .map(|(a, up)| Target {
-            address: a.parse().unwrap(),
-            up: up.map(HealthId),
-        })
+        .map(|(a, up)| Target::new(a.parse().unwrap(), up.map(HealthId)))
         .collect();
-    DynamicRecord {
-        owner: owner.into(),
-        rtype,
-        ttl_s: 30,
-        policy: Policy::Failover,
-        targets,
-    }
+    DynamicRecord::new(owner, rtype, 30, Policy::Failover, targets)
 }
 
 fn zones() -> Zones {

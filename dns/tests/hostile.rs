@@ -28,6 +28,7 @@ fn check(zones: &Zones, query: &[u8], transport: Transport) -> Verdict {
         addr: [192, 0, 2, 99].into(),
         transport,
         health: &AlwaysUp,
+        guard: None,
     };
     let mut out = Out::new(&mut buffer);
     let verdict = answer(zones, query, &client, &mut out);
@@ -150,6 +151,7 @@ fn pointers_in_a_question_are_malformed() {
             addr: [127, 0, 0, 1].into(),
             transport: Transport::Udp,
             health: &AlwaysUp,
+            guard: None,
         };
         let mut out = Out::new(&mut buffer);
         let verdict = answer(&zones, &question.bytes(), &client, &mut out);
@@ -165,6 +167,7 @@ fn a_notify_without_a_question_is_malformed() {
         addr: [127, 0, 0, 1].into(),
         transport: Transport::Udp,
         health: &AlwaysUp,
+        guard: None,
     };
     for (opcode, code) in [(4u8, 1), (5, 4), (2, 4)] {
         let mut buffer = [0u8; 512];
@@ -185,6 +188,7 @@ fn a_buffer_that_is_too_small_is_the_callers_mistake() {
         addr: [127, 0, 0, 1].into(),
         transport: Transport::Udp,
         health: &AlwaysUp,
+        guard: None,
     };
     let mut buffer = [0; 511];
     let verdict = answer(

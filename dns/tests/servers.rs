@@ -328,17 +328,14 @@ impl Health for Broken {
 #[test]
 fn a_panic_loses_its_query_and_no_other() {
     let mut zone = asking::zone("www A 192.0.2.1\n");
-    let targets = vec![Target {
-        address: [192, 0, 2, 3].into(),
-        up: Some(HealthId(0)),
-    }];
-    zone.add_dynamic(DynamicRecord {
-        owner: "dynamic".into(),
-        rtype: RType::A,
-        ttl_s: 30,
-        policy: Policy::Failover,
+    let targets = vec![Target::new([192, 0, 2, 3].into(), Some(HealthId(0)))];
+    zone.add_dynamic(DynamicRecord::new(
+        &String::from("dynamic"),
+        RType::A,
+        30,
+        Policy::Failover,
         targets,
-    })
+    ))
     .unwrap();
     let shared = Arc::new(Shared::new(Zones::new(vec![zone]), Arc::new(Broken)));
     let udp = Udp::start(&shared);

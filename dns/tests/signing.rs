@@ -231,17 +231,14 @@ fn every_answer_of_a_dynamic_record_is_signed() {
         }
     }
     let mut zone = zone(LINES);
-    let target = |n: u8| Target {
-        address: [192, 0, 2, n].into(),
-        up: Some(HealthId(u32::from(n))),
-    };
-    zone.add_dynamic(DynamicRecord {
-        owner: "dyn".into(),
-        rtype: RType::A,
-        ttl_s: 30,
-        policy: Policy::Failover,
-        targets: vec![target(1), target(2)],
-    })
+    let target = |n: u8| Target::new([192, 0, 2, n].into(), Some(HealthId(u32::from(n))));
+    zone.add_dynamic(DynamicRecord::new(
+        "dyn",
+        RType::A,
+        30,
+        Policy::Failover,
+        vec![target(1), target(2)],
+    ))
     .unwrap();
     let zones = signed(&zone, SigningOptions::default());
     let keys = keys(

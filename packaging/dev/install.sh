@@ -15,6 +15,8 @@ test+=([php-fpm]=php-fpm)
 test+=([pebble]=pebble)
 # what validates signed zones
 test+=([delv]=bind9-dnsutils [ldns-verify-zone]=ldnsutils)
+# name servers that zones are transferred from and to
+test+=([knotd]=knot [nsd]=nsd [named]=bind9 [nsupdate]=dnsutils)
 # servers that streams lead to
 test+=([redis-server]=redis-server)
 

@@ -84,6 +84,7 @@ impl Shared {
             let set = serving
                 .zones
                 .zone_of(&asked, RType::TXT)
+                .flatten()
                 .ok_or_else(not_served)?;
             let node = match set.locate(0, &asked, RType::TXT) {
                 Match::Cut(_) | Match::Redirect(_) => return Err(ChallengeError::Delegated(owner)),
@@ -101,7 +102,7 @@ impl Shared {
                 });
             let Some(target) = alias else {
                 let zone = set.origin().ok_or_else(not_served)?;
-                if serving.is_copy(&zone) {
+                if self.is_copy(&zone) {
                     return Err(ChallengeError::Secondary(owner));
                 }
                 return Ok((zone, owner, data.into()));

@@ -1,7 +1,9 @@
 //! One change to a zone.
 
-use crate::zone::Record;
+use super::Difference;
+use crate::zone::{Owner, Record};
 use crate::{Name, RType, Zone};
+use std::collections::HashMap;
 
 /// One change to a zone. Applying it twice is applying it once, so that edits can be put on any version of the zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,9 +40,80 @@ impl Edit {
         }
     }
 
+    /// The type and the data of one record, if it is about one.
+    fn about(&self) -> Option<(RType, Option<&[u8]>)> {
+        match self {
+            Self::Add(r) | Self::AddToken(r) => Some((r.rtype, Some(&r.data))),
+            Self::Remove { rtype, data, .. } => Some((*rtype, Some(data))),
+            Self::RemoveToken { data, .. } => Some((RType::TXT, Some(data))),
+            Self::RemoveSet { rtype, .. } => Some((*rtype, None)),
+            Self::RemoveName { .. } => None,
+        }
+    }
+
+    /// Whether an older edit at the same name has no effect any more.
+    fn voids(&self, old: &Self) -> bool {
+        match (self.about(), old.about()) {
+            (None, _) => true,
+            (_, None) => false,
+            (Some((rtype, None)), Some((old, _))) => rtype == old,
+            (Some((rtype, data)), Some((old, old_data))) => rtype == old && data == old_data,
+        }
+    }
+
     /// Whether it is applied again to a reloaded zone. A token that was taken out needs no edit to stay out.
     pub fn is_kept(&self) -> bool {
         !matches!(self, Self::RemoveToken { .. })
+    }
+}
+
+/// Adds an edit to those that are kept, and drops the ones that it makes void, so that a record which changes every
+/// minute is one edit.
+pub(crate) fn keep(edits: &mut Vec<Edit>, new: Edit) {
+    let owner = new.owner().lower();
+    edits.retain(|old| old.owner().lower() != owner || !new.voids(old));
+    edits.push(new);
+}
+
+/// A zone while it is changed.
+pub(crate) struct Draft {
+    pub(super) zone: Zone,
+    pub(super) edits: Vec<Edit>,
+    before: HashMap<Name, Option<Owner>>,
+}
+
+impl Draft {
+    pub fn new(zone: Zone) -> Self {
+        Self {
+            zone,
+            edits: Vec::new(),
+            before: HashMap::new(),
+        }
+    }
+
+    /// The zone as it is so far.
+    pub fn zone(&self) -> &Zone {
+        &self.zone
+    }
+
+    /// Makes one change.
+    pub fn edit(&mut self, edit: Edit) {
+        let name = edit.owner().lower();
+        if !self.before.contains_key(&name) {
+            let owner = self.zone.owner(&name).cloned();
+            self.before.insert(name, owner);
+        }
+        apply(&mut self.zone, &edit);
+        self.edits.push(edit);
+    }
+
+    /// What has changed, the SOA left out.
+    pub fn difference(&self) -> Difference {
+        let mut difference = Difference::default();
+        for (name, before) in &self.before {
+            difference.owner(before.as_ref(), self.zone.owner(name));
+        }
+        difference
     }
 }
 

@@ -10,13 +10,15 @@ mod difference;
 mod edit;
 
 pub use challenge::ChallengeError;
-pub(crate) use difference::{Difference, History};
-pub(crate) use edit::{Edit, apply};
+pub(crate) use difference::{Difference, History, Version};
+pub(crate) use edit::{Draft, Edit, apply, keep};
 
 use crate::edit::is_newer;
+use crate::journal::Journal;
 use crate::serve::Shared;
 use crate::{Name, Zone, ZoneSet, Zones};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Finishes a zone before it is compiled: signs it.
@@ -46,7 +48,7 @@ pub(crate) struct Kept {
     pub serial: Option<u32>,
     pub history: History,
     pub finish: Option<Finish>,
-    pub journal: Option<crate::journal::Journal>,
+    pub journal: Option<Journal>,
 }
 
 /// What is kept of all zones, by name in lower case.
@@ -70,37 +72,50 @@ impl Shared {
     /// Changes a zone and publishes it. Gives its serial number, which is the old one if nothing changed. May take as
     /// long as compiling the zone does: not for a thread that serves.
     pub(crate) fn change(&self, name: &Name, edits: &[Edit]) -> Result<u32, ChangeError> {
+        self.change_by(name, |draft| {
+            edits.iter().cloned().for_each(|edit| draft.edit(edit));
+            Ok(())
+        })
+    }
+
+    /// As [`Self::change`], by a function that sees the zone and may refuse.
+    pub(crate) fn change_by(
+        &self,
+        name: &Name,
+        change: impl FnOnce(&mut Draft) -> Result<(), ChangeError>,
+    ) -> Result<u32, ChangeError> {
         let mut all = self.authority.lock();
         let serving = self.serving_now();
-        let old = serving
+        let no_zone = || ChangeError::NoZone(name.clone());
+        let zone = serving
             .zones
             .get(name)
-            .ok_or_else(|| ChangeError::NoZone(name.clone()))?;
-        let mut zone = old
-            .to_zone()
-            .ok_or_else(|| ChangeError::NoZone(name.clone()))?;
+            .and_then(|z| z.to_zone())
+            .ok_or_else(no_zone)?;
         let kept = all.entry(key(name)).or_default();
-        let touched: HashSet<&Name> = edits.iter().map(Edit::owner).collect();
-        let before: Vec<_> = touched.iter().map(|n| zone.owner(n).cloned()).collect();
         let serial = zone.serial().unwrap_or(0);
-        for edit in edits {
-            apply(&mut zone, edit);
-        }
-        let mut difference = Difference::default();
-        for (name, before) in touched.iter().zip(&before) {
-            difference.owner(before.as_ref(), zone.owner(name));
-        }
-        if difference.is_empty() {
+        let mut draft = Draft::new(zone);
+        change(&mut draft)?;
+        let difference = draft.difference();
+        let Draft { zone, edits, .. } = draft;
+        if difference.is_empty() && zone.serial() == Some(serial) {
             return Ok(serial);
         }
         let raised = next_serial(&zone, serial);
         if let Some(journal) = &mut kept.journal {
-            journal.append(edits, raised)?;
+            journal.append(&edits, raised)?;
         }
-        kept.edits
-            .extend(edits.iter().filter(|e| e.is_kept()).cloned());
+        edits
+            .into_iter()
+            .filter(Edit::is_kept)
+            .for_each(|edit| keep(&mut kept.edits, edit));
         self.put_zone(name, zone, raised, kept, Some((serial, difference)));
         Ok(raised)
+    }
+
+    /// The steps from a version of a zone to its last.
+    pub(crate) fn versions_since(&self, name: &Name, serial: u32) -> Option<Vec<Version>> {
+        self.authority.lock().get(&key(name))?.history.since(serial)
     }
 
     /// Puts another version of a zone in its place, as a transfer brings it. `difference` is what changed, if that is
@@ -158,7 +173,8 @@ impl Shared {
             else {
                 continue;
             };
-            if kept.edits.is_empty() && kept.finish.is_none() {
+            let automatic = loaded.serial() == Some(0);
+            if kept.edits.is_empty() && kept.finish.is_none() && !automatic {
                 changed.extend(reloaded(kept, before, &loaded).then_some(name));
                 continue;
             }
@@ -175,7 +191,21 @@ impl Shared {
                 let same = before
                     .and_then(|z| z.to_zone())
                     .is_some_and(|b| b.same_records(&zone));
-                zone.set_serial(if same { least } else { after(least) });
+                let time = crate::tsig::now() as u32;
+                let next = if automatic && is_newer(time, least) {
+                    time
+                } else {
+                    after(least)
+                };
+                let chosen = if same { least } else { next };
+                zone.set_serial(chosen);
+                // So that the next start does not give this number to something else.
+                if let Some(journal) = kept.journal.as_mut().filter(|_| !same) {
+                    let _ = journal.append(&[], chosen);
+                }
+            }
+            if zone.serial() == Some(0) {
+                zone.set_serial(crate::tsig::now() as u32);
             }
             if let Some(finish) = &kept.finish {
                 zone = finish(zone);
@@ -188,19 +218,23 @@ impl Shared {
         changed
     }
 
-    /// Edits of a zone that survive a reload: what the journal holds.
-    pub(crate) fn restore(
-        &self,
-        name: &Name,
-        journal: Option<crate::journal::Journal>,
-        edits: Vec<Edit>,
-        serial: Option<u32>,
-    ) {
+    /// Keeps the changes of a zone in a journal from now on. What the journal holds already is put on the zone when it
+    /// is published next.
+    pub fn keep_journal(&self, name: &Name, folder: &Path) -> std::io::Result<()> {
         let mut all = self.authority.lock();
         let kept = all.entry(key(name)).or_default();
-        if kept.journal.is_none() && journal.is_some() {
-            (kept.journal, kept.edits, kept.serial) = (journal, edits, serial);
+        if kept.journal.is_some() {
+            return Ok(());
         }
+        let file = crate::transfer::file_name(name);
+        let file = format!("{}journal", file.strip_suffix("zone").unwrap_or(&file));
+        let (journal, recovered) = Journal::open(&folder.join(file))?;
+        kept.journal = Some(journal);
+        kept.serial = recovered.serial.or(kept.serial);
+        let tokens = std::mem::take(&mut kept.edits);
+        let all_edits = recovered.edits.into_iter().chain(tokens);
+        all_edits.for_each(|edit| keep(&mut kept.edits, edit));
+        Ok(())
     }
 
     /// Sets what finishes a zone before it is compiled; it takes effect with the next change or reload.

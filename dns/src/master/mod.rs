@@ -15,4 +15,4 @@ pub(crate) mod words;
 
 pub(crate) use check::check;
 pub(crate) use params::KEYS;
-pub(crate) use reader::{Reader, record_line};
+pub(crate) use reader::{Reader, record_line, record_within};

@@ -248,19 +248,31 @@ fn within_range(seconds: u32) -> u32 {
     }
 }
 
-#[allow(dead_code, reason = "updates are the next step")]
 /// Reads one record in one line, its name absolute, as [`crate::edit::line`] writes it.
 pub(crate) fn record_line(text: &str) -> Option<Record> {
+    one_record(text, None).ok()
+}
+
+/// Reads one record in one line, its names relative to an origin. `Err` says what is wrong.
+pub(crate) fn record_within(text: &str, origin: &Name) -> Result<Record, String> {
+    one_record(text, Some(origin))
+}
+
+fn one_record(text: &str, origin: Option<&Name>) -> Result<Record, String> {
     let mut scanner = Scanner::new(text);
     let mut entry = Entry::default();
-    scanner.next(&mut entry)?.ok()?;
+    match scanner.next(&mut entry) {
+        Some(Ok(())) => {}
+        Some(Err(broken)) => return Err(broken.message.to_owned()),
+        None => return Err("there is no record".to_owned()),
+    }
     let mut fields = Fields {
         text,
         file: FileId::default(),
         tokens: &entry.tokens,
         at: 0,
-        origin: None,
+        origin,
     };
-    let owner = fields.name("the owner").ok()?;
-    parse_record(owner, &mut fields, &mut Ttls::default()).ok()
+    let owner = fields.name("the owner").map_err(|d| d.message)?;
+    parse_record(owner, &mut fields, &mut Ttls::default()).map_err(|d| d.message)
 }

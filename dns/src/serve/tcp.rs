@@ -1,19 +1,23 @@
 //! TCP: two bytes of length before each message (RFC 1035 §4.2.2), many queries on a connection (RFC 7766 §6.2.1).
 
+use super::orders::{Order, is_order, order};
 use super::{Shared, guarded};
 use crate::counters::Snapshot;
 use crate::limits::{TCP_BYTES, TcpLimits};
+use crate::transfer::Outgoing;
 use crate::{Client, DropReason, Out, Transport, Verdict};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 
 /// How many bytes are read at once, and what an idle connection that has asked something keeps.
 const READ_BYTES: usize = 1024;
@@ -28,6 +32,27 @@ thread_local! {
 /// Serves a listener until `stop` becomes true, then lets each connection finish the answers it is writing.
 pub async fn serve_tcp(
     listener: TcpListener,
+    shared: Arc<Shared>,
+    limits: TcpLimits,
+    stop: watch::Receiver<bool>,
+) {
+    serve(listener, None, shared, limits, stop).await;
+}
+
+/// The same over TLS (RFC 7858). A handshake has to be done within the idle limit.
+pub async fn serve_tls(
+    listener: TcpListener,
+    tls: Arc<ServerConfig>,
+    shared: Arc<Shared>,
+    limits: TcpLimits,
+    stop: watch::Receiver<bool>,
+) {
+    serve(listener, Some(TlsAcceptor::from(tls)), shared, limits, stop).await;
+}
+
+async fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
     shared: Arc<Shared>,
     limits: TcpLimits,
     mut stop: watch::Receiver<bool>,
@@ -51,10 +76,19 @@ pub async fn serve_tcp(
                     count_drop(&shared);
                     continue;
                 };
-                let (shared, stop) = (Arc::clone(&shared), stop.clone());
+                let (shared, stop, tls) = (Arc::clone(&shared), stop.clone(), tls.clone());
                 connections.spawn(async move {
+                    let _ = stream.set_nodelay(true);
                     // A client that breaks off has nothing left to be told.
-                    let _ = connection(stream, place.address, &shared, &limits, stop).await;
+                    let _ = match tls {
+                        None => connection(stream, place.address, &shared, &limits, stop).await,
+                        Some(tls) => match timeout(limits.idle, tls.accept(stream)).await {
+                            Ok(Ok(stream)) => {
+                                connection(stream, place.address, &shared, &limits, stop).await
+                            }
+                            _ => Ok(()),
+                        },
+                    };
                     drop(place);
                 });
             }
@@ -116,14 +150,13 @@ impl Drop for Place {
 }
 
 /// Reads, answers all that is whole, writes once, reads again.
-async fn connection(
-    mut stream: TcpStream,
+async fn connection<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
     address: IpAddr,
-    shared: &Shared,
+    shared: &Arc<Shared>,
     limits: &TcpLimits,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    stream.set_nodelay(true)?;
     let mut received: Vec<u8> = Vec::new();
     let mut queries = 0;
     while queries < limits.queries && !*stop.borrow_and_update() {
@@ -142,13 +175,106 @@ async fn connection(
                 return Ok(());
             }
         }
+        if frame(&received).is_some_and(is_order) {
+            let query = frame(&received).unwrap_or_default().to_vec();
+            received.drain(..2 + query.len());
+            queries += 1;
+            ordered(&mut stream, query, address, shared, limits).await?;
+            continue;
+        }
         let (answers, used, asked) =
             answer_all(&received, address, shared, limits, limits.queries - queries);
         received.drain(..used);
         queries += asked;
-        timeout_at(Instant::now() + limits.idle, stream.write_all(&answers)).await??;
+        let written = async {
+            stream.write_all(&answers).await?;
+            // TLS keeps back what is not flushed.
+            stream.flush().await
+        };
+        timeout_at(Instant::now() + limits.idle, written).await??;
     }
     stream.shutdown().await
+}
+
+/// What is more than a question: transfers are sent message by message, changes are made where waiting is allowed.
+async fn ordered<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    query: Vec<u8>,
+    address: IpAddr,
+    shared: &Arc<Shared>,
+    limits: &TcpLimits,
+) -> io::Result<()> {
+    let reply = match order(shared, &query, address, Transport::Tcp) {
+        Order::Question => plain(&query, address, shared),
+        Order::Reply(reply) => reply,
+        Order::Change(change) => {
+            let shared = Arc::clone(shared);
+            tokio::task::spawn_blocking(move || change.run(&shared))
+                .await
+                .map_err(io::Error::other)?
+        }
+        Order::Transfer(outgoing) => return transfer(stream, outgoing, shared, limits).await,
+    };
+    let mut tally = Snapshot::default();
+    tally.count(Transport::Tcp, Verdict::Reply(reply.len()), &reply);
+    shared.counters.add(&tally);
+    send(stream, &reply, limits).await
+}
+
+async fn send<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    message: &[u8],
+    limits: &TcpLimits,
+) -> io::Result<()> {
+    if message.is_empty() {
+        return Ok(());
+    }
+    let mut framed = (message.len() as u16).to_be_bytes().to_vec();
+    framed.extend_from_slice(message);
+    let written = async {
+        stream.write_all(&framed).await?;
+        stream.flush().await
+    };
+    timeout_at(Instant::now() + limits.idle, written).await?
+}
+
+/// Packs a zone on a thread that may compute, two messages ahead of the client.
+async fn transfer<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    outgoing: Outgoing,
+    shared: &Arc<Shared>,
+    limits: &TcpLimits,
+) -> io::Result<()> {
+    let place = Arc::clone(&shared.transfers)
+        .acquire_owned()
+        .await
+        .map_err(io::Error::other)?;
+    let (sender, mut packed) = mpsc::channel(2);
+    let packing = tokio::task::spawn_blocking(move || {
+        outgoing.send(&mut |message| sender.blocking_send(message).is_ok());
+        drop(place);
+    });
+    while let Some(message) = packed.recv().await {
+        send(stream, &message, limits).await?;
+    }
+    packing.await.map_err(io::Error::other)
+}
+
+/// A question that looked like more.
+fn plain(query: &[u8], address: IpAddr, shared: &Shared) -> Vec<u8> {
+    let serving = shared.serving();
+    let client = Client {
+        addr: address,
+        transport: Transport::Tcp,
+        health: &*serving.health,
+        guard: Some(&serving.guard),
+    };
+    let mut buffer = vec![0; TCP_BYTES];
+    let mut out = Out::new(&mut buffer);
+    match guarded(&serving.zones, query, &client, &mut out) {
+        Verdict::Reply(len) => out.written(len).to_vec(),
+        Verdict::Drop(_) => Vec::new(),
+    }
 }
 
 /// The length that the message at the start says it has.
@@ -177,6 +303,7 @@ fn answer_all(
         addr: address,
         transport: Transport::Tcp,
         health: &*serving.health,
+        guard: Some(&serving.guard),
     };
     let mut tally = Snapshot::default();
     let (mut answers, mut used, mut asked) = (Vec::new(), 0, 0);
@@ -186,6 +313,9 @@ fn answer_all(
             let Some(query) = received.get(used..).and_then(frame) else {
                 break;
             };
+            if is_order(query) {
+                break;
+            }
             used += 2 + query.len();
             asked += 1;
             let verdict = guarded(&serving.zones, query, &client, &mut out);

@@ -1,12 +1,13 @@
 //! UDP: the body of a thread that owns a socket.
 
+use super::orders::{Change, Order, is_order, order};
 use super::{Shared, guarded};
 use crate::counters::Snapshot;
-use crate::limits::{UDP_BATCH, UDP_WAKE};
+use crate::limits::{UDP_BATCH, UDP_UPDATES_MAX, UDP_WAKE};
 use crate::{Client, DropReason, Out, Transport, Verdict};
 use seawall_sys::udp::{Datagram, UdpBatch, prepare};
 use std::io;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -19,6 +20,9 @@ pub fn serve_udp(socket: UdpSocket, shared: Arc<Shared>, stop: Arc<AtomicBool>) 
         let mut tally = Snapshot::default();
         let mut serving = None;
         let done = batch.exchange(&socket, |datagram, room| {
+            if !datagram.oversize && is_order(datagram.bytes) {
+                return ordered(&shared, &socket, &datagram, room, &mut tally);
+            }
             // Loaded once there is something to answer: the thread may have slept through a reload.
             let serving = serving.get_or_insert_with(|| shared.serving());
             one(
@@ -26,6 +30,7 @@ pub fn serve_udp(socket: UdpSocket, shared: Arc<Shared>, stop: Arc<AtomicBool>) 
                 room,
                 &serving.zones,
                 &*serving.health,
+                &serving.guard,
                 &mut tally,
             )
         });
@@ -38,11 +43,65 @@ pub fn serve_udp(socket: UdpSocket, shared: Arc<Shared>, stop: Arc<AtomicBool>) 
     Ok(())
 }
 
+/// What is more than a question. An update is made by a thread of its own, so that queries do not wait for it.
+fn ordered(
+    shared: &Arc<Shared>,
+    socket: &UdpSocket,
+    datagram: &Datagram<'_>,
+    room: &mut [u8],
+    tally: &mut Snapshot,
+) -> Option<usize> {
+    let serving = shared.serving();
+    let from = datagram.from.ip().to_canonical();
+    let reply = match order(shared, datagram.bytes, from, Transport::Udp) {
+        Order::Question | Order::Transfer(_) => {
+            return one(
+                datagram,
+                room,
+                &serving.zones,
+                &*serving.health,
+                &serving.guard,
+                tally,
+            );
+        }
+        Order::Reply(reply) => reply,
+        Order::Change(change) => change_apart(shared, socket, datagram.from, change)?.refused(),
+    };
+    let place = room.get_mut(..reply.len())?;
+    place.copy_from_slice(&reply);
+    tally.count(Transport::Udp, Verdict::Reply(reply.len()), &reply);
+    Some(reply.len())
+}
+
+fn change_apart(
+    shared: &Arc<Shared>,
+    socket: &UdpSocket,
+    to: SocketAddr,
+    change: Change,
+) -> Option<Change> {
+    if shared.udp_updates.fetch_add(1, Ordering::Relaxed) >= UDP_UPDATES_MAX {
+        shared.udp_updates.fetch_sub(1, Ordering::Relaxed);
+        return Some(change);
+    }
+    let Ok(socket) = socket.try_clone() else {
+        shared.udp_updates.fetch_sub(1, Ordering::Relaxed);
+        return Some(change);
+    };
+    let shared = Arc::clone(shared);
+    std::thread::spawn(move || {
+        // Who gets no answer asks again: an update that was made is made again to no effect.
+        let _ = socket.send_to(&change.run(&shared), to);
+        shared.udp_updates.fetch_sub(1, Ordering::Relaxed);
+    });
+    None
+}
+
 fn one(
     datagram: &Datagram<'_>,
     room: &mut [u8],
     zones: &crate::Zones,
     health: &dyn crate::Health,
+    guard: &crate::Guard,
     tally: &mut Snapshot,
 ) -> Option<usize> {
     if datagram.oversize || datagram.from.port() == 0 {
@@ -57,6 +116,7 @@ fn one(
         addr: datagram.from.ip().to_canonical(),
         transport: Transport::Udp,
         health,
+        guard: Some(guard),
     };
     let mut out = Out::new(room);
     let verdict = guarded(zones, datagram.bytes, &client, &mut out);

@@ -1,10 +1,12 @@
 //! From zones to a [`ZoneSet`].
 
+use super::choose::{Choice, Degraded};
 use super::{
     Apex, Candidate, EncodedSet, NONE, Node, Range, Shadow, Slot, ZoneSet, proofs, render,
 };
 use crate::dnssec::RrSigner;
-use crate::dynamic::{DynamicRecord, address_data};
+use crate::dynamic::{AllDown, DynamicRecord, Policy, address_data};
+use crate::limits::DYNAMIC_MULTI_MAX;
 use crate::name::{ancestor, labels};
 use crate::zone::{Owner, RrSet};
 use crate::{RType, Zone, rdata};
@@ -21,6 +23,7 @@ pub(super) fn compile(zones: Vec<Zone>) -> ZoneSet {
         slots: Vec::new(),
         sets: Vec::new(),
         candidates: Vec::new(),
+        choices: Vec::new(),
         targets: Vec::new(),
         proofs: Vec::new(),
         dynamic: Vec::new(),
@@ -170,8 +173,9 @@ fn add_node(
     index
 }
 
-/// Every answer a dynamic record can give is encoded: each target alone, and all together.
-/// In a signed zone each has its signatures.
+/// Every answer a dynamic record can give is encoded: each target alone, all together, each choice of several; and
+/// again with the TTL it has while a target is down, over the same data. In a signed zone each has its signatures,
+/// which hold for the lesser TTL, too (RFC 4035 §5.3.3).
 fn dynamic_slot(
     set: &mut ZoneSet,
     owner: &Owner,
@@ -189,6 +193,7 @@ fn dynamic_slot(
         })
     };
     let everything = put_set(set, record.rtype, record.ttl_s, &data, &sign(&data));
+    let choice = set.choices.len() as u32;
     let start = set.candidates.len() as u32;
     for (target, data) in record.targets.iter().zip(&data) {
         let data = std::slice::from_ref(data);
@@ -196,16 +201,81 @@ fn dynamic_slot(
         set.candidates.push(Candidate {
             up: target.up,
             set: alone,
+            choice,
         });
     }
     let candidates = Range {
         start,
         len: set.candidates.len() as u32 - start,
     };
+    let several = several(set, record, &data, &sign);
+    let last_resort = match &record.all_down {
+        AllDown::LastResort(addresses) => {
+            let data: Vec<_> = addresses.iter().map(|a| address_data(*a)).collect();
+            let ttl = record.degraded_ttl_s.unwrap_or(record.ttl_s);
+            put_set(set, record.rtype, ttl, &data, &sign(&data))
+        }
+        _ => NONE,
+    };
+    let degraded = record
+        .degraded_ttl_s
+        .map(|ttl| degraded(set, everything, candidates, &several, ttl));
+    set.choices.push(Choice::new(
+        record,
+        everything,
+        several,
+        degraded,
+        last_resort,
+    ));
     Slot {
         rtype: record.rtype,
         set: everything,
         candidates,
+    }
+}
+
+/// An RRset for each choice of targets, by the bits of their numbers.
+fn several(
+    set: &mut ZoneSet,
+    record: &DynamicRecord,
+    all: &[Box<[u8]>],
+    sign: &dyn Fn(&[Box<[u8]>]) -> Vec<Box<[u8]>>,
+) -> Vec<u32> {
+    if !matches!(record.policy, Policy::Multi(_)) {
+        return Vec::new();
+    }
+    let chosen = |mask: u32| {
+        let bits = all.iter().enumerate();
+        bits.filter(move |(n, _)| mask >> n & 1 == 1)
+            .map(|(_, d)| d.clone())
+            .collect::<Vec<_>>()
+    };
+    (0..1u32 << all.len().min(DYNAMIC_MULTI_MAX))
+        .map(|mask| {
+            let data = chosen(mask);
+            put_set(set, record.rtype, record.ttl_s, &data, &sign(&data))
+        })
+        .collect()
+}
+
+/// The same RRsets with another TTL: of all targets, of each alone, of each choice.
+fn degraded(set: &mut ZoneSet, all: u32, candidates: Range, several: &[u32], ttl: u32) -> Degraded {
+    let alone: Vec<u32> = candidates
+        .of(&set.candidates)
+        .iter()
+        .map(|c| c.set)
+        .collect();
+    let mut again = |number: u32| {
+        let Some(copy) = set.set(number).map(|s| s.with_ttl(ttl)) else {
+            return NONE;
+        };
+        set.sets.push(copy);
+        set.sets.len() as u32 - 1
+    };
+    Degraded {
+        all: again(all),
+        alone: alone.into_iter().map(&mut again).collect(),
+        several: several.iter().map(|n| again(*n)).collect(),
     }
 }
 

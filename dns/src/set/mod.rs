@@ -6,17 +6,20 @@
 //! RRsets lie encoded in one arena. What can be known ahead of a question is rendered ahead of it: an RRset's whole
 //! answer, a delegation's referral, a zone's denial, an alias's addresses (see [`Rendered`]).
 
+mod choose;
 mod compile;
 mod locate;
 mod proofs;
 mod records;
 mod render;
 
+pub(crate) use choose::Choice;
 pub(crate) use locate::{Find, Match};
+pub(crate) use records::Stored;
 pub(crate) use render::Rendered;
 
 use crate::dnssec::hash::{Hash, Hashing};
-use crate::dynamic::{DynamicRecord, Health, HealthId};
+use crate::dynamic::{DynamicRecord, HealthId};
 use crate::{Name, RType, Zone};
 use hashbrown::HashTable;
 
@@ -84,6 +87,8 @@ pub(crate) struct Slot {
 pub(crate) struct Candidate {
     pub up: Option<HealthId>,
     pub set: u32,
+    /// In [`ZoneSet::choices`], the same for all candidates of a slot.
+    pub choice: u32,
 }
 
 /// An encoded RRset.
@@ -172,6 +177,7 @@ pub struct ZoneSet {
     slots: Vec<Slot>,
     sets: Vec<EncodedSet>,
     candidates: Vec<Candidate>,
+    choices: Vec<Choice>,
     targets: Vec<u32>,
     proofs: Vec<Proof>,
     /// What the dynamic slots were made from, with its owner.
@@ -241,14 +247,5 @@ impl ZoneSet {
             ttl: set.ttl,
             data: set.data.of(&self.data),
         }
-    }
-
-    /// The RRset that answers now: of a dynamic record the first target that is up, or all when none is.
-    pub(crate) fn choose(&self, slot: &Slot, health: &dyn Health) -> Option<&EncodedSet> {
-        let candidates = slot.candidates.of(&self.candidates);
-        let up = candidates
-            .iter()
-            .find(|c| c.up.is_none_or(|id| health.is_up(id)));
-        self.set(up.map_or(slot.set, |c| c.set))
     }
 }

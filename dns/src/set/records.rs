@@ -1,6 +1,6 @@
 //! The records of a compiled zone, for transfers and for changing it.
 
-use super::{Answers, EncodedSet, Range, ZoneSet};
+use super::{EncodedSet, Range, ZoneSet};
 use crate::dynamic::DynamicRecord;
 use crate::edit::serial_of;
 use crate::zone::Record;
@@ -21,12 +21,6 @@ impl<'a> Stored<'a> {
     /// Its data.
     pub fn data(&self) -> &'a [u8] {
         self.framed.get(2..).unwrap_or_default()
-    }
-
-    /// As the message writer takes it.
-    #[allow(dead_code, reason = "transfers are the next step")]
-    pub fn answers(&self) -> Answers<'a> {
-        Answers::made(self.rtype, self.ttl, self.framed)
     }
 
     fn record(&self) -> Option<Record> {
@@ -99,6 +93,13 @@ impl ZoneSet {
     /// The name of the zone.
     pub(crate) fn origin(&self) -> Option<Name> {
         Name::from_wire(self.name(self.zones.first()?.name))
+    }
+
+    /// Its name, as it is hashed.
+    pub(crate) fn apex_name(&self) -> &[u8] {
+        self.zones
+            .first()
+            .map_or(&[], |apex| apex.name.of(&self.canonical))
     }
 
     /// The serial number of its SOA.

@@ -58,6 +58,10 @@ impl Health for Asked {
         self.0.store(true, Ordering::Relaxed);
         true
     }
+
+    fn note(&self, _: bool) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Renders what can be.
@@ -249,6 +253,7 @@ mod tests {
             addr: [127, 0, 0, 1].into(),
             transport: Transport::Tcp,
             health: &AlwaysUp,
+            guard: None,
         };
         let mut out = Out::new(&mut buffer);
         let mut zones = Zones::default();

@@ -123,6 +123,7 @@ impl Ask {
             addr: [127, 0, 0, 1].into(),
             transport: self.transport,
             health,
+            guard: None,
         };
         match answer(zones, &self.bytes(), &client, &mut out) {
             Verdict::Reply(len) => Answer::read(out.written(len)),

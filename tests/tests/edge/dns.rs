@@ -192,3 +192,38 @@ fn nonsense_is_survived() {
         ["192.0.2.10"]
     );
 }
+
+#[test]
+fn a_zone_is_answered_over_tls_with_a_sites_certificate() {
+    let edge = Edge::yaml(
+        "listen: [{ https: \"@https@\" }]
+dns:
+  listen: \"@dns@\"
+  dot: \"@dot@\"
+  zones: [{ name: shop.test, file: shop.test.zone }]
+sites: [{ host: ns1.shop.test, tls: internal, respond: { status: 200, body: ok } }]",
+    );
+    edge.write("shop.test.zone", ZONE);
+    let edge = edge.start();
+    let address = edge.address("dot");
+    let output = std::process::Command::new("dig")
+        .args([
+            &format!("@{}", address.ip()),
+            "-p",
+            &address.port().to_string(),
+            "+tls",
+            &format!("+tls-ca={}", edge.path("state/ca/ca.pem").display()),
+            "+tls-hostname=ns1.shop.test",
+            "+short",
+            "shop.test",
+            "A",
+            "mail.shop.test",
+            "MX",
+        ])
+        .output()
+        .expect("dig");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "192.0.2.10\n10 mx.shop.test.\n"
+    );
+}

@@ -23,6 +23,7 @@ mod connections;
 mod cors;
 mod discovery;
 mod dns;
+mod dns_transfers;
 mod dnssec;
 mod drills;
 mod early_answers;

@@ -44,9 +44,9 @@ impl Grants {
                     .endpoints
                     .extend([Endpoint::Udp(*address), Endpoint::Tcp(*address)]);
             }
-            grants
-                .read
-                .extend(dns.zones.iter().map(|zone| zone.file.clone()));
+            let over_tls = dns.dot.iter().map(|(address, _)| Endpoint::Tcp(*address));
+            grants.endpoints.extend(over_tls);
+            grants.read.extend(dns.files().cloned());
         }
         grants
             .append

@@ -4,15 +4,19 @@ use super::dnssec::ZoneSigners;
 use super::host::{KeeperHost, udp};
 use crate::log::ErrorLog;
 use seawall_conf::model::LogLevel;
-use seawall_dns::{AlwaysUp, Shared, TcpLimits, Zones, serve_tcp, serve_udp};
-use seawall_edge::plan::Plan;
+use seawall_dns::{
+    AlwaysUp, Name, Secondaries, Shared, TcpLimits, Zones, notify_peers, serve_tcp, serve_tls,
+    serve_udp,
+};
+use seawall_edge::plan::{DnsPlan, Plan};
 use seawall_sys::listen::Endpoint;
 use std::{
     collections::HashMap,
     io,
     net::{SocketAddr, TcpListener, UdpSocket},
+    path::Path,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
@@ -27,8 +31,13 @@ fn udp_threads() -> usize {
 /// The DNS server of a worker.
 pub struct DnsServer {
     shared: Arc<Shared>,
-    live: Mutex<HashMap<SocketAddr, Listening>>,
     signers: Arc<ZoneSigners>,
+    live: Mutex<HashMap<(SocketAddr, bool), Listening>>,
+    /// Zones that are copied, and the task that tells others of changes; both begin with the first zones.
+    copies: OnceLock<Arc<Secondaries>>,
+    stop_telling: watch::Sender<bool>,
+    /// The certificates of the sites, which DNS over TLS shows, too.
+    resolver: Arc<seawall_tls::Resolver>,
     log: ErrorLog,
 }
 
@@ -40,13 +49,16 @@ struct Listening {
 
 impl DnsServer {
     /// A server without zones and addresses.
-    pub fn new(log: ErrorLog) -> Self {
+    pub fn new(log: ErrorLog, resolver: Arc<seawall_tls::Resolver>) -> Self {
         let shared = Arc::new(Shared::new(Zones::new(Vec::new()), Arc::new(AlwaysUp)));
         let signers = ZoneSigners::new(shared.clone(), log.clone());
         Self {
             shared,
             live: Mutex::default(),
             signers,
+            copies: OnceLock::new(),
+            stop_telling: watch::channel(false).0,
+            resolver,
             log,
         }
     }
@@ -69,27 +81,33 @@ impl DnsServer {
         control: &Handle,
     ) -> io::Result<Vec<Endpoint>> {
         if let Some(dns) = plan.dns.lock().take() {
-            self.signers
-                .apply(dns, &plan.config.process.state.join("dnssec"));
+            self.publish(dns, &plan.config.process.state, control);
         }
-        let wanted: Vec<SocketAddr> = plan
-            .config
-            .dns
-            .iter()
-            .flat_map(|d| d.listen.iter().map(|(address, _)| *address))
-            .collect();
+        // Plain addresses, then those of TLS.
+        let mut wanted: Vec<(SocketAddr, bool)> = Vec::new();
+        if let Some(dns) = &plan.config.dns {
+            wanted.extend(dns.listen.iter().map(|(address, _)| (*address, false)));
+            wanted.extend(dns.dot.iter().map(|(address, _)| (*address, true)));
+        }
+        let configured = plan.config.dns.as_ref().and_then(|d| d.threads);
+        let threads = configured.unwrap_or_else(udp_threads);
         let Ok(mut live) = self.live.lock() else {
             return Ok(Vec::new());
         };
-        for address in &wanted {
-            if !live.contains_key(address) {
-                let listening = self.listen(*address, host, control).map_err(|e| {
+        for (address, over_tls) in &wanted {
+            if !live.contains_key(&(*address, *over_tls)) {
+                let listening = if *over_tls {
+                    self.listen_tls(*address, host, control)
+                } else {
+                    self.listen(*address, threads, host, control)
+                };
+                let listening = listening.map_err(|e| {
                     io::Error::new(e.kind(), format!("dns: bind() to {address} failed ({e})"))
                 })?;
-                live.insert(*address, listening);
+                live.insert((*address, *over_tls), listening);
             }
         }
-        let gone: Vec<SocketAddr> = live
+        let gone: Vec<(SocketAddr, bool)> = live
             .keys()
             .copied()
             .filter(|a| !wanted.contains(a))
@@ -99,19 +117,48 @@ impl DnsServer {
                 listening.stop();
             }
         }
-        Ok(wanted
-            .iter()
-            .flat_map(|a| [udp(*a), Endpoint::Tcp(*a)])
-            .collect())
+        let datagrams = wanted.iter().filter(|(_, tls)| !tls).map(|(a, _)| udp(*a));
+        let streams = wanted.iter().map(|(a, _)| Endpoint::Tcp(*a));
+        Ok(datagrams.chain(streams).collect())
+    }
+
+    /// Serves the zones of a plan, with what was changed in them since, and copies others.
+    fn publish(&self, mut dns: DnsPlan, state: &Path, control: &Handle) {
+        let folder = state.join("dns");
+        let changeable = dns.kept.iter().filter(|zone| dns.policies.may_change(zone));
+        for zone in changeable {
+            if let Err(e) = self.shared.keep_journal(zone, &folder) {
+                self.log.line(
+                    LogLevel::Error,
+                    0,
+                    format_args!("dns: changes of {zone} are not kept: {e}"),
+                );
+            }
+        }
+        let copies = self.copies.get_or_init(|| {
+            control.spawn(notify_peers(
+                self.shared.clone(),
+                self.stop_telling.subscribe(),
+            ));
+            let log = self.log.clone();
+            let report = move |zone: &Name, what: std::fmt::Arguments<'_>| {
+                log.line(LogLevel::Notice, 0, format_args!("dns: {zone} {what}"));
+            };
+            Secondaries::new(self.shared.clone(), control.clone(), Arc::new(report))
+        });
+        // First who is copied from where: what is no longer a copy does not outlive the old zones.
+        copies.apply(std::mem::take(&mut dns.secondaries));
+        self.signers.apply(dns, &state.join("dnssec"));
     }
 
     fn listen(
         &self,
         address: SocketAddr,
+        threads: usize,
         host: &KeeperHost,
         control: &Handle,
     ) -> io::Result<Listening> {
-        let datagrams = host.sockets(&udp(address), udp_threads())?;
+        let datagrams = host.sockets(&udp(address), threads)?;
         let streams = host.sockets(&Endpoint::Tcp(address), 1)?;
         let stop_udp = Arc::new(AtomicBool::new(false));
         let (stop_tcp, stopped) = watch::channel(false);
@@ -150,9 +197,41 @@ impl DnsServer {
         })
     }
 
+    fn listen_tls(
+        &self,
+        address: SocketAddr,
+        host: &KeeperHost,
+        control: &Handle,
+    ) -> io::Result<Listening> {
+        let tls = seawall_tls::server_config(self.resolver.clone(), &[b"dot"])
+            .map_err(io::Error::other)?;
+        let (stop_tcp, stopped) = watch::channel(false);
+        for socket in host.sockets(&Endpoint::Tcp(address), 1)? {
+            let socket = TcpListener::from(socket);
+            socket.set_nonblocking(true)?;
+            let _inside = control.enter();
+            control.spawn(serve_tls(
+                tokio::net::TcpListener::from_std(socket)?,
+                tls.clone(),
+                self.shared.clone(),
+                TcpLimits::default(),
+                stopped.clone(),
+            ));
+        }
+        Ok(Listening {
+            stop_udp: Arc::default(),
+            stop_tcp,
+            threads: Vec::new(),
+        })
+    }
+
     /// Stops answering.
     pub fn stop(&self) {
         self.signers.stop();
+        let _ = self.stop_telling.send(true);
+        if let Some(copies) = self.copies.get() {
+            copies.apply(Vec::new());
+        }
         if let Ok(mut live) = self.live.lock() {
             live.drain().for_each(|(_, listening)| listening.stop());
         }

@@ -102,6 +102,8 @@ impl ZoneSigners {
             mut zones,
             to_sign,
             health,
+            policies,
+            guard,
             ..
         } = plan;
         let mut work = locked(&self.work);
@@ -125,7 +127,8 @@ impl ZoneSigners {
                 Err(problem) => self.failed(&name.to_string(), None, problem),
             }
         }
-        self.shared.publish(zones, health);
+        self.shared
+            .publish_with(zones, health, policies, Arc::new(guard));
         work.values_mut().for_each(|entry| self.published(entry));
         self.wake.notify_all();
     }

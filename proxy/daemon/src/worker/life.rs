@@ -164,7 +164,7 @@ fn start(
         // nginx reloads on a signal only, and so do we in its place.
         Syntax::Nginx => (None, None),
     };
-    let dns = DnsServer::new(log.clone());
+    let dns = DnsServer::new(log.clone(), edge.shared().resolver.clone());
     let zones = Arc::new(OwnZones::new(dns.shared().clone()));
     let issuer = certificates::issuer(&edge, zones.clone(), &log, control);
     let worker = Arc::new(Worker {

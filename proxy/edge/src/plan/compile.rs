@@ -126,10 +126,16 @@ impl Plan {
         } = compiler;
         let mut files = config.files.clone();
         let mut sources = std::mem::take(&mut config.sources);
-        let dns = config
-            .dns
-            .as_ref()
-            .map(|d| super::dns::compile(d, &mut sources, &pools, env, &mut errors));
+        let dns = config.dns.as_ref().map(|d| {
+            super::dns::compile(
+                d,
+                &config.process.state,
+                &mut sources,
+                &pools,
+                env,
+                &mut errors,
+            )
+        });
         config.sources = sources;
         files.extend(dns.iter().flat_map(|d| d.files.iter().cloned()));
         files.extend(other_files(&config));

@@ -1,13 +1,16 @@
 //! Zones: files read and compiled, dynamic records tied to the balancer's own health.
 
 use super::{PoolPlan, compile::Environment};
-use seawall_conf::model::{self, DnsPolicy, DnssecAlgorithm, DnssecDenial};
-use seawall_diag::{Diagnostic, Diagnostics, SourceMap};
+use ipnet::IpNet;
+use seawall_conf::model::{self, DnsAllDown, DnsPolicy, DnssecAlgorithm, DnssecDenial};
+use seawall_diag::{Diagnostic, Diagnostics, SourceMap, Span};
 use seawall_dns::{
-    Algorithm, Denial, DynamicRecord, Health, HealthId, KeyPolicy, Lifetimes, Policy, RType,
-    SigningOptions, Target, Zone, Zones,
+    Access, Algorithm, AllDown, CookieSecrets, Denial, DynamicRecord, Guard, Health, HealthId, Key,
+    KeyPolicy, Lifetimes, Name, Net, Peer, Policies, Policy, RType, RrlOptions, Secondary,
+    SigningOptions, Target, Zone, ZonePolicy, Zones,
 };
 use std::{
+    collections::HashMap,
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -25,6 +28,14 @@ pub struct DnsPlan {
     pub health: Arc<PoolHealth>,
     /// Zone files and what they include, for watching.
     pub files: Vec<PathBuf>,
+    /// Cookies and limits.
+    pub guard: Guard,
+    /// What others may do with the zones.
+    pub policies: Policies,
+    /// Zones that are copied from other servers.
+    pub secondaries: Vec<Secondary>,
+    /// Zones that can be changed while they are served.
+    pub kept: Vec<Name>,
 }
 
 /// A zone that is signed here.
@@ -51,61 +62,265 @@ impl Health for PoolHealth {
 /// Compiles the zones of a configuration.
 pub fn compile(
     dns: &model::Dns,
+    state: &Path,
     sources: &mut SourceMap,
     pools: &[Arc<PoolPlan>],
     env: &Environment<'_>,
     errors: &mut Diagnostics,
 ) -> DnsPlan {
-    let (mut zones, mut to_sign) = (Vec::new(), Vec::new());
-    let mut files = Vec::new();
+    let (mut zones, mut to_sign, mut files) = (Vec::new(), Vec::new(), Vec::new());
+    let mut rights = Rights::new(env, state.join("dns"));
     for from in &dns.zones {
-        let text = match (env.read)(&from.file) {
-            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            Err(e) => {
+        rights.zone(from, errors);
+        if from.secondary.is_some() {
+            continue;
+        }
+        let Some(mut zone) = zone_of(from, sources, env, &mut files, errors) else {
+            continue;
+        };
+        add_static(&mut zone, &from.statics, errors);
+        add_dynamic(&mut zone, &from.records, errors);
+        match &from.dnssec {
+            None => zones.push(zone),
+            Some(dnssec) if zone.is_signed() => {
+                let message = format!("the file of `{}` is signed already", from.name);
                 errors.push(
-                    Diagnostic::error("unreadable", from.at, format!("cannot read \"{}\": {e}", from.file.display()))
-                        .help("a zone file is looked for beside the configuration unless its path is absolute"),
+                    Diagnostic::error("already-signed", dnssec.at, message).help(
+                        "take `dnssec` away to serve it as it is, or let the file be unsigned",
+                    ),
                 );
-                continue;
             }
-        };
-        files.push(from.file.clone());
-        let file = sources.add(&from.file, text);
-        let mut load = |written: &Path, including: &Path| -> io::Result<(PathBuf, String)> {
-            let path = including.parent().unwrap_or(Path::new("")).join(written);
-            let bytes = (env.read)(&path)?;
-            files.push(path.clone());
-            Ok((path, String::from_utf8_lossy(&bytes).into_owned()))
-        };
-        match Zone::parse_with(&from.name, sources, file, &mut load) {
-            Ok(mut zone) => {
-                errors.extend(zone.warnings().clone());
-                add_dynamic(&mut zone, &from.records, errors);
-                match &from.dnssec {
-                    None => zones.push(zone),
-                    Some(dnssec) if zone.is_signed() => {
-                        let message = format!("the file of `{}` is signed already", from.name);
-                        errors.push(
-                            Diagnostic::error("already-signed", dnssec.at, message)
-                                .help("take `dnssec` away to serve it as it is, or let the file be unsigned"),
-                        );
-                    }
-                    Some(dnssec) => to_sign.push(ZoneToSign {
-                        zone,
-                        options: signing_options(dnssec),
-                        parent: dnssec.parent.clone(),
-                    }),
-                }
-            }
-            Err(found) => errors.extend(found),
+            Some(dnssec) => to_sign.push(ZoneToSign {
+                zone,
+                options: signing_options(dnssec),
+                parent: dnssec.parent.clone(),
+            }),
         }
     }
+    files.append(&mut rights.files);
     let health = Arc::new(PoolHealth(pools.to_vec()));
     DnsPlan {
         zones: Zones::new(zones),
         to_sign,
         health,
         files,
+        guard: guard(dns, env, errors),
+        policies: rights.policies,
+        secondaries: rights.secondaries,
+        kept: rights.kept,
+    }
+}
+
+/// A zone's file, or an empty zone where all its records are written in the configuration.
+fn zone_of(
+    from: &model::DnsZone,
+    sources: &mut SourceMap,
+    env: &Environment<'_>,
+    files: &mut Vec<PathBuf>,
+    errors: &mut Diagnostics,
+) -> Option<Zone> {
+    let Some(path) = &from.file else {
+        let generated = Zone::generated(&from.name);
+        return generated
+            .map_err(|e| errors.error("bad-name", from.at, e.to_string()))
+            .ok();
+    };
+    let text = match (env.read)(path) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(e) => {
+            errors.push(
+                Diagnostic::error("unreadable", from.at, format!("cannot read \"{}\": {e}", path.display()))
+                    .help("a zone file is looked for beside the configuration unless its path is absolute"),
+            );
+            return None;
+        }
+    };
+    files.push(path.clone());
+    let file = sources.add(path, text);
+    let mut load = |written: &Path, including: &Path| -> io::Result<(PathBuf, String)> {
+        let path = including.parent().unwrap_or(Path::new("")).join(written);
+        let bytes = (env.read)(&path)?;
+        files.push(path.clone());
+        Ok((path, String::from_utf8_lossy(&bytes).into_owned()))
+    };
+    match Zone::parse_with(&from.name, sources, file, &mut load) {
+        Ok(zone) => {
+            errors.extend(zone.warnings().clone());
+            Some(zone)
+        }
+        Err(found) => {
+            errors.extend(found);
+            None
+        }
+    }
+}
+
+fn guard(dns: &model::Dns, env: &Environment<'_>, errors: &mut Diagnostics) -> Guard {
+    let net = |net: &IpNet| Net {
+        address: net.addr(),
+        bits: net.prefix_len(),
+    };
+    let rrl = dns.rrl.as_ref().map(|rrl| RrlOptions {
+        rate: rrl.rate,
+        slip: rrl.slip,
+        exempt: rrl.exempt.iter().map(net).collect(),
+    });
+    let Some((path, at)) = &dns.cookie_secrets else {
+        return Guard::new(dns.cookies.then(CookieSecrets::random), rrl);
+    };
+    let read = (env.read)(path).map_err(|e| format!("cannot read \"{}\": {e}", path.display()));
+    let secrets = read.and_then(|bytes| {
+        CookieSecrets::read(&String::from_utf8_lossy(&bytes))
+            .ok_or_else(|| format!("\"{}\" holds no secrets of cookies", path.display()))
+    });
+    match secrets {
+        Ok(secrets) => Guard::new(Some(secrets), rrl),
+        Err(message) => {
+            let help = "one or two lines of 32 hexadecimal digits, the one given out first";
+            errors.push(Diagnostic::error("bad-secret", *at, message).help(help));
+            Guard::new(None, rrl)
+        }
+    }
+}
+
+/// What others may do with the zones, as it is gathered.
+struct Rights<'e> {
+    env: &'e Environment<'e>,
+    state: PathBuf,
+    keys: HashMap<PathBuf, Arc<Key>>,
+    files: Vec<PathBuf>,
+    policies: Policies,
+    secondaries: Vec<Secondary>,
+    kept: Vec<Name>,
+}
+
+impl<'e> Rights<'e> {
+    fn new(env: &'e Environment<'e>, state: PathBuf) -> Self {
+        Self {
+            env,
+            state,
+            keys: HashMap::new(),
+            files: Vec::new(),
+            policies: Policies::default(),
+            secondaries: Vec::new(),
+            kept: Vec::new(),
+        }
+    }
+
+    fn zone(&mut self, from: &model::DnsZone, errors: &mut Diagnostics) {
+        // A name that cannot be one has been reported where the zone is read.
+        let Ok(name) = Name::parse(&from.name, Some(&Name::root())) else {
+            return;
+        };
+        let mut policy = ZonePolicy::default();
+        if let Some(transfer) = &from.transfer {
+            let key = self.key(transfer.key.as_ref(), errors);
+            let single = |net: &&IpNet| net.prefix_len() == net.max_prefix_len();
+            let addresses = transfer
+                .nets
+                .iter()
+                .filter(single)
+                .map(|n| SocketAddr::new(n.addr(), 53));
+            let told = if from.notify.is_empty() {
+                addresses.collect()
+            } else {
+                from.notify.clone()
+            };
+            policy.transfer = access(transfer, key.as_ref());
+            policy.notify = told
+                .into_iter()
+                .map(|address| Peer {
+                    address,
+                    key: key.clone(),
+                })
+                .collect();
+        } else {
+            let unsigned = |address: &SocketAddr| Peer {
+                address: *address,
+                key: None,
+            };
+            policy.notify = from.notify.iter().map(unsigned).collect();
+        }
+        if let Some(update) = &from.update {
+            let key = self.key(update.key.as_ref(), errors);
+            policy.update = access(update, key.as_ref());
+        }
+        match &from.secondary {
+            Some(secondary) => {
+                let key = self.key(secondary.key.as_ref(), errors);
+                let peer = |address: &SocketAddr| Peer {
+                    address: *address,
+                    key: key.clone(),
+                };
+                self.secondaries.push(Secondary {
+                    zone: name.clone(),
+                    primaries: secondary.from.iter().map(peer).collect(),
+                    file: Some(
+                        self.state
+                            .join("copies")
+                            .join(format!("{}.zone", from.name)),
+                    ),
+                    catalog: secondary.catalog,
+                });
+            }
+            None => self.kept.push(name.clone()),
+        }
+        self.policies.insert(&name, policy);
+    }
+
+    /// The key in a file, which is read once.
+    fn key(
+        &mut self,
+        from: Option<&(PathBuf, Span)>,
+        errors: &mut Diagnostics,
+    ) -> Option<Arc<Key>> {
+        let (path, at) = from?;
+        if let Some(key) = self.keys.get(path) {
+            return Some(key.clone());
+        }
+        let read =
+            (self.env.read)(path).map_err(|e| format!("cannot read \"{}\": {e}", path.display()));
+        let key = read.and_then(|bytes| {
+            Key::read(&String::from_utf8_lossy(&bytes))
+                .ok_or_else(|| format!("\"{}\" holds no key", path.display()))
+        });
+        self.files.push(path.clone());
+        match key {
+            Ok(key) => {
+                let key = Arc::new(key);
+                self.policies.keys.insert(key.clone());
+                self.keys.insert(path.clone(), key.clone());
+                Some(key)
+            }
+            Err(message) => {
+                let help = "as `tsig-keygen` writes it: key \"NAME\" { algorithm hmac-sha256; secret \"BASE64\"; };";
+                errors.push(Diagnostic::error("bad-key", *at, message).help(help));
+                None
+            }
+        }
+    }
+}
+
+/// A key that could not be read is nobody's: its error keeps the plan from being used.
+fn access(from: &model::DnsAccess, key: Option<&Arc<Key>>) -> Access {
+    let net = |net: &IpNet| Net {
+        address: net.addr(),
+        bits: net.prefix_len(),
+    };
+    Access {
+        nets: from.nets.iter().map(net).collect(),
+        keys: key.map(|k| k.name().clone()).into_iter().collect(),
+    }
+}
+
+fn add_static(zone: &mut Zone, records: &[model::DnsStatic], errors: &mut Diagnostics) {
+    for record in records {
+        let ttl = record.ttl.as_secs().min(i32::MAX as u64) as u32;
+        for value in &record.values {
+            if let Err(message) = zone.add_line(&record.name, ttl, &record.rtype, value) {
+                errors.error("bad-record", record.at, message);
+            }
+        }
     }
 }
 
@@ -147,24 +362,44 @@ fn add_dynamic(zone: &mut Zone, records: &[model::DnsRecord], errors: &mut Diagn
         } else {
             RType::A
         };
-        let made = zone.add_dynamic(DynamicRecord {
-            owner: record.name.clone(),
-            rtype,
-            ttl_s: record.ttl.as_secs().min(u64::from(u32::MAX)) as u32,
-            policy: match record.policy {
-                DnsPolicy::Failover => Policy::Failover,
-            },
-            targets: record
-                .targets
-                .iter()
-                .map(|t| Target {
-                    address: t.address,
-                    up: t.up_pool.map(|p| HealthId(p as u32)),
-                })
-                .collect(),
-        });
-        if let Err(e) = made {
+        let seconds = |ttl: std::time::Duration| ttl.as_secs().min(u64::from(u32::MAX)) as u32;
+        let targets = record.targets.iter().map(target).collect();
+        let policy = policy(record);
+        let mut made =
+            DynamicRecord::new(&record.name, rtype, seconds(record.ttl), policy, targets);
+        made.degraded_ttl_s = record.degraded_ttl.map(seconds);
+        made.min_up = record.min_up;
+        made.all_down = match &record.all_down {
+            DnsAllDown::ServeAll => AllDown::ServeAll,
+            DnsAllDown::ServeNone => AllDown::ServeNone,
+            DnsAllDown::LastResort(addresses) => AllDown::LastResort(addresses.clone()),
+        };
+        if let Err(e) = zone.add_dynamic(made) {
             errors.error("bad-record", record.at, e.to_string());
         }
     }
+}
+
+fn policy(record: &model::DnsRecord) -> Policy {
+    match record.policy {
+        DnsPolicy::Failover => Policy::Failover,
+        DnsPolicy::Weighted => Policy::Weighted,
+        DnsPolicy::Nets => Policy::Nets,
+        DnsPolicy::Hash => Policy::Hash,
+        DnsPolicy::Multi => Policy::Multi(record.count),
+    }
+}
+
+fn target(from: &model::DnsTarget) -> Target {
+    let mut target = Target::new(from.address, from.up_pool.map(|p| HealthId(p as u32)));
+    target.weight = from.weight;
+    target.nets = from
+        .nets
+        .iter()
+        .map(|net| Net {
+            address: net.addr(),
+            bits: net.prefix_len(),
+        })
+        .collect();
+    target
 }

@@ -1,0 +1,10 @@
+//! Where clients are.
+
+use crate::dynamic::Place;
+use std::net::IpAddr;
+
+/// Knows where addresses are. Asked for answers by several threads: it must neither lock nor wait.
+pub trait Geo: Send + Sync {
+    /// What is known of an address.
+    fn place(&self, address: IpAddr) -> Place;
+}
