@@ -234,12 +234,15 @@ fn dynamic_slot(
     }
 }
 
+/// What signs an RRset: its record data in, its RRSIGs' out.
+type Signing<'a> = dyn Fn(&[Box<[u8]>]) -> Vec<Box<[u8]>> + 'a;
+
 /// An RRset for each choice of targets, by the bits of their numbers.
 fn several(
     set: &mut ZoneSet,
     record: &DynamicRecord,
     all: &[Box<[u8]>],
-    sign: &dyn Fn(&[Box<[u8]>]) -> Vec<Box<[u8]>>,
+    sign: &Signing<'_>,
 ) -> Vec<u32> {
     if !matches!(record.policy, Policy::Multi(_)) {
         return Vec::new();

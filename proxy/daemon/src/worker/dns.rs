@@ -11,7 +11,7 @@ use seawall_dns::{
 use seawall_edge::plan::{DnsPlan, Plan};
 use seawall_sys::listen::Endpoint;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     io,
     net::{SocketAddr, TcpListener, UdpSocket},
     path::Path,
@@ -95,17 +95,18 @@ impl DnsServer {
             return Ok(Vec::new());
         };
         for (address, over_tls) in &wanted {
-            if !live.contains_key(&(*address, *over_tls)) {
-                let listening = if *over_tls {
-                    self.listen_tls(*address, host, control)
-                } else {
-                    self.listen(*address, threads, host, control)
-                };
-                let listening = listening.map_err(|e| {
-                    io::Error::new(e.kind(), format!("dns: bind() to {address} failed ({e})"))
-                })?;
-                live.insert((*address, *over_tls), listening);
-            }
+            let Entry::Vacant(place) = live.entry((*address, *over_tls)) else {
+                continue;
+            };
+            let listening = if *over_tls {
+                self.listen_tls(*address, host, control)
+            } else {
+                self.listen(*address, threads, host, control)
+            };
+            let listening = listening.map_err(|e| {
+                io::Error::new(e.kind(), format!("dns: bind() to {address} failed ({e})"))
+            })?;
+            place.insert(listening);
         }
         let gone: Vec<(SocketAddr, bool)> = live
             .keys()
