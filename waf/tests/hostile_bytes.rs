@@ -1,9 +1,9 @@
-//! Rule files, values and bodies as an enemy sends them: mutated from a fixed seed, so that a failure repeats.
+//! Values and bodies as an enemy sends them: mutated from a fixed seed, so that a failure repeats.
 
 #[path = "hostile/bodies.rs"]
 mod bodies;
 
-use bodies::{json, multipart, rule_file, sqli, transformations, xml, xss};
+use bodies::{json, multipart, sqli, transformations, xml, xss};
 
 /// SplitMix64: a seed is a corpus.
 struct Random(u64);
@@ -71,17 +71,6 @@ const VALUES: &[&str] = &[
     "<!--x--><a href=\"javascript:x\">",
     "{{1+1}}${jndi:x}",
 ];
-
-#[test]
-fn rule_files() {
-    let seeds = [
-        "SecRule ARGS|!ARGS:/^a/|&REQUEST_COOKIES:b \"!@rx (?<!x)a{2,}[^\\]]\" \\\n  \"id:1,phase:2,chain,t:none,t:urlDecodeUni,msg:'a, %{tx.1}',setvar:tx.a=+1\"\nSecRule MATCHED_VARS \"@within %{tx.b}\" \"capture\"",
-        "SecDefaultAction \"phase:1,deny\"\nSecMarker X\nSecAction \"id:5,skipAfter:Y,ctl:ruleRemoveTargetById=1-9;ARGS:x\"\nSecMarker Y",
-        "SecRuleUpdateTargetById 1,2 \"!ARGS:a\"\nSecRuleRemoveByTag \"a.*b\"\nInclude *.conf\nSecRequestBodyLimit 5",
-        "SecRule XML:/* \"@pm a |41 42|\" \"id:7,multiMatch,initcol:ip=%{REMOTE_ADDR},expirevar:ip.x=5,t:sha1,t:hexEncode\"",
-    ];
-    rounds(120, &seeds, rule_file);
-}
 
 #[test]
 fn values_through_every_transformation() {

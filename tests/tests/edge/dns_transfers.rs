@@ -102,45 +102,6 @@ fn reload(edge: &Running, zone: String) {
 }
 
 #[test]
-fn knot_follows_our_zone_by_notify_and_ixfr_signed() {
-    let other = free_address();
-    let edge = edge(&format!(
-        "    - name: shop.test\n      file: shop.test.zone\n      transfer: {{ to: 127.0.0.1, key: {{ file: tsig.key }} }}\n      notify: \"{other}\""
-    ));
-    edge.write("shop.test.zone", zone(1, ""));
-    let edge = edge.start();
-    let ours = edge.address("dns");
-    let directory = edge.path("knot").parent().unwrap().to_owned();
-    let _knot = knot(
-        &directory,
-        other,
-        &format!(
-            "remote:\n  - id: us\n    address: {}@{}\n    key: k.test\nacl:\n  - id: us\n    address: 127.0.0.1\n    key: k.test\n    action: notify\n\
-             zone:\n  - domain: shop.test\n    master: us\n    acl: us\n",
-            ours.ip(),
-            ours.port()
-        ),
-    );
-    has_serial(other, "1");
-    reload(
-        &edge,
-        zone(2, "new IN A 192.0.2.99\n").replace("www IN A 192.0.2.10", "www IN A 192.0.2.11"),
-    );
-    has_serial(other, "2");
-    assert_eq!(ask(other, "new.shop.test", Type::A).data(), ["192.0.2.99"]);
-    assert_eq!(ask(other, "www.shop.test", Type::A).data(), ["192.0.2.11"]);
-    assert_eq!(
-        ask(other, "host7.shop.test", Type::A).data(),
-        ["198.51.100.7"]
-    );
-    let log = std::fs::read_to_string(directory.join("knot/log")).unwrap();
-    assert!(
-        log.contains("IXFR, incoming") && log.contains("notify, incoming"),
-        "{log}"
-    );
-}
-
-#[test]
 fn nsd_follows_our_zone_by_notify() {
     let other = free_address();
     let edge = edge(&format!(
