@@ -27,7 +27,6 @@ pub const NOT_YET: &[&str] = &[
     "mirror_request_body", "modern_browser", "mp4", "msie_padding", "msie_refresh", "ntlm",
     "override_charset", "perl", "proxy_allow_upstream", "proxy_bind",
     "proxy_cache_convert_head",
-    "proxy_cache_max_range_offset",
     "proxy_cache_purge",
     "proxy_cookie_domain", "proxy_cookie_flags", "proxy_cookie_path",
     "proxy_force_ranges", "proxy_hide_header", "proxy_ignore_client_abort",
