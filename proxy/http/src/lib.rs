@@ -1,4 +1,4 @@
-//! HTTP/1 sans-io: heads, URIs, dates, structured fields, framing.
+//! HTTP sans-io: heads, URIs, dates, structured fields, framing; the frames and the compression of HTTP/2 ([`http2`]).
 //!
 //! Bytes in, values out: nothing here reads a socket, a clock or the configuration, and nothing allocates for a request once its head has
 //! been used before.
@@ -12,7 +12,7 @@
 //!
 //! Tested by unit tests beside each rule, by properties (any split gives the same head, what is encoded decodes), by a seeded corpus of random and
 //! mutated messages (`tests/hostile.rs`, the same bodies as the targets in `fuzz/`), and differentially against hyper
-//! (`tests/against_hyper.rs`, where each rule that is stricter than hyper's is listed).
+//! (`tests/against_hyper.rs`, where each rule that is stricter than hyper's is listed) and the `h2` crate (`tests/against_h2.rs`).
 #![forbid(unsafe_code)]
 
 mod body;
@@ -25,6 +25,7 @@ pub mod fastcgi;
 mod field;
 mod framing;
 mod host;
+pub mod http2;
 pub mod limits;
 mod lines;
 mod method;

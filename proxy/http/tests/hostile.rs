@@ -3,7 +3,7 @@
 #[path = "hostile/bodies.rs"]
 mod bodies;
 
-use bodies::{chunked_body, fastcgi, proxy_protocol, request_head, response_head};
+use bodies::{chunked_body, fastcgi, http2, proxy_protocol, request_head, response_head};
 
 /// SplitMix64: a seed is a corpus.
 struct Random(u64);
@@ -154,4 +154,37 @@ fn mutated_records_and_cgi_heads_break_no_promise() {
     let mut random = Random(6);
     (0..20_000).for_each(|_| fastcgi(&mutated(&mut random, FASTCGI)));
     (0..1000).for_each(|_| fastcgi(&random.bytes(200)));
+}
+
+/// Frames of field blocks: indexed fields, literals of each kind, Huffman's code, changes of the table's size.
+const BLOCKS: [&[u8]; 6] = [
+    b"\0\0\x0f\0\x05\0\0\0\x01\x82\x87\x84\x41\x8a\x08\x9d\x5c\x0b\x81\x70\xdc\x78\x0f\x03",
+    b"\0\0\x0a\x01\x04\0\0\0\x03\x40\x03x-a\x04abcd",
+    b"\0\0\x03\0\x04\0\0\0\x05\xbe\xbf\x20",
+    b"\0\0\x0c\x01\x04\0\0\0\x07\x3f\xe1\x1f\x10\x01x\x05a b\tc",
+    b"\0\0\x0e\0\x08\0\0\0\x09\x02\x82\x86\x84\x04\x02/x\x60\x03a=1\0\0",
+    b"\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\xff\xff",
+];
+
+#[test]
+fn hostile_frames_and_field_blocks_break_no_promise() {
+    let mut random = Random(7);
+    for _ in 0..20_000 {
+        let mut bytes = Vec::new();
+        for _ in 0..=random.below(4) {
+            let mut frame = BLOCKS[random.below(BLOCKS.len())].to_vec();
+            // Mostly behind the head, so that the block is what is hostile.
+            for _ in 0..random.below(3) {
+                let at = random.below(frame.len() + 4).min(frame.len() - 1);
+                frame[at] = random.next() as u8;
+            }
+            bytes.extend(frame);
+        }
+        http2(&bytes);
+    }
+    for _ in 0..2000 {
+        let mut noise = vec![0, 1, 0, 0, 4, 0, 0, 0, 1];
+        noise.extend(random.bytes(256));
+        http2(&noise);
+    }
 }

@@ -360,7 +360,7 @@ impl Client {
     /// of heads that were refused, and over TLS never: there ALPN decides.
     fn is_preface(&self, tx: &Tx, plan: &crate::plan::Plan) -> bool {
         let read = tx.rb.bytes();
-        let preface = super::h2::PREFACE;
+        let preface = seawall_http::http2::PREFACE;
         self.info.requests == 0
             && !self.info.tls
             && (read.starts_with(preface) || preface.starts_with(read))

@@ -15,6 +15,6 @@ mod respond;
 pub use body::BodyState;
 pub use duplex::Duplex;
 pub use h1::{Client, ClientError, serve};
-pub use h2::{Http2Counters, Stream, field_map, serve as serve_http2};
+pub use h2::{Http2Counters, Stream, serve as serve_http2};
 pub use pace::Pace;
 pub use respond::{Length, Reply, has_line, remove_lines};

@@ -3,7 +3,9 @@
 
 use seawall_http::{
     BodyDecoder, Fields, Framing, HeadLimits, Method, Policy, RequestHead, ResponseHead,
-    ResponseTo, limits, parse_request, parse_response, uri,
+    ResponseTo,
+    http2::{self, Of, Section, hpack},
+    limits, parse_request, parse_response, uri,
 };
 
 const LIMITS: HeadLimits = HeadLimits {
@@ -220,4 +222,54 @@ fn fastcgi_events(input: &[u8], piece: usize) -> FastCgiEvents {
         assert!(rest.is_empty());
     }
     (stdout, stderr, Ok(decoder.is_over()))
+}
+
+/// Reads `input` as frames of a connection, and what HEADERS carry as field sections of one decoder.
+pub fn http2(input: &[u8]) {
+    let mut decoder = hpack::Decoder::new();
+    let mut section = Section::default();
+    let mut rest = input;
+    while let Some(head) = http2::FrameHead::parse(rest) {
+        let end = rest.len().min(http2::HEAD_BYTES + head.len);
+        let payload = &rest[http2::HEAD_BYTES..end];
+        rest = &rest[end..];
+        let of = match head.kind % 3 {
+            0 => Of::Request,
+            1 => Of::Trailers,
+            _ => Of::Nobody,
+        };
+        let Ok(block) = http2::unpadded(&head, payload) else {
+            continue;
+        };
+        let _ = http2::Changes::parse(block);
+        section.begin(of, 4096);
+        if decoder.decode(block, &mut section).is_err() {
+            // The decoder is of no use any more.
+            decoder = hpack::Decoder::new();
+            continue;
+        }
+        let lines = section.lines();
+        assert!(lines.len() + section.path().len() + section.method().len() <= 4096);
+        if section.fault().is_some() || section.is_over() {
+            continue;
+        }
+        // What was let through is lines of a head, and nothing in it ends one of them early.
+        for line in lines.split_inclusive(|&byte| byte == b'\n') {
+            assert!(line.ends_with(b"\r\n"));
+            let controls = line[..line.len() - 2].iter();
+            assert!(
+                !controls
+                    .into_iter()
+                    .any(|&b| (b < b' ' && b != b'\t') || b == 0x7f)
+            );
+        }
+        // And says the same after it was encoded again.
+        let mut again = Vec::new();
+        hpack::fields(lines, &mut again);
+        let mut second = Section::default();
+        second.begin(Of::Trailers, 1 << 20);
+        hpack::Decoder::new().decode(&again, &mut second).unwrap();
+        assert_eq!(second.fault(), None);
+        assert_eq!(second.lines(), lines);
+    }
 }

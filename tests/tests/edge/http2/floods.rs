@@ -93,6 +93,31 @@ fn resets_that_wait_for_the_origin_count_too() {
 }
 
 #[test]
+fn resets_behind_the_answers_count_too() {
+    let origin = Origin::start();
+    let edge = crate::in_front_of(&origin);
+    let mut connection = Connection::open(edge.address("http"));
+    // Half of what is allowed, answered, then reset all the same: the client has cost as much as it may.
+    for round in 0..3 {
+        for n in 0..50 {
+            connection.send(frame::get(stream(round * 50 + n), &head("/")));
+        }
+        for _ in 0..50 {
+            let said = connection.said();
+            let expected = match round {
+                2 => Said::Reset(REFUSED_STREAM),
+                _ => Said::Status(200),
+            };
+            assert_eq!(said, expected, "round {round}");
+        }
+        for n in 0..50 {
+            connection.send(frame::reset(stream(round * 50 + n), 8));
+        }
+    }
+    assert_eq!(origin.received().len(), 100);
+}
+
+#[test]
 fn streams_past_the_limit_are_refused_and_may_be_tried_again() {
     let gate = seawall_tests::Gate::default();
     let origin = Origin::start();

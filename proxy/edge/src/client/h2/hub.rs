@@ -1,56 +1,71 @@
-//! What a connection and its streams share.
+//! What a connection and its requests share beside the protocol: places, counts, and tasks that wait for the next request.
 
-use super::Stream;
-use crate::{client::Client, io::Io, local::Local, timer::Timer, tx::ConnInfo};
+use super::{
+    resets::Resets,
+    session::Session,
+    task::{self, Job, Slot},
+};
+use crate::{local::Local, thread::watched, tx::ConnInfo};
 use std::{
     cell::{Cell, RefCell},
     rc::Rc,
-    task::{Context, Waker},
     time::Duration,
 };
+use tokio::task::spawn_local;
 
-/// Clients kept for the next streams of a connection.
+/// Tasks kept for the next requests of a connection.
 const SPARE_MAX: usize = 32;
-/// A reset is forgotten after so long, one at a time: ten a second.
-const FORGET_MS: u64 = 100;
 
-/// What a connection and its streams share.
+/// What a connection and its requests share.
 pub(super) struct Hub {
     pub(super) local: Rc<Local>,
+    pub(super) session: Rc<Session>,
     /// The connection; its requests are counted here.
     info: ConnInfo,
     requests: Cell<u64>,
-    /// Requests at once, and resets remembered.
+    /// Requests at once, those remembered as reset among them.
     streams_max: u32,
+    /// Resets at once.
+    resets_max: u32,
     running: Cell<u32>,
-    /// Requests that were reset or broke lately, and when the count was last right.
-    lost: Cell<u32>,
-    lost_at_ms: Cell<u64>,
+    /// Requests that were reset or broke while they ran.
+    lost: RefCell<Resets>,
+    /// Requests that were reset after their answer.
+    late: RefCell<Resets>,
     /// How long the connection may idle, as the last route says.
     pub(super) idle: Cell<Duration>,
     /// How long a write may take, as the last route says.
     pub(super) timeout: Cell<Duration>,
     /// A route's `keepalive_requests` was reached.
     pub(super) retires: Cell<bool>,
-    spare: RefCell<Vec<(Client, Rc<Stream>)>>,
-    waker: RefCell<Option<Waker>>,
+    spare: RefCell<Vec<Rc<Slot>>>,
+    /// The connection is over, or has been idle: tasks end with their request.
+    dismissed: Cell<bool>,
 }
 
 impl Hub {
-    pub(super) fn new(local: Rc<Local>, info: ConnInfo, streams_max: u32, idle: Duration) -> Self {
+    pub(super) fn new(
+        local: Rc<Local>,
+        info: ConnInfo,
+        streams_max: u32,
+        resets_max: u32,
+        idle: Duration,
+    ) -> Self {
         Self {
             local,
+            session: Rc::new(Session::new()),
             info,
             requests: Cell::new(0),
             streams_max,
+            resets_max,
             running: Cell::new(0),
-            lost: Cell::new(0),
-            lost_at_ms: Cell::new(0),
+            lost: RefCell::default(),
+            late: RefCell::default(),
             idle: Cell::new(idle),
             timeout: Cell::new(Duration::from_secs(60)),
             retires: Cell::new(false),
             spare: RefCell::default(),
-            waker: RefCell::default(),
+            dismissed: Cell::new(false),
         }
     }
 
@@ -63,25 +78,18 @@ impl Hub {
         self.running.get()
     }
 
-    /// Takes a place for a request. False when as many run, or were reset lately, as may. Of `resets`, how many were read
-    /// lately and how many may be, each stands for a request as well: one that was answered before its reset came has
-    /// cost as much.
-    pub(super) fn begin(&self, resets: (u32, u32)) -> bool {
-        let mut lost = self.lost.get();
-        if lost > 0 {
-            let now = crate::clock::now_ms();
-            let forgotten = now.saturating_sub(self.lost_at_ms.get()) / FORGET_MS;
-            if forgotten > 0 {
-                lost = lost.saturating_sub(forgotten.min(u32::MAX.into()) as u32);
-                self.lost.set(lost);
-                self.lost_at_ms.set(now);
-            }
-        }
-        let running = self.running.get();
-        let (read, most) = resets;
-        if running.saturating_add(lost) >= self.streams_max
-            || running.saturating_add(read) >= self.streams_max.max(most)
-        {
+    /// Whether as many requests run as may.
+    pub(super) fn is_full(&self) -> bool {
+        self.running.get() >= self.streams_max
+    }
+
+    /// Takes a place for a request. False when as many run, or were reset lately, as may; one that was answered before its
+    /// reset came has cost its origin as much.
+    pub(super) fn begin(&self) -> bool {
+        let now = crate::clock::now_ms;
+        let taken = self.running.get() + self.lost.borrow_mut().count(now);
+        let with_late = taken.saturating_add(self.late.borrow_mut().count(now));
+        if taken >= self.streams_max || with_late >= self.streams_max.max(self.resets_max) {
             return false;
         }
         self.running.set(self.running.get() + 1);
@@ -92,51 +100,55 @@ impl Hub {
     pub(super) fn end(&self, was_lost: bool) {
         self.running.set(self.running.get().saturating_sub(1));
         if was_lost {
-            if self.lost.get() == 0 {
-                self.lost_at_ms.set(crate::clock::now_ms());
-            }
-            self.lost.set(self.lost.get().saturating_add(1));
+            self.lost.borrow_mut().note(crate::clock::now_ms());
         }
-        if let Some(waker) = self.waker.borrow().as_ref() {
-            waker.wake_by_ref();
-        }
+        self.session.wake();
     }
 
-    /// The connection's task wants to know when a request ends.
-    pub(super) fn register(&self, cx: &Context<'_>) {
-        let mut slot = self.waker.borrow_mut();
-        if !slot.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
-            *slot = Some(cx.waker().clone());
+    /// A reset came for a stream that was closed.
+    pub(super) fn reset_late(&self) {
+        self.late.borrow_mut().note(crate::clock::now_ms());
+    }
+
+    /// How many requests the connection has had, this one counted.
+    pub(super) fn next_request(&self) -> u64 {
+        let before = self.requests.get();
+        self.requests.set(before + 1);
+        before
+    }
+
+    /// Room for a request: of a task that waits, or of a new one.
+    pub(super) fn slot(self: &Rc<Self>) -> Rc<Slot> {
+        if let Some(slot) = self.spare.borrow_mut().pop() {
+            return slot;
         }
+        let slot = Rc::new(Slot::default());
+        let working = task::work(self.clone(), slot.clone());
+        spawn_local(watched(&self.local, self.info.serial, working));
+        slot
     }
 
-    /// A client for a stream.
-    pub(super) fn take_client(&self) -> (Client, Rc<Stream>) {
-        let (mut client, stream) = self.spare.borrow_mut().pop().unwrap_or_else(|| {
-            let stream = Rc::new(Stream::default());
-            let io = Io::Stream(stream.clone());
-            (Client::new(&self.local, io, self.info.clone()), stream)
-        });
-        client.info.requests = self.requests.get();
-        self.requests.set(self.requests.get() + 1);
-        (client, stream)
+    /// Has a request served.
+    pub(super) fn serve(&self, slot: &Slot, job: Job) {
+        self.dismissed.set(false);
+        slot.give(job);
     }
 
-    /// Gives it back.
-    pub(super) fn give_client(&self, client: Client, stream: Rc<Stream>) {
-        stream.close();
-        client.timer.set(Timer::FAR);
+    /// A task has served its request. False if it is to end.
+    pub(super) fn keep(&self, slot: &Rc<Slot>) -> bool {
         let mut spare = self.spare.borrow_mut();
-        if spare.len() < SPARE_MAX {
-            spare.push((client, stream));
+        let keeps = spare.len() < SPARE_MAX && !self.dismissed.get();
+        if keeps {
+            spare.push(slot.clone());
         }
+        keeps
     }
 
-    /// Gives memory back that an idle connection does not need.
-    pub(super) fn shrink(&self) {
-        let mut spare = self.spare.borrow_mut();
-        if !spare.is_empty() {
-            *spare = Vec::new();
+    /// Ends the tasks that wait: the connection is over, or idle and gives memory back.
+    pub(super) fn dismiss(&self) {
+        self.dismissed.set(true);
+        for slot in self.spare.take() {
+            slot.dismiss();
         }
     }
 }

@@ -1,126 +1,147 @@
-//! The task of one stream: its request through the pipeline, unless the client gives it up.
+//! The task of a stream: its request through the pipeline, unless the client gives it up; then the next stream's.
 
-use super::{
-    Stream,
-    hub::Hub,
-    request::{self, Fault},
-};
+use super::{Stream, hub::Hub};
 use crate::{
     client::{Client, ClientError, h1::note_failure},
-    local::{Local, Pinned},
+    io::Io,
+    local::Pinned,
     log_error, pipeline,
     step::Step,
+    timer::Timer,
     tx::Tx,
 };
-use bytes::Bytes;
-use h2::{Reason, RecvStream, server::SendResponse};
-use http::Request;
-use seawall_http::{Framing, Refusal, Version, parse_request};
-use std::{future::poll_fn, pin::pin, rc::Rc, task::Poll};
+use seawall_http::{Refusal, Version, http2::Code};
+use std::{
+    cell::{Cell, RefCell},
+    future::poll_fn,
+    pin::pin,
+    rc::Rc,
+    task::{Poll, Waker},
+};
+
+/// A request to be served, whose stream is open.
+pub(super) struct Job {
+    pub(super) tx: Box<Tx>,
+    pub(super) plan: Pinned,
+    pub(super) composed: Result<(), Refusal>,
+    pub(super) place: Place,
+}
+
+/// Where a task waits for its next request, and the stream that it uses.
+#[derive(Default)]
+pub(super) struct Slot {
+    pub(super) stream: Rc<Stream>,
+    next: RefCell<Next>,
+    waker: RefCell<Option<Waker>>,
+}
+
+#[derive(Default)]
+enum Next {
+    #[default]
+    Wait,
+    Serve(Box<Job>),
+    Leave,
+}
+
+impl Slot {
+    /// Gives a request to the task, which waits for one.
+    pub(super) fn give(&self, job: Job) {
+        self.wake_with(Next::Serve(Box::new(job)));
+    }
+
+    /// Ends the task, which waits.
+    pub(super) fn dismiss(&self) {
+        self.wake_with(Next::Leave);
+    }
+
+    fn wake_with(&self, next: Next) {
+        *self.next.borrow_mut() = next;
+        if let Some(waker) = self.waker.borrow().as_ref() {
+            waker.wake_by_ref();
+        }
+    }
+
+    async fn next(&self) -> Option<Box<Job>> {
+        poll_fn(|cx| match std::mem::take(&mut *self.next.borrow_mut()) {
+            Next::Serve(job) => Poll::Ready(Some(job)),
+            Next::Leave => Poll::Ready(None),
+            Next::Wait => {
+                let mut slot = self.waker.borrow_mut();
+                if !slot.as_ref().is_some_and(|w| w.will_wake(cx.waker())) {
+                    *slot = Some(cx.waker().clone());
+                }
+                Poll::Pending
+            }
+        })
+        .await
+    }
+}
+
+/// The place of a request in its connection, given back also when its task ends by a panic.
+pub(super) struct Place {
+    hub: Rc<Hub>,
+    stream: Rc<Stream>,
+    was_lost: Cell<bool>,
+}
+
+impl Place {
+    /// A place that the hub gave, and the stream.
+    pub(super) fn new(hub: Rc<Hub>, stream: Rc<Stream>) -> Self {
+        Self {
+            hub,
+            stream,
+            was_lost: Cell::new(true),
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.stream.close();
+        self.hub.end(self.was_lost.get());
+    }
+}
+
+/// Serves requests of a connection one after the other.
+pub(super) async fn work(hub: Rc<Hub>, slot: Rc<Slot>) {
+    let io = Io::Stream(slot.stream.clone());
+    let mut client = Client::new(&hub.local, io, hub.info().clone());
+    while let Some(job) = slot.next().await {
+        serve(&hub, &mut client, &slot.stream, *job).await;
+        client.timer.set(Timer::FAR);
+        if !hub.keep(&slot) {
+            return;
+        }
+    }
+}
 
 /// Serves a request that has a place in the hub.
-pub(super) async fn serve(
-    hub: Rc<Hub>,
-    request: Request<RecvStream>,
-    respond: SendResponse<Bytes>,
-) {
-    let place = Place {
-        hub: &hub,
-        was_lost: std::cell::Cell::new(true),
-    };
+async fn serve(hub: &Hub, client: &mut Client, stream: &Stream, job: Job) {
+    let Job {
+        mut tx,
+        plan,
+        composed,
+        place,
+    } = job;
     let local = &hub.local;
-    let (mut client, stream) = hub.take_client();
-    let mut tx = local.take_tx();
-    let plan = local.plan();
-    tx.step = Step::Head;
-    let (parts, body) = request.into_parts();
-    let whole = body.is_end_stream();
-    let composed = compose(local, &mut tx, &parts, whole, &plan);
-    drop(parts);
-    stream.open(respond, body);
+    client.info.requests = hub.next_request();
     match composed {
         Ok(()) => {
             client.prepare(local, &mut tx, &plan);
-            let lost = run(&hub, &mut client, &stream, &mut tx, &plan).await;
+            let lost = run(hub, client, stream, &mut tx, &plan).await;
             place.was_lost.set(lost);
         }
-        Err(Fault::Refused(refusal)) => {
+        Err(refusal) => {
+            tx.step = Step::Head;
             tx.rb.clear();
             tx.head.clear();
             tx.head.version = Version::Http2;
             client.refuse(local, &mut tx, &plan, refusal).await;
             place.was_lost.set(false);
         }
-        Err(Fault::Malformed(what)) => {
-            local.shared.metrics.http2.malformed.inc();
-            log_error!(
-                local.shared,
-                Error,
-                client.info.serial,
-                "client sent a malformed HTTP/2 request: {what}, client: {}",
-                client.info.peer_text
-            );
-            stream.reset(Reason::PROTOCOL_ERROR);
-        }
     }
+    drop(place);
     local.give_tx(tx);
-    hub.give_client(client, stream);
-}
-
-/// The place of a request in its connection, given back also when its task ends by a panic.
-struct Place<'a> {
-    hub: &'a Hub,
-    was_lost: std::cell::Cell<bool>,
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.hub.end(self.was_lost.get());
-    }
-}
-
-/// Makes the request's head, as if it had been read from an HTTP/1 connection.
-fn compose(
-    local: &Local,
-    tx: &mut Tx,
-    parts: &http::request::Parts,
-    whole: bool,
-    plan: &Pinned,
-) -> Result<(), Fault> {
-    tx.started_ms = crate::clock::now_ms();
-    tx.now_ms = tx.started_ms;
-    let mut text = std::mem::take(&mut tx.out);
-    text.clear();
-    let composed = request::compose(parts, || local.random_id(), &mut text);
-    tx.rb.clear();
-    tx.rb.extend(&text);
-    tx.out = text;
-    composed?;
-    let Tx { rb, head, .. } = tx;
-    if !parse_request(rb.bytes(), plan.policy, &plan.head_limits, head)? {
-        // A head that ends here and is not whole holds a line break, which h2 lets through nowhere.
-        return Err(Refusal::ControlByte.into());
-    }
-    if head.len != rb.len() {
-        return Err(Refusal::ControlByte.into());
-    }
-    head.version = Version::Http2;
-    head.keep_alive = true;
-    // Only an extended CONNECT can have asked for one; what it sends is the tunnel's and no body.
-    let tunnels = head.upgrade;
-    head.framing = match (head.framing, whole) {
-        _ if tunnels => Framing::None,
-        (Framing::Length(n), _) => Framing::Length(n),
-        (_, true) => Framing::None,
-        // Its end is the stream's: towards an origin of HTTP/1 it is chunked.
-        (_, false) => Framing::Chunked,
-    };
-    // What the parser was shown said HTTP/1.1; logs say what it was.
-    let version = tx.head.target.end as usize + 1;
-    if let Some(said) = tx.rb.bytes_mut().get_mut(version..version + 8) {
-        said.copy_from_slice(b"HTTP/2.0");
-    }
-    Ok(())
 }
 
 /// Runs the pipeline until it has answered or the client has gone. True if the request was lost.
@@ -130,7 +151,7 @@ async fn run(hub: &Hub, client: &mut Client, stream: &Stream, tx: &mut Tx, plan:
         let mut running = pin!(pipeline::run(local, client, tx, plan));
         poll_fn(|cx| {
             // First: a stream that was reset before its turn came asks nothing of anybody, and what it breaks is nobody's
-            // fault. h2 wakes this task for a reset as for room to write.
+            // fault.
             if stream.poll_gone(cx).is_ready() {
                 return Poll::Ready(None);
             }
@@ -150,9 +171,9 @@ async fn run(hub: &Hub, client: &mut Client, stream: &Stream, tx: &mut Tx, plan:
         Some(Err(e)) => {
             note_failure(local, client, tx, &e);
             stream.reset(match e {
-                ClientError::Truncated => Reason::INTERNAL_ERROR,
-                ClientError::Body(_) => Reason::PROTOCOL_ERROR,
-                _ => Reason::CANCEL,
+                ClientError::Truncated => Code::INTERNAL_ERROR,
+                ClientError::Body(_) => Code::PROTOCOL_ERROR,
+                _ => Code::CANCEL,
             });
             true
         }

@@ -12,6 +12,7 @@
 
 mod connections;
 mod exchange;
+mod fields;
 mod request;
 mod response;
 

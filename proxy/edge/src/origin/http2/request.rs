@@ -1,6 +1,6 @@
 //! The request as HTTP/1 text, taken apart into fields of HTTP/2 (RFC 9113 §8.3.1).
 
-use crate::client::field_map;
+use super::fields::fields as field_map;
 use http::{HeaderMap, Method, Request, Uri, header, uri::PathAndQuery};
 
 /// The request of a head that [`crate::origin::build`] made; `None` where something in it cannot be said in HTTP/2.

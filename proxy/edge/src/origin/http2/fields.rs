@@ -1,7 +1,7 @@
-//! Response lines as fields of HTTP/2.
+//! Lines as fields of HTTP/2.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// Fields of one HTTP/1 connection, which streams do not have (RFC 9113 §8.2.2).
 fn is_of_connection(name: &HeaderName) -> bool {
@@ -13,7 +13,7 @@ fn is_of_connection(name: &HeaderName) -> bool {
 }
 
 /// Field lines as fields; names become lower case, values share one allocation. What is no field line is left out.
-pub fn fields(lines: &[u8]) -> HeaderMap {
+pub(super) fn fields(lines: &[u8]) -> HeaderMap {
     let all = Bytes::copy_from_slice(lines);
     let mut map = HeaderMap::with_capacity(12);
     let mut at = 0;
@@ -38,15 +38,6 @@ pub fn fields(lines: &[u8]) -> HeaderMap {
         }
     }
     map
-}
-
-/// A response head.
-pub(super) fn of(status: u16, lines: &[u8]) -> Response<()> {
-    let mut response = Response::new(());
-    *response.status_mut() =
-        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    *response.headers_mut() = fields(lines);
-    response
 }
 
 #[cfg(test)]
