@@ -228,7 +228,10 @@ impl Connection {
         if let Poll::Ready(Err(_)) = self.drain(cx) {
             return Poll::Ready(End::Quiet);
         }
-        if self.frames.has_led_away() && self.frames.hub.running() == 0 {
+        if self.frames.has_led_away()
+            && self.frames.hub.running() == 0
+            && self.frames.session.out.borrow().bytes.is_empty()
+        {
             return Poll::Ready(End::Quiet);
         }
         self.poll_deadline(cx)

@@ -335,26 +335,34 @@ impl Stream {
             return Poll::Ready(Err(gone()));
         }
         let mut out = session.out.borrow_mut();
-        let window = usize::try_from(state.window).unwrap_or(0);
-        let room = out.room();
-        let n = data.len().min(FRAME_BYTES).min(window).min(room);
-        if n == 0 && !data.is_empty() {
-            if room == 0 && !std::mem::replace(&mut state.waits, true) {
+        let mut taken = 0;
+        loop {
+            let rest = data.get(taken..).unwrap_or_default();
+            let window = usize::try_from(state.window).unwrap_or(0);
+            let n = rest.len().min(FRAME_BYTES).min(window).min(out.room());
+            let ends = last && n == rest.len();
+            if n == 0 && !(ends && taken == 0) {
+                break;
+            }
+            out.data(state.id, rest.get(..n).unwrap_or_default(), ends);
+            state.window -= n as i64;
+            taken += n;
+            if ends {
+                state.sent = true;
+                break;
+            }
+        }
+        if taken == 0 && !state.sent && !data.is_empty() {
+            if out.room() == 0 && !std::mem::replace(&mut state.waits, true) {
                 out.wait(self.clone());
             }
             register(&mut state.writer, cx);
             return Poll::Pending;
         }
-        let ends = last && n == data.len();
-        if n > 0 || ends {
-            out.data(state.id, data.get(..n).unwrap_or_default(), ends);
-        }
         drop(out);
         session.wake();
-        state.window -= n as i64;
-        state.sent = ends;
         state.settle();
-        Poll::Ready(Ok(n))
+        Poll::Ready(Ok(taken))
     }
 
     /// Ends the response, with these trailer lines if there are any.
