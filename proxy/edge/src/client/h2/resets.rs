@@ -69,7 +69,7 @@ mod tests {
         assert_eq!(resets.count(|| 1000 + WINDOW_MS + 1000), 90);
         assert_eq!(resets.count(|| 1000 + WINDOW_MS + 2000), 80);
         resets.note(6000);
-        assert_eq!(resets.count(|| 6000), 51);
+        assert_eq!(resets.count(|| 6000), 71);
         assert_eq!(resets.count(|| 100_000), 0);
     }
 

@@ -297,7 +297,7 @@ mod tests {
         let mut out = Out::new();
         let lines = format!("X: {}\r\n", "y".repeat(40_000));
         out.head(1, Some(200), lines.as_bytes(), true);
-        let rest = 40_000 + 7 - 2 * FRAME_BYTES;
+        let rest = 40_000 + 8 - 2 * FRAME_BYTES;
         assert_eq!(
             frames(&out.bytes),
             [(1, 1, FRAME_BYTES), (9, 0, FRAME_BYTES), (9, 4, rest)]
