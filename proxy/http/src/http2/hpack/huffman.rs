@@ -135,7 +135,7 @@ pub(super) fn decode(text: &[u8], out: &mut Vec<u8>) -> Result<(), HpackError> {
             have -= length;
         } else if have < 8 {
             // What is left is padding: ones (RFC 7541 §5.2).
-            let padding = ((1u64 << have) - 1) << (64 - have) % 64;
+            let padding = ((1u64 << have) - 1) << ((64 - have) % 64);
             return if have == 0 || bits == padding {
                 Ok(())
             } else {
