@@ -204,7 +204,8 @@ impl Stream {
         if !state.body.is_empty() {
             session.taken(state.body.len());
         }
-        if !state.gone && !(state.sent && state.received) {
+        let is_whole = state.sent && state.received;
+        if !state.gone && !is_whole {
             // RFC 9113 §8.1: a response is whole before its request is.
             let code = if state.sent {
                 Code::NO_ERROR
