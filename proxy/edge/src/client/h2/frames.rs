@@ -42,6 +42,16 @@ fn size(what: &'static str) -> Fault {
     Fault::Broken(Code::FRAME_SIZE_ERROR, what)
 }
 
+/// A priority must not make a stream depend on itself (RFC 7540 §5.3.1).
+fn stands_alone(stream: u32, priority: &[u8]) -> Result<(), Fault> {
+    match priority {
+        &[a, b, c, d, _] if u32::from_be_bytes([a & 0x7f, b, c, d]) == stream => {
+            Err(protocol("a stream that depends on itself"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// A head that goes on in CONTINUATION.
 struct Begun {
     stream: u32,
@@ -148,6 +158,7 @@ impl Frames {
             kind::PING => self.ping(head, payload),
             kind::PRIORITY if head.stream == 0 => Err(protocol("PRIORITY on the connection")),
             kind::PRIORITY if head.len != 5 => Err(size("PRIORITY that is not five bytes")),
+            kind::PRIORITY => stands_alone(head.stream, payload),
             kind::GOAWAY if head.stream != 0 => Err(protocol("GOAWAY on a stream")),
             kind::GOAWAY if head.len < 8 => Err(size("GOAWAY of less than eight bytes")),
             kind::PUSH_PROMISE => Err(protocol("PUSH_PROMISE from a client")),
@@ -201,8 +212,12 @@ impl Frames {
         let mut block = unpadded(head, payload)
             .map_err(|code| Fault::Broken(code, "HEADERS without padding"))?;
         if head.has(flag::PRIORITY) {
-            // RFC 9113 §5.3.2: what it says is not looked at.
-            block = block.get(5..).ok_or(size("HEADERS without priority"))?;
+            // RFC 9113 §5.3.2: what it says is not looked at, but for what was never allowed.
+            let (priority, rest) = block
+                .split_at_checked(5)
+                .ok_or(size("HEADERS without priority"))?;
+            stands_alone(head.stream, priority)?;
+            block = rest;
         }
         let last = head.has(flag::END_STREAM);
         if head.has(flag::END_HEADERS) {
