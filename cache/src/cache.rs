@@ -67,6 +67,19 @@ impl Cache {
         Ok(Cache::with_tiers(options, store, Some(disk)))
     }
 
+    /// Leaves the disk to another process, for good: this cache goes on in memory, and acknowledges no purge any more where it had a
+    /// disk. Blocks until what is to be written is written.
+    pub fn leave_disk(&self) {
+        if let Some(disk) = &self.disk {
+            disk.leave();
+        }
+    }
+
+    /// Whether it has left its disk.
+    pub fn has_left_disk(&self) -> bool {
+        self.disk.as_ref().is_some_and(|disk| disk.has_left())
+    }
+
     /// An empty memory over the disk that this one has, if it has one, with other limits.
     pub fn resized(&self, options: Options, disk_bytes: u64) -> Arc<Cache> {
         if let Some(disk) = &self.disk {

@@ -76,6 +76,23 @@ pub fn ask(server: SocketAddr, name: &str, kind: Type) -> Answer {
     panic!("no answer for {name}");
 }
 
+/// Asks once over UDP; `None` if no answer comes in time.
+///
+/// # Panics
+/// When there is no socket.
+pub fn ask_once(server: SocketAddr, name: &str, kind: Type) -> Option<Answer> {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    socket
+        .set_read_timeout(Some(PATIENCE / TRIES))
+        .expect("a timeout");
+    let mut buffer = [0; 4096];
+    socket
+        .send_to(&question(name, kind), server)
+        .expect("the question is sent");
+    let length = socket.recv(&mut buffer).ok()?;
+    Some(parse(&buffer[..length]))
+}
+
 /// Asks over TCP.
 ///
 /// # Errors

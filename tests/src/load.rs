@@ -21,7 +21,7 @@ pub struct Shot {
     pub latency: Duration,
     /// The status; `None` where the connection broke.
     pub status: Option<u16>,
-    /// The answer's body.
+    /// The answer's body; `refused` where there was no connection to be had.
     pub text: String,
 }
 
@@ -106,6 +106,7 @@ fn ask_on(address: SocketAddr, began: Instant, stop: &AtomicBool, done: &AtomicU
         let latency = began.elapsed() - at;
         let (status, text) = match answer {
             Ok(response) => (Some(response.status), response.text()),
+            Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => (None, "refused".to_owned()),
             Err(_) => (None, String::new()),
         };
         shots.push(Shot {

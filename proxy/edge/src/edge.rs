@@ -78,12 +78,18 @@ pub struct Edge {
     checks: Mutex<JoinSet<()>>,
     control: tokio::runtime::Handle,
     started: Instant,
+    /// Whether an address that somebody else has is waited for.
+    patient: bool,
+    missing: Mutex<Vec<(Wanted, String)>>,
 }
 
 /// How long a purge waits for its worker thread.
 const PURGE_WAIT: Duration = Duration::from_secs(5);
 /// How long starting waits for names of servers to resolve; those that do not are served without.
 const RESOLVE_WAIT: Duration = Duration::from_secs(2);
+
+/// Sockets by listener, and the listeners whose address somebody else has, each with the reason.
+type Bindings = (HashMap<u32, Vec<OwnedFd>>, Vec<(Wanted, String)>);
 
 /// What a socket is bound to: an address, and whether it is for datagrams.
 type Bound = (Address, bool);
@@ -118,12 +124,14 @@ fn compile(
 }
 
 impl Edge {
-    /// Compiles the configuration, binds its listeners and starts the worker threads.
+    /// Compiles the configuration, binds its listeners and starts the worker threads. `patient`: without the addresses that somebody else
+    /// has, which are [tried again](Self::listen_missing).
     pub fn start(
         config: Config,
         host: Arc<dyn Host>,
         errors: Arc<dyn ErrorLog>,
         control: tokio::runtime::Handle,
+        patient: bool,
     ) -> Result<(Arc<Self>, Diagnostics), LoadError> {
         let system = |e: &dyn std::fmt::Display| LoadError::System(e.to_string());
         let metrics = Metrics::new().map_err(|e| system(&e))?;
@@ -153,6 +161,7 @@ impl Edge {
             encoders: Encoders::default(),
             resolver,
             acme,
+            drain_by: Mutex::default(),
             passwords: Passwords::new()
                 .ok_or_else(|| LoadError::System("the system gives no random numbers".into()))?,
             tls,
@@ -172,10 +181,12 @@ impl Edge {
             checks: Mutex::new(checks),
             control,
             started: Instant::now(),
+            patient,
+            missing: Mutex::default(),
         });
         let wanted = edge.wanted(&plan.config);
-        let sockets = edge.bind(&wanted)?;
-        edge.hand_out(&wanted, sockets);
+        let (sockets, missing) = edge.bind(&wanted, patient)?;
+        edge.hand_out(&wanted, sockets, missing);
         Ok((edge, warnings))
     }
 
@@ -187,7 +198,7 @@ impl Edge {
             Ok(_) => self.shared.metrics.reloads.inc(),
             Err(_) => self.shared.metrics.reload_failures.inc(),
         }
-        let (plan, warnings, wanted, sockets) = made?;
+        let (plan, warnings, wanted, (sockets, missing)) = made?;
         let certificates = plan.certificate_map.lock().take();
         let generation = plan.generation;
         let plan = Arc::new(plan);
@@ -197,7 +208,7 @@ impl Edge {
             self.shared.resolver.store(map);
         }
         *self.checks.lock() = health::start(&self.shared, &plan, &self.control);
-        self.hand_out(&wanted, sockets);
+        self.hand_out(&wanted, sockets, missing);
         Ok(warnings)
     }
 
@@ -206,7 +217,7 @@ impl Edge {
         &self,
         config: Config,
         previous: &Plan,
-    ) -> Result<(Plan, Diagnostics, Vec<Wanted>, HashMap<u32, Vec<OwnedFd>>), LoadError> {
+    ) -> Result<(Plan, Diagnostics, Vec<Wanted>, Bindings), LoadError> {
         let shared = &self.shared;
         let (plan, warnings) = compile(
             config,
@@ -218,8 +229,8 @@ impl Edge {
             &self.ids,
         )?;
         let wanted = self.wanted(&plan.config);
-        let sockets = self.bind(&wanted)?;
-        Ok((plan, warnings, wanted, sockets))
+        let bound = self.bind(&wanted, false)?;
+        Ok((plan, warnings, wanted, bound))
     }
 
     fn wanted(&self, config: &Config) -> Vec<Wanted> {
@@ -238,10 +249,13 @@ impl Edge {
         listeners.chain(streams).collect()
     }
 
-    /// Binds what is not bound yet; nothing changes if one fails.
-    fn bind(&self, wanted: &[Wanted]) -> Result<HashMap<u32, Vec<OwnedFd>>, LoadError> {
+    /// Binds what is not bound yet; nothing changes if one fails. An address that somebody else has is left out where the edge is
+    /// patient: at its start, and where it was left out before.
+    fn bind(&self, wanted: &[Wanted], starting: bool) -> Result<Bindings, LoadError> {
         let live = self.live.lock();
         let mut sockets = HashMap::new();
+        let before: Vec<u32> = self.missing.lock().iter().map(|(w, _)| w.id).collect();
+        let mut missing = Vec::new();
         for listener in wanted.iter().filter(|w| !live.contains_key(&w.id)) {
             let count = match listener.address {
                 Address::Unix(_) => 1,
@@ -263,6 +277,14 @@ impl Edge {
                     );
                     continue;
                 }
+                Err(error)
+                    if error.kind() == io::ErrorKind::AddrInUse
+                        && self.patient
+                        && (starting || before.contains(&listener.id)) =>
+                {
+                    missing.push((listener.clone(), error.to_string()));
+                    continue;
+                }
                 Err(error) => {
                     return Err(LoadError::Bind {
                         address: crate::plan::pool::address_text(&listener.address),
@@ -272,12 +294,39 @@ impl Edge {
             };
             sockets.insert(listener.id, bound);
         }
-        Ok(sockets)
+        Ok((sockets, missing))
     }
 
-    fn hand_out(&self, wanted: &[Wanted], mut sockets: HashMap<u32, Vec<OwnedFd>>) {
+    /// Addresses that somebody else has, each with what the kernel says and who that is.
+    pub fn missing(&self) -> Vec<(String, String)> {
+        let text = |(wanted, why): &(Wanted, String)| {
+            (
+                crate::plan::pool::address_text(&wanted.address),
+                why.clone(),
+            )
+        };
+        self.missing.lock().iter().map(text).collect()
+    }
+
+    /// Tries to listen on addresses that somebody else had.
+    pub fn listen_missing(&self) {
+        let plan = self.plan();
+        let wanted = self.wanted(&plan.config);
+        // What cannot be bound for another reason now is as missing as before.
+        if let Ok((sockets, missing)) = self.bind(&wanted, true) {
+            self.hand_out(&wanted, sockets, missing);
+        }
+    }
+
+    fn hand_out(
+        &self,
+        wanted: &[Wanted],
+        mut sockets: HashMap<u32, Vec<OwnedFd>>,
+        missing: Vec<(Wanted, String)>,
+    ) {
         let mut live = self.live.lock();
-        for listener in wanted {
+        let absent = |id: u32| missing.iter().any(|(w, _)| w.id == id);
+        for listener in wanted.iter().filter(|w| !absent(w.id)) {
             for (thread, fd) in self
                 .threads
                 .iter()
@@ -316,6 +365,7 @@ impl Edge {
             }
         }
         self.host.retain(&addresses, &datagrams);
+        *self.missing.lock() = missing;
     }
 
     /// Purges, softly if it says so: what is purged is stale then instead of gone. `Some(true)` if something was dropped, `None` where
@@ -375,18 +425,24 @@ impl Edge {
         caching::list(&self.plan(), wanted)
     }
 
-    /// Finishes what runs and ends the worker threads, at the deadline in any case. Blocks until they have ended.
-    pub fn drain(&self, limit: Duration) {
+    /// Finishes what runs and ends the worker threads, at the deadline in any case. Blocks until they have ended. `gentle`: where a
+    /// successor takes new connections already, how long those without a request may still ask once more.
+    pub fn drain(&self, limit: Duration, gentle: Duration) {
         let deadline = Instant::now() + limit;
         self.threads
             .iter()
-            .for_each(|t| drop(t.send(Command::Drain(deadline))));
+            .for_each(|t| drop(t.send(Command::Drain { deadline, gentle })));
         let joins = std::mem::take(&mut *self.joins.lock());
         for join in joins {
             if join.join().is_err() {
                 log_error!(self.shared, Alert, 0, "a worker thread panicked");
             }
         }
+    }
+
+    /// Shortens a drain that is under way.
+    pub fn hurry(&self, limit: Duration) {
+        *self.shared.drain_by.lock() = Some(Instant::now() + limit);
     }
 
     /// Opens the access logs anew (USR1).
@@ -423,6 +479,7 @@ impl Edge {
     }
 }
 
+#[derive(Clone)]
 struct Wanted {
     id: u32,
     address: Address,
@@ -442,8 +499,12 @@ fn is_missing_ipv6(address: &Address, wanted: &[Wanted], error: &io::Error) -> b
         return false;
     };
     let other = Address::Ip((Ipv4Addr::UNSPECIFIED, v6.port()).into());
+    // A host that speaks nginx's words says the number first: `97: Address family not supported by protocol`.
+    let said = error.to_string();
+    let said = said.split_once(':').and_then(|(n, _)| n.parse().ok());
+    let number = error.raw_os_error().or(said);
     v6.ip().is_unspecified()
-        && matches!(error.raw_os_error(), Some(EAFNOSUPPORT | EADDRNOTAVAIL))
+        && matches!(number, Some(EAFNOSUPPORT | EADDRNOTAVAIL))
         && wanted.iter().any(|w| w.address == other)
 }
 

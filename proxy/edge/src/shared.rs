@@ -7,9 +7,13 @@ use crate::{
     plan::Plan,
 };
 use arc_swap::ArcSwap;
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, AtomicUsize},
+use parking_lot::Mutex;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize},
+    },
+    time::Instant,
 };
 
 /// What all worker threads share.
@@ -28,6 +32,8 @@ pub struct Shared {
     pub connections: AtomicUsize,
     /// Serial numbers of connections, nginx's `$connection`.
     pub serial: AtomicU64,
+    /// When a drain ends that was hurried.
+    pub drain_by: Mutex<Option<Instant>>,
     /// Encoders of responses that run.
     pub encoders: Encoders,
     /// Certificates by name, swapped with the plan.

@@ -65,7 +65,12 @@ pub enum Command {
         std::sync::mpsc::Sender<Result<Vec<Inspected>, PurgeError>>,
     ),
     /// Finish what runs, then end; at the deadline end anyway.
-    Drain(Instant),
+    Drain {
+        /// The deadline.
+        deadline: Instant,
+        /// How long connections without a request may still ask once more.
+        gentle: Duration,
+    },
 }
 
 /// A listening socket.
@@ -123,9 +128,9 @@ pub fn run(shared: Arc<Shared>, mut commands: mpsc::UnboundedReceiver<Command>) 
                 Command::Inspect(url, fields, reply) => {
                     drop(reply.send(inspect(&local, &url, &fields)))
                 }
-                Command::Drain(deadline) => {
+                Command::Drain { deadline, gentle } => {
                     accepting.drain().for_each(|(_, task)| task.abort());
-                    drain(&local, deadline).await;
+                    drain(&local, deadline, gentle).await;
                     break;
                 }
             }
@@ -156,9 +161,16 @@ async fn tick(local: Rc<Local>) {
 /// For tunnels to say that they are over.
 const GOODBYE: Duration = Duration::from_millis(100);
 
-async fn drain(local: &Rc<Local>, deadline: Instant) {
-    local.timers.drain();
-    while local.connections.get() + local.background.get() > 0 && Instant::now() < deadline {
+async fn drain(local: &Rc<Local>, deadline: Instant, gentle: Duration) {
+    local.timers.drain(gentle);
+    let ends = || {
+        local
+            .shared
+            .drain_by
+            .lock()
+            .map_or(deadline, |by| by.min(deadline))
+    };
+    while local.connections.get() + local.background.get() > 0 && Instant::now() < ends() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let left = local.connections.get();

@@ -28,6 +28,8 @@ pub struct Timers {
     now_ms: Cell<u64>,
     live: RefCell<Vec<Weak<Timer>>>,
     draining: Cell<bool>,
+    /// Until when parked connections may ask once more although the thread drains.
+    gentle_until_ms: Cell<u64>,
     cut: Cell<bool>,
 }
 
@@ -48,6 +50,7 @@ impl Timers {
             now_ms: Cell::new(0),
             live: RefCell::default(),
             draining: Cell::new(false),
+            gentle_until_ms: Cell::new(0),
             cut: Cell::new(false),
         })
     }
@@ -73,7 +76,7 @@ impl Timers {
             None => false,
             Some(timer) => {
                 let wanted = timer.deadline_ms.get() <= now
-                    || (self.draining.get() && timer.parked.get())
+                    || (self.closes_parked(now) && timer.parked.get())
                     || self.cut.get();
                 if wanted && let Some(waker) = timer.waker.borrow_mut().take() {
                     due.push(waker);
@@ -84,10 +87,24 @@ impl Timers {
         due.into_iter().for_each(Waker::wake);
     }
 
-    /// From now on parked connections close.
-    pub fn drain(&self) {
+    /// From now on parked connections close; or after a time, where a successor has the sockets already: a client that was
+    /// told that its connection goes on may be sending its next request right now, and is answered with `Connection: close`.
+    pub fn drain(&self, gentle: Duration) {
         self.draining.set(true);
+        self.gentle_until_ms.set(match gentle.as_millis() as u64 {
+            0 => 0,
+            ms => self.refresh() + ms,
+        });
         self.sweep();
+    }
+
+    fn closes_parked(&self, now_ms: u64) -> bool {
+        self.draining.get() && now_ms >= self.gentle_until_ms.get()
+    }
+
+    /// Whether connections without a request are over.
+    pub fn leaves_parked(&self) -> bool {
+        self.draining.get() && self.refresh() >= self.gentle_until_ms.get()
     }
 
     /// The drain is over: what still waits is woken once more, to say goodbye.
@@ -157,6 +174,11 @@ impl Timer {
     pub fn is_draining(&self) -> bool {
         self.thread.is_draining()
     }
+
+    /// Whether connections without a request are over.
+    pub fn leaves_parked(&self) -> bool {
+        self.thread.leaves_parked()
+    }
 }
 
 #[cfg(test)]
@@ -194,7 +216,17 @@ mod tests {
             assert!(timer.poll_elapsed(cx).is_pending());
             Poll::Pending
         });
-        tokio::join!(parked, async { timers.drain() });
+        tokio::join!(parked, async { timers.drain(Duration::ZERO) });
+    }
+
+    #[test]
+    fn a_gentle_drain_lets_parked_connections_ask_once_more() {
+        let timers = Timers::new();
+        let timer = timers.timer();
+        timers.drain(Duration::from_secs(3600));
+        assert!(timer.is_draining() && !timer.leaves_parked());
+        timers.drain(Duration::ZERO);
+        assert!(timer.leaves_parked());
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub mod channel;
 pub mod clock;
 mod error;
 pub mod files;
+pub mod handover;
+pub mod holder;
 pub mod listen;
 mod peek;
 pub mod peer;

@@ -63,12 +63,17 @@ pub struct BindOptions {
     pub unix_mode: u32,
 }
 
+impl BindOptions {
+    /// As nginx binds.
+    pub const DEFAULT: Self = Self {
+        backlog: BACKLOG_DEFAULT,
+        unix_mode: 0o666,
+    };
+}
+
 impl Default for BindOptions {
     fn default() -> Self {
-        Self {
-            backlog: BACKLOG_DEFAULT,
-            unix_mode: 0o666,
-        }
+        Self::DEFAULT
     }
 }
 
@@ -102,6 +107,19 @@ impl Siblings {
         };
         siblings.grow(count)?;
         Ok(siblings)
+    }
+
+    /// The sockets of an endpoint that another process has bound and handed over, in its order; `None` if there are none.
+    pub fn inherited(
+        endpoint: Endpoint,
+        options: BindOptions,
+        sockets: Vec<OwnedFd>,
+    ) -> Option<Self> {
+        (!sockets.is_empty()).then_some(Self {
+            endpoint,
+            options,
+            sockets,
+        })
     }
 
     fn bind_unix(path: PathBuf, count: usize, options: BindOptions) -> Result<Self, Error> {

@@ -93,6 +93,25 @@ pub fn thread_id() -> u32 {
     nix::unistd::gettid().as_raw() as u32
 }
 
+/// How a child has ended, if it has: for children that this process has not started itself but inherited from the program
+/// it has taken the place of. `None` while it runs; `ECHILD` for what is no child of ours.
+pub fn reap(pid: u32) -> Result<Option<std::process::ExitStatus>, Error> {
+    use nix::{
+        sys::wait::{WaitPidFlag, WaitStatus, waitpid},
+        unistd::Pid,
+    };
+    use std::os::unix::process::ExitStatusExt;
+    // As the kernel packs it (wait(2)): the exit code above, or the signal with the core's bit.
+    let status = match waitpid(Pid::from_raw(pid as i32), Some(WaitPidFlag::WNOHANG))
+        .map_err(Error::errno_of("waitpid"))?
+    {
+        WaitStatus::Exited(_, code) => code << 8,
+        WaitStatus::Signaled(_, signal, core) => signal as i32 | if core { 0x80 } else { 0 },
+        _ => return Ok(None),
+    };
+    Ok(Some(std::process::ExitStatus::from_raw(status)))
+}
+
 /// A pipe, close-on-exec: reading end, writing end.
 pub fn pipe() -> Result<(File, File), Error> {
     let (read, write) =

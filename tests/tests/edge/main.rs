@@ -67,6 +67,7 @@ mod tls;
 mod tls_origins;
 mod trailers;
 mod tunnels;
+mod upgrade;
 mod waf;
 
 use seawall_tests::{Edge, Origin, Running};

@@ -125,8 +125,10 @@ struct Inner {
     alerts: Mutex<Vec<String>>,
     /// Set when nobody needs it any more.
     closing: AtomicBool,
-    /// Keeps other processes out of the directory, until the last thread is done.
-    _lock: File,
+    /// Set when the directory is another process's.
+    left: AtomicBool,
+    /// Keeps other processes out of the directory, until the last thread is done or it was [left](Disk::leave).
+    lock: File,
 }
 
 impl Disk {
@@ -159,7 +161,8 @@ impl Disk {
             abandoned: AtomicBool::new(false),
             alerts: Mutex::default(),
             closing: AtomicBool::new(false),
-            _lock: lock,
+            left: AtomicBool::new(false),
+            lock,
         });
         let failing = inner.clone();
         let journal = Arc::new(opened.start(move |e| failing.abandon(e))?);
@@ -241,19 +244,47 @@ impl Disk {
     /// Drops everything. The files go in the background.
     pub fn clear(&self) {
         self.inner.index.clear();
-        self.tell(Command::Clear);
+        if !self.has_left() {
+            self.tell(Command::Clear);
+        }
     }
 
     /// Writes a purge to the journal.
     pub fn note(&self, entry: Entry) -> Durable {
         let (written, done) = oneshot::channel();
-        self.journal.note(entry, Some(written));
+        if !self.has_left() {
+            self.journal.note(entry, Some(written));
+        }
         Durable::awaiting(done)
     }
 
     /// The same where nobody waits for it.
     pub fn note_quietly(&self, entry: Entry) {
-        self.journal.note(entry, None);
+        if !self.has_left() {
+            self.journal.note(entry, None);
+        }
+    }
+
+    /// Leaves the directory to another process: what was noted and offered is written, then nothing is read or written any more, and a
+    /// purge is no longer acknowledged, since its journal is somebody else's. Blocks until then.
+    pub fn leave(&self) {
+        if self.inner.left.swap(true, Relaxed) {
+            return;
+        }
+        // The writer drops what is still queued, and what is in its hands it finishes.
+        self.inner.closing.store(true, Relaxed);
+        self.inner.abandoned.store(true, Relaxed);
+        self.inner.index.clear();
+        self.flush();
+        self.inner.reach(self.inner.purges.epoch());
+        if let Err(e) = self.inner.lock.unlock() {
+            self.inner.write_failed(&e);
+        }
+    }
+
+    /// Whether the directory is another process's.
+    pub fn has_left(&self) -> bool {
+        self.inner.left.load(Relaxed)
     }
 
     /// Blocks until what was offered so far is written.

@@ -252,3 +252,25 @@ fn a_directory_that_goes_away_raises_an_alert_and_nothing_else() {
     assert!(disk.take_alerts().is_empty());
     assert_eq!(disk.stats().errors, 1);
 }
+
+#[test]
+fn a_directory_that_was_left_is_anothers_and_no_purge_is_acknowledged_any_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = open(directory.path(), 64 << 20);
+    first.offer(&object("/a", "de", b"kept"));
+    first.flush();
+    first.leave();
+    let second = open(directory.path(), 64 << 20);
+    second.flush();
+    assert_eq!(body(&find(&second, "/a", "de").unwrap()), b"kept");
+    let entry = first
+        .purges()
+        .note(crate::purge::Scope::All, crate::Manner::Hard, 0);
+    assert!(!first.note(entry).wait_blocking());
+    first.offer(&object("/b", "de", b"late"));
+    first.clear();
+    first.flush();
+    assert!(find(&first, "/a", "de").is_none());
+    drop(first);
+    assert_eq!(body(&find(&second, "/a", "de").unwrap()), b"kept");
+}

@@ -14,6 +14,7 @@ mod dns;
 mod nginx;
 mod operate;
 mod signal;
+mod upgrade;
 mod warm;
 
 use crate::{
@@ -39,7 +40,7 @@ const AFTER_HELP: &str = "\
 nginx's own options are understood too, when one of them comes first:
   seawall [-?hvVtTq] [-s stop|quit|reopen|reload] [-p PREFIX] [-e LOG] [-c FILE] [-g DIRECTIVES]
 
-Signals to the running daemon: HUP reloads, USR1 reopens the logs, QUIT drains and ends, TERM and INT end at once.
+Signals to the running daemon: HUP reloads, USR1 reopens the logs, USR2 upgrades the binary, QUIT drains and ends, TERM and INT end at once.
 
 Exit codes: 0 done; 1 it could not be done, standard error says why; 2 the command line was wrong.";
 
@@ -101,9 +102,20 @@ enum Command {
     },
     /// Print the version
     Version,
+    /// Let the running daemon become the binary that is installed now, with no request lost
+    ///
+    /// The new binary looks at the configuration first; where it cannot serve it, the old one serves on and the exit code is 1.
+    Upgrade(upgrade::Upgrade),
     /// What the keeper starts; of no use by hand
     #[command(hide = true)]
     Worker,
+    /// What a keeper asks of another binary before it becomes it
+    #[command(hide = true)]
+    UpgradeCheck {
+        /// The letter's version.
+        #[arg(long)]
+        handover: u32,
+    },
 }
 
 /// Which configuration.
@@ -148,7 +160,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             terminal::out(format_args!("seawall {}\n", version::VERSION))?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Upgrade(command) => upgrade::run(&command),
         Command::Worker => worker(),
+        Command::UpgradeCheck { handover } => upgrade::check(handover),
     }
 }
 
@@ -159,12 +173,14 @@ fn worker() -> anyhow::Result<ExitCode> {
         source,
         log,
         generation,
+        patient,
     } = keeper::welcome()?;
     let style = source.style;
     let options = worker::WorkerOptions {
         source,
         log: log.clone(),
         generation,
+        patient,
     };
     let outcome = worker::run(keeper, options);
     if let Err(error) = &outcome {

@@ -25,6 +25,11 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// The configuration that names the daemon.
+    pub fn config_path(&self) -> PathBuf {
+        self.config.clone()
+    }
+
     fn target(&self) -> anyhow::Result<Target> {
         match &self.admin {
             Some(address) => address.parse(),

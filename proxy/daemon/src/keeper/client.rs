@@ -23,6 +23,7 @@ use std::{
         Arc, Mutex, PoisonError,
         mpsc::{self, Receiver, Sender},
     },
+    time::Duration,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -37,6 +38,8 @@ pub enum Error {
         errno: Option<i32>,
         /// For people, in nginx's words where it has some.
         reason: String,
+        /// Who has what was asked for, where that can be told.
+        holder: Option<String>,
     },
     /// The keeper is gone: drain and exit.
     #[error("the keeper is gone")]
@@ -60,6 +63,10 @@ pub enum KeeperEvent {
     Quit,
     /// Exit.
     Stop,
+    /// Let go of what only one process may have, and say so ([`KeeperClient::released`]).
+    Release,
+    /// As `Quit`, where a successor accepts already and there is this much time.
+    Retire(Duration),
     /// The keeper is dead: as [`Quit`](Self::Quit), and nothing can be asked any more.
     Gone,
 }
@@ -90,6 +97,8 @@ pub struct Welcomed {
     pub log: ErrorLog,
     /// How many workers there were before.
     pub generation: u64,
+    /// An address that somebody else has is waited for.
+    pub patient: bool,
 }
 
 /// Begins a worker's life: takes the socketpair from standard input, learns what to do, and drops privileges, before any
@@ -126,6 +135,7 @@ pub fn welcome() -> anyhow::Result<Welcomed> {
         source: welcome.source,
         log,
         generation: welcome.generation,
+        patient: welcome.patient,
     })
 }
 
@@ -226,6 +236,24 @@ impl KeeperClient {
         })
     }
 
+    /// Says that a newer binary may have what only one process may.
+    ///
+    /// # Errors
+    /// [`Error::Gone`].
+    pub fn released(&self) -> Result<(), Error> {
+        self.done(&Request::Released)
+    }
+
+    /// Says what the daemon is doing, for whoever manages it.
+    ///
+    /// # Errors
+    /// [`Error::Gone`].
+    pub fn status(&self, text: &str) -> Result<(), Error> {
+        self.done(&Request::Status {
+            text: text.to_owned(),
+        })
+    }
+
     /// What the keeper tells from now on; `None` when they have been taken already. Use `blocking_recv` outside a runtime.
     pub fn events(&self) -> Option<UnboundedReceiver<KeeperEvent>> {
         self.shared
@@ -263,7 +291,18 @@ impl KeeperClient {
 fn next(answers: &Receiver<Answer>) -> Result<Answer, Error> {
     match answers.recv() {
         Err(_) => Err(Error::Gone),
-        Ok((Message::Refused { errno, reason }, _)) => Err(Error::Refused { errno, reason }),
+        Ok((
+            Message::Refused {
+                errno,
+                reason,
+                holder,
+            },
+            _,
+        )) => Err(Error::Refused {
+            errno,
+            reason,
+            holder,
+        }),
         Ok(answer) => Ok(answer),
     }
 }
@@ -338,6 +377,8 @@ fn on_message(
         }
         Message::Quit => tell(KeeperEvent::Quit),
         Message::Stop => tell(KeeperEvent::Stop),
+        Message::Release => tell(KeeperEvent::Release),
+        Message::Retire { limit } => tell(KeeperEvent::Retire(limit)),
         Message::Welcome(_) => {}
         answer @ (Message::Sockets { .. }
         | Message::File
@@ -415,6 +456,7 @@ mod tests {
             let refusal = Message::Refused {
                 errno: Some(98),
                 reason: "taken".into(),
+                holder: None,
             };
             protocol::send(channel, &refusal, &[]).unwrap();
         });

@@ -18,7 +18,8 @@
 //! | USR1 | reopens the error log, tells the worker to reopen its own |
 //! | QUIT | closes the sockets, lets the worker drain, kills it after `process.drain` |
 //! | TERM, INT | closes the sockets, lets the worker end at once, kills it after [`life::STOP_LIMIT`] |
-//! | USR2, WINCH | says `not-yet` in the log |
+//! | USR2 | becomes the binary that is on the disk now, if that can serve the configuration ([`upgrade`]) |
+//! | WINCH | says `not-yet` in the log |
 //!
 //! Limits: those of [`seawall_sys::channel`]; restarts wait at most [`restart::PAUSE_MAX`] and are never given up.
 //! Tested in `proxy/daemon/tests/keeper.rs` with real processes.
@@ -26,15 +27,19 @@
 mod background;
 pub mod client;
 mod grants;
+mod handover;
 mod life;
+mod notify;
 mod pid_file;
 pub mod protocol;
 mod restart;
 mod run;
 mod serve;
 mod sockets;
+mod upgrade;
 mod worker_process;
 
 pub use client::{Error as ClientError, KeeperClient, KeeperEvent, Welcomed, welcome};
+pub use handover::VERSION as HANDOVER_VERSION;
 pub use pid_file::read_pid;
 pub use run::run;

@@ -15,6 +15,7 @@ use std::{
     net::SocketAddr,
     os::fd::{BorrowedFd, OwnedFd},
     path::PathBuf,
+    time::Duration,
 };
 
 use crate::configuration::Source;
@@ -43,6 +44,13 @@ pub enum Request {
         /// Those that are.
         addresses: Vec<Address>,
     },
+    /// Answer to [`Message::Release`]: another process may have it now.
+    Released,
+    /// What the daemon is doing, for whoever manages it.
+    Status {
+        /// One line.
+        text: String,
+    },
 }
 
 /// For what a file is opened.
@@ -68,7 +76,7 @@ pub enum Message {
     },
     /// Answer to `Open`, with one descriptor.
     File,
-    /// Answer to `Bound` and `Retain`.
+    /// Answer to `Bound`, `Retain`, `Released` and `Status`.
     Done,
     /// Answer to any request.
     Refused {
@@ -76,6 +84,17 @@ pub enum Message {
         errno: Option<i32>,
         /// For people.
         reason: String,
+        /// Who has what was asked for, where that can be told.
+        #[serde(default)]
+        holder: Option<String>,
+    },
+    /// A newer binary is about to take over: let go of what only one process may have, serve on, and say `Released`. `Reload`
+    /// takes it back.
+    Release,
+    /// A successor serves: stop accepting, finish what is in flight within this time, exit.
+    Retire {
+        /// At most.
+        limit: Duration,
     },
     /// Read the configuration again. The error log comes with it unless it is standard error.
     Reload {
@@ -103,6 +122,9 @@ pub struct Welcome {
     pub level: Level,
     /// The daemon has left its terminal: standard error is given up once all is bound.
     pub background: bool,
+    /// An address that somebody else has is no reason not to start: it is waited for.
+    #[serde(default)]
+    pub patient: bool,
 }
 
 /// An address to listen on.
@@ -270,6 +292,10 @@ mod tests {
                 mode: OpenMode::Append,
             },
             Request::Bound,
+            Request::Released,
+            Request::Status {
+                text: "serving".into(),
+            },
             Request::Retain {
                 addresses: vec![Address::Tcp("0.0.0.0:80".parse().unwrap())],
             },

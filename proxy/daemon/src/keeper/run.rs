@@ -3,11 +3,14 @@
 use super::{
     background::{self, Readiness, Side},
     grants::Grants,
+    handover::Letter,
     life::Life,
+    notify::Notifier,
     pid_file::PidFile,
     protocol::{self, Message, Request, Welcome},
     restart::Restart,
     sockets::Sockets,
+    upgrade::{START_LIMIT, Upgrade},
     worker_process::{Death, Worker},
 };
 use crate::{
@@ -58,11 +61,22 @@ pub(super) struct Keeper {
     pub(super) life: Life,
     pub(super) pid_file: Option<PidFile>,
     ready: Option<Readiness>,
-    background: bool,
-    worker: Option<Worker>,
+    pub(super) background: bool,
+    /// The worker that serves, or is to serve.
+    pub(super) worker: Option<Worker>,
+    /// Workers of programs before this one: one that serves until ours does, and those that are leaving.
+    pub(super) others: Vec<Worker>,
     restart: Restart,
     restart_at: Option<Instant>,
-    generation: u64,
+    pub(super) generation: u64,
+    /// Where this program was started from; what is there now may be newer.
+    pub(super) binary: PathBuf,
+    pub(super) upgrade: Upgrade,
+    /// The worker has just let go.
+    pub(super) released_by: bool,
+    pub(super) notifier: Notifier,
+    /// What the worker says that the daemon is doing.
+    pub(super) status: String,
 }
 
 /// What of the configuration concerns the keeper itself.
@@ -71,7 +85,7 @@ pub(super) struct Facts {
     pub(super) level: LogLevel,
     pub(super) drain: Duration,
     pub(super) pid: Option<PathBuf>,
-    user: Option<Identity>,
+    pub(super) user: Option<Identity>,
 }
 
 impl Facts {
@@ -104,6 +118,11 @@ impl Facts {
 /// When it cannot start: the configuration has errors (they are reported already; the exit code is then 1), or a log, a
 /// socket or the pid file cannot be had.
 pub fn run(source: Source) -> anyhow::Result<ExitCode> {
+    if let Some(letter) =
+        Letter::received().context("what the program before left cannot be read")?
+    {
+        return Keeper::succeed(source, &letter)?.serve();
+    }
     let config = match source.load() {
         Ok((config, warnings)) => {
             configuration::report(&warnings, &config.sources, source.style);
@@ -130,23 +149,10 @@ pub fn run(source: Source) -> anyhow::Result<ExitCode> {
         },
     };
     prepare(&config, &facts, &log);
-    let keeper = Keeper {
-        grants: Grants::of(&config),
-        granted_at: Instant::now(),
-        sockets: Sockets::default(),
-        signals: Signals::watch(&SIGNALS)?,
-        life: Life::Starting,
-        pid_file: None,
-        background: ready.is_some(),
-        ready,
-        worker: None,
-        restart: Restart::default(),
-        restart_at: None,
-        generation: 0,
-        source,
-        log,
-        facts,
-    };
+    let mut keeper = Keeper::new(source, log, facts)?;
+    keeper.grants = Grants::of(&config);
+    keeper.background = ready.is_some();
+    keeper.ready = ready;
     keeper.run()
 }
 
@@ -200,6 +206,72 @@ fn prepare(config: &Config, facts: &Facts, log: &ErrorLog) {
 }
 
 impl Keeper {
+    fn new(source: Source, log: ErrorLog, facts: Facts) -> anyhow::Result<Self> {
+        Ok(Self {
+            grants: Grants::default(),
+            granted_at: Instant::now(),
+            sockets: Sockets::default(),
+            signals: Signals::watch(&SIGNALS)?,
+            life: Life::Starting,
+            pid_file: None,
+            background: false,
+            ready: None,
+            worker: None,
+            others: Vec::new(),
+            restart: Restart::default(),
+            restart_at: None,
+            generation: 0,
+            // Before somebody replaces it: afterwards the kernel's name for it says that it is deleted.
+            binary: std::env::current_exe()?,
+            upgrade: Upgrade::None,
+            released_by: false,
+            notifier: Notifier::from_environment(),
+            status: "serving".to_owned(),
+            source,
+            log,
+            facts,
+        })
+    }
+
+    /// Goes on where the program before this one has stopped: with its sockets and workers, as the same process.
+    fn succeed(source: Source, letter: &Letter) -> anyhow::Result<Self> {
+        let log = ErrorLog::direct(letter.log_file()?, letter.facts().level);
+        let mut keeper = Self::new(source, log, letter.facts())?;
+        keeper.sockets = letter.take_sockets()?;
+        keeper.others = letter.take_workers()?;
+        keeper.generation = letter.generation;
+        keeper.background = letter.background;
+        keeper.life = Life::Serving;
+        if let Some(path) = keeper.facts.pid.as_ref().filter(|_| letter.pid_file) {
+            keeper.pid_file = Some(PidFile::write(path)?);
+        }
+        // Those that were leaving have lost their deadlines with the program that had set them.
+        let leaving = Instant::now() + super::upgrade::LEAVE_LIMIT;
+        keeper
+            .others
+            .iter_mut()
+            .skip(1)
+            .for_each(|w| w.leaving = Some(leaving));
+        keeper.note(format_args!(
+            "upgrade: nginx/{} (seawall/{}) goes on where {} stopped",
+            version::NGINX_VERSION,
+            version::VERSION,
+            letter.from
+        ));
+        keeper.refresh();
+        Ok(keeper)
+    }
+
+    /// Starts a worker beside the one that serves, then goes on as any keeper.
+    fn serve(mut self) -> anyhow::Result<ExitCode> {
+        if let Err(error) = self.start_worker() {
+            self.log
+                .line(LogLevel::Alert, 0, format_args!("upgrade: {error:#}"));
+            self.take_back();
+        }
+        self.watch()
+    }
+
     fn run(mut self) -> anyhow::Result<ExitCode> {
         self.note(format_args!(
             "nginx/{} (seawall/{})",
@@ -208,27 +280,57 @@ impl Keeper {
         ));
         self.note(format_args!("start worker processes"));
         self.start_worker()?;
+        self.watch()
+    }
+
+    /// The loop over signals, messages and deadlines.
+    fn watch(mut self) -> anyhow::Result<ExitCode> {
         loop {
-            let (signalled, spoken) = self.wait()?;
+            let (signalled, speakers) = self.wait()?;
             if signalled {
                 while let Some(arrived) = self.signals.next()? {
                     self.on_signal(arrived);
                 }
             }
-            if spoken {
-                self.on_message();
+            for pid in speakers {
+                self.on_message(pid);
             }
+            if std::mem::take(&mut self.released_by) {
+                self.released();
+            }
+            self.bury_others();
             if let Some(death) = self.worker.as_mut().and_then(Worker::reap) {
                 self.worker = None;
                 if let Some(code) = self.on_death(&death) {
                     return Ok(code);
                 }
             }
-            if self.life.is_ending() && self.worker.is_none() {
+            if self.life.is_ending() && self.worker.is_none() && self.others.is_empty() {
                 self.note(format_args!("exit"));
                 return Ok(ExitCode::SUCCESS);
             }
             self.on_time(Instant::now());
+        }
+    }
+
+    /// Workers of programs before this one that have died.
+    fn bury_others(&mut self) {
+        let mut deaths = Vec::new();
+        self.others.retain_mut(|worker| match worker.reap() {
+            Some(death) => {
+                deaths.push(death);
+                false
+            }
+            None => true,
+        });
+        for death in deaths {
+            let level = if death.is_exit() {
+                LogLevel::Notice
+            } else {
+                LogLevel::Alert
+            };
+            self.log
+                .line(level, 0, format_args!("{}", death.describe()));
         }
     }
 
@@ -243,6 +345,7 @@ impl Keeper {
             generation: self.generation,
             level: self.facts.level.into(),
             background: self.background,
+            patient: self.notifier.is_managed(),
         };
         let worker =
             Worker::start(welcome, self.log.file().as_deref()).context("cannot start a worker")?;
@@ -253,22 +356,45 @@ impl Keeper {
     }
 
     /// Waits for a signal, a message or a deadline.
-    fn wait(&self) -> anyhow::Result<(bool, bool)> {
+    fn wait(&self) -> anyhow::Result<(bool, Vec<u32>)> {
         let now = Instant::now();
-        let next = [self.life.deadline(), self.restart_at]
-            .into_iter()
-            .flatten()
-            .min();
+        let leaving = self.others.iter().filter_map(|w| w.leaving);
+        let next = [
+            self.life.deadline(),
+            self.restart_at,
+            self.upgrade.deadline(),
+            self.notifier.next_beat(),
+            self.start_deadline(),
+        ];
+        let next = next.into_iter().flatten().chain(leaving).min();
         let limit = next.map(|at| at.saturating_duration_since(now));
         let mut fds = vec![self.signals.as_fd()];
-        fds.extend(
-            self.worker
-                .as_ref()
-                .and_then(|w| w.channel.as_ref())
-                .map(AsFd::as_fd),
-        );
+        let mut speakers = Vec::new();
+        for worker in self.worker.iter().chain(&self.others) {
+            if let Some(channel) = &worker.channel {
+                fds.push(channel.as_fd());
+                speakers.push(worker.pid());
+            }
+        }
         let ready = wait_readable(&fds, limit)?;
-        Ok((ready.first() == Some(&true), ready.get(1) == Some(&true)))
+        let spoken = speakers
+            .into_iter()
+            .zip(ready.iter().skip(1))
+            .filter_map(|(pid, ready)| ready.then_some(pid));
+        Ok((ready.first() == Some(&true), spoken.collect()))
+    }
+
+    /// When a new program's worker has had its time to be bound.
+    fn start_deadline(&self) -> Option<Instant> {
+        self.predecessor()?;
+        self.worker.as_ref()?.started().checked_add(START_LIMIT)
+    }
+
+    fn worker_mut(&mut self, pid: u32) -> Option<&mut Worker> {
+        self.worker
+            .iter_mut()
+            .chain(&mut self.others)
+            .find(|w| w.pid() == pid)
     }
 
     fn on_signal(&mut self, arrived: Arrived) {
@@ -278,6 +404,7 @@ impl Keeper {
             Signal::SIGUSR1 => ", reopening logs",
             Signal::SIGQUIT => ", shutting down",
             Signal::SIGTERM | Signal::SIGINT => ", exiting",
+            Signal::SIGUSR2 => ", upgrading",
             _ => "",
         };
         self.note(format_args!(
@@ -294,10 +421,9 @@ impl Keeper {
             Signal::SIGTERM | Signal::SIGINT => {
                 self.end(self.life.stop(Instant::now()), Message::Stop)
             }
-            Signal::SIGUSR2 | Signal::SIGWINCH => {
-                let text = format_args!(
-                    "not-yet: {signal} (upgrading the binary in place) does nothing so far"
-                );
+            Signal::SIGUSR2 => self.upgrade(),
+            Signal::SIGWINCH => {
+                let text = format_args!("not-yet: {signal} does nothing so far");
                 self.log.line(LogLevel::Warn, 0, text);
             }
             _ => {}
@@ -317,6 +443,11 @@ impl Keeper {
         self.note(format_args!("reopening logs"));
         self.replace_log();
         self.tell(&Message::Reopen);
+        let file = self.log.file();
+        for worker in &self.others {
+            // One that does not listen is leaving anyway.
+            let _ = worker.send(&Message::Reopen, file.as_deref());
+        }
     }
 
     fn end(&mut self, life: Life, message: Message) {
@@ -327,7 +458,13 @@ impl Keeper {
         // Without our copies a new connection is refused as soon as the worker has closed its own.
         self.sockets.close();
         self.restart_at = None;
+        self.upgrade = Upgrade::None;
+        self.notifier.stopping();
         self.tell(&message);
+        for worker in &mut self.others {
+            worker.leaving = self.life.deadline();
+            let _ = worker.send(&message, None);
+        }
     }
 
     /// Tells the worker; one that does not listen is of no use any more.
@@ -349,8 +486,8 @@ impl Keeper {
         }
     }
 
-    fn on_message(&mut self) {
-        let Some(worker) = &mut self.worker else {
+    fn on_message(&mut self, pid: u32) {
+        let Some(worker) = self.worker_mut(pid) else {
             return;
         };
         let Some(channel) = worker.channel.take() else {
@@ -359,21 +496,21 @@ impl Keeper {
         let answered = match protocol::receive::<Request>(&channel) {
             // Its end is closed: its death follows, and is what we act upon.
             Ok(None) => return,
-            Ok(Some((request, _))) => self.answer(&channel, request),
+            Ok(Some((request, _))) if self.worker.as_ref().is_some_and(|w| w.pid() == pid) => {
+                self.answer(&channel, request)
+            }
+            Ok(Some((request, _))) => self.answer_other(&channel, request),
             Err(error) => Err(error),
         };
-        let Some(worker) = &mut self.worker else {
+        let log = self.log.clone();
+        let Some(worker) = self.worker_mut(pid) else {
             return;
         };
         match answered {
             Ok(()) => worker.channel = Some(channel),
             Err(error) => {
-                let pid = worker.pid();
-                self.log.line(
-                    LogLevel::Alert,
-                    0,
-                    format_args!("worker process {pid} is ended: {error}"),
-                );
+                let text = format_args!("worker process {pid} is ended: {error}");
+                log.line(LogLevel::Alert, 0, text);
                 worker.kill();
             }
         }
@@ -381,6 +518,11 @@ impl Keeper {
 
     /// The first worker serves: now the daemon is up.
     pub(super) fn up(&mut self) -> std::io::Result<()> {
+        if self.predecessor().is_some() {
+            self.note(format_args!("upgrade: seawall/{} serves", version::VERSION));
+            self.retire_predecessors();
+            self.notifier.ready(&self.status);
+        }
         if self.life != Life::Starting {
             return Ok(());
         }
@@ -388,6 +530,7 @@ impl Keeper {
             self.pid_file = Some(PidFile::write(path)?);
         }
         self.life = Life::Serving;
+        self.notifier.ready(&self.status);
         if let Some(ready) = self.ready.take() {
             if let Some(file) = self.log.file() {
                 // Without it panics would go nowhere; the daemon serves all the same.
@@ -410,6 +553,10 @@ impl Keeper {
         match self.life {
             // It has said why, on standard error and in the log.
             Life::Starting => Some(ExitCode::FAILURE),
+            Life::Serving if self.predecessor().is_some() => {
+                self.take_back();
+                None
+            }
             Life::Serving => {
                 let pause = self.restart.pause_after(death.lived);
                 self.restart_at = Instant::now().checked_add(pause);
@@ -420,6 +567,20 @@ impl Keeper {
     }
 
     fn on_time(&mut self, now: Instant) {
+        self.notifier.beat(now);
+        self.drive_upgrade(now);
+        if self.start_deadline().is_some_and(|until| now >= until)
+            && let Some(worker) = &mut self.worker
+        {
+            worker.kill();
+        }
+        for worker in &mut self.others {
+            if worker.leaving.is_some_and(|until| now >= until) {
+                worker.kill();
+                // It dies at once; a second time would be in vain.
+                worker.leaving = now.checked_add(super::life::STOP_LIMIT);
+            }
+        }
         if self.life.deadline().is_some_and(|until| now >= until)
             && let Some(worker) = &mut self.worker
         {

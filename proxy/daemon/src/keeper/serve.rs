@@ -7,11 +7,12 @@ use super::{
     protocol::{self, Message, OpenMode, ProtocolError, Request},
     run::{Facts, Keeper, open_log},
 };
+use crate::configuration::Style;
 use seawall_conf::model::LogLevel;
 use seawall_sys::{
     Error,
     channel::Channel,
-    files,
+    files, holder,
     listen::{Endpoint, Siblings},
     signals::wait_readable,
 };
@@ -53,11 +54,41 @@ impl Keeper {
                     refuse(channel, source.errno(), source.to_string())
                 }
             },
+            Request::Released => {
+                protocol::send(channel, &Message::Done, &[])?;
+                self.released_by = true;
+                Ok(())
+            }
+            Request::Status { text } => {
+                self.notifier.status(&text);
+                self.status = text;
+                protocol::send(channel, &Message::Done, &[])
+            }
+            // Two workers may want different sockets; once the successor is bound its word counts.
+            Request::Retain { .. } if self.predecessor().is_some() => {
+                protocol::send(channel, &Message::Done, &[])
+            }
             Request::Retain { addresses } => {
                 let used: Vec<Endpoint> = addresses.into_iter().map(Endpoint::from).collect();
                 self.sockets.retain(&used);
                 protocol::send(channel, &Message::Done, &[])
             }
+        }
+    }
+
+    /// Answers a worker of a program before this one: it may open its logs, and gets nothing new.
+    pub(super) fn answer_other(
+        &mut self,
+        channel: &Channel,
+        request: Request,
+    ) -> Result<(), ProtocolError> {
+        match request {
+            Request::Open { path, mode } => self.open(channel, &path, mode),
+            Request::Listen { .. } => refuse(channel, None, "a successor has the sockets".into()),
+            Request::Bound
+            | Request::Retain { .. }
+            | Request::Released
+            | Request::Status { .. } => protocol::send(channel, &Message::Done, &[]),
         }
     }
 
@@ -77,12 +108,25 @@ impl Keeper {
                 format!("the configuration does not name {endpoint}"),
             );
         }
+        let wanted = endpoint.clone();
         match self.bind(endpoint, count) {
             Ok(siblings) => {
                 let fds: Vec<BorrowedFd<'_>> = siblings.sockets(count).collect();
                 protocol::send_sockets(channel, siblings.local_address()?, &fds)
             }
-            Err(error) => refuse(channel, error.errno(), error.to_string()),
+            Err(error) => {
+                let holder = match error.errno() {
+                    // nginx's words end where nginx's do.
+                    Some(EADDRINUSE) if self.source.style == Style::Seawall => holder::of(&wanted),
+                    _ => None,
+                };
+                let message = Message::Refused {
+                    errno: error.errno(),
+                    reason: error.to_string(),
+                    holder: holder.map(|h| h.to_string()),
+                };
+                protocol::send(channel, &message, &[])
+            }
         }
     }
 
@@ -195,5 +239,10 @@ impl Keeper {
 }
 
 fn refuse(channel: &Channel, errno: Option<i32>, reason: String) -> Result<(), ProtocolError> {
-    protocol::send(channel, &Message::Refused { errno, reason }, &[])
+    let message = Message::Refused {
+        errno,
+        reason,
+        holder: None,
+    };
+    protocol::send(channel, &message, &[])
 }

@@ -6,6 +6,9 @@ use seawall_sys::{
 };
 use std::collections::BTreeMap;
 
+/// How everything is bound.
+pub const OPTIONS: BindOptions = BindOptions::DEFAULT;
+
 /// The sockets held, by what they listen on.
 #[derive(Debug, Default)]
 pub struct Sockets {
@@ -24,10 +27,20 @@ impl Sockets {
                 Ok(siblings)
             }
             Entry::Vacant(place) => {
-                let siblings = Siblings::bind(place.key().clone(), count, BindOptions::default())?;
+                let siblings = Siblings::bind(place.key().clone(), count, OPTIONS)?;
                 Ok(place.insert(siblings))
             }
         }
+    }
+
+    /// Holds what another keeper has bound.
+    pub fn adopt(&mut self, siblings: Siblings) {
+        self.held.insert(siblings.endpoint().clone(), siblings);
+    }
+
+    /// All that are held.
+    pub fn iter(&self) -> impl Iterator<Item = &Siblings> {
+        self.held.values()
     }
 
     /// Closes what listens on other addresses.

@@ -3,6 +3,7 @@
 use super::protocol::{self, Message, Welcome};
 use seawall_sys::{
     channel::Channel,
+    process,
     signals::{self, Signal},
 };
 use std::{
@@ -11,7 +12,7 @@ use std::{
         fd::AsFd,
         unix::process::{CommandExt, ExitStatusExt},
     },
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -20,9 +21,11 @@ const SEND_LIMIT: Duration = Duration::from_secs(2);
 
 /// A worker.
 pub struct Worker {
-    child: Child,
+    pid: u32,
     /// `None` once it has closed its end: it is about to die.
     pub channel: Option<Channel>,
+    /// It has a successor and finishes what it has: when it is killed.
+    pub leaving: Option<Instant>,
     started: Instant,
 }
 
@@ -30,25 +33,43 @@ impl Worker {
     /// Starts this same binary again as a worker, with its end of a new socketpair as standard input.
     pub fn start(welcome: Welcome, log: Option<&File>) -> anyhow::Result<Self> {
         let (ours, theirs) = Channel::pair()?;
-        ours.set_send_timeout(SEND_LIMIT)?;
         // /proc/self/exe is this very binary, also when the file on disk has been replaced meanwhile.
         let child = Command::new("/proc/self/exe")
             .arg0("seawall: worker process")
             .arg("worker")
+            .env_remove(super::handover::VARIABLE)
+            .env_remove("NOTIFY_SOCKET")
+            .env_remove("WATCHDOG_USEC")
             .stdin(Stdio::from(theirs.into_fd()))
             .spawn()?;
-        let worker = Self {
-            child,
-            channel: Some(ours),
-            started: Instant::now(),
-        };
+        let worker = Self::inherited(child.id(), Some(ours.into_fd()));
         worker.send(&Message::Welcome(Box::new(welcome)), log)?;
         Ok(worker)
     }
 
+    /// A child that another program of this process has started, with our end of its socketpair.
+    pub fn inherited(pid: u32, channel: Option<std::os::fd::OwnedFd>) -> Self {
+        let channel = channel.map(Channel::from_fd);
+        if let Some(channel) = &channel {
+            // Without it a worker that hangs would hold us up longer, no more.
+            let _ = channel.set_send_timeout(SEND_LIMIT);
+        }
+        Self {
+            pid,
+            channel,
+            leaving: None,
+            started: Instant::now(),
+        }
+    }
+
     /// Its number.
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.pid
+    }
+
+    /// When it was started, or taken over.
+    pub fn started(&self) -> Instant {
+        self.started
     }
 
     /// How long it has lived.
@@ -77,7 +98,8 @@ impl Worker {
 
     /// Its status, if it has died.
     pub fn reap(&mut self) -> Option<Death> {
-        let status = self.child.try_wait().ok().flatten()?;
+        // By number and not by the handle that started it: a keeper that has replaced itself has no handles.
+        let status = process::reap(self.pid).ok().flatten()?;
         Some(Death {
             pid: self.pid(),
             lived: self.age(),

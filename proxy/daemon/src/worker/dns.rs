@@ -2,6 +2,7 @@
 
 use super::dnssec::ZoneSigners;
 use super::host::{KeeperHost, udp};
+use super::taken::Missing;
 use crate::log::ErrorLog;
 use seawall_conf::model::LogLevel;
 use seawall_dns::{
@@ -39,6 +40,9 @@ pub struct DnsServer {
     /// The certificates of the sites, which DNS over TLS shows, too.
     resolver: Arc<seawall_tls::Resolver>,
     log: ErrorLog,
+    /// Whether an address that somebody else has is waited for.
+    patient: bool,
+    missing: Mutex<Missing>,
 }
 
 struct Listening {
@@ -49,7 +53,7 @@ struct Listening {
 
 impl DnsServer {
     /// A server without zones and addresses.
-    pub fn new(log: ErrorLog, resolver: Arc<seawall_tls::Resolver>) -> Self {
+    pub fn new(log: ErrorLog, resolver: Arc<seawall_tls::Resolver>, patient: bool) -> Self {
         let shared = Arc::new(Shared::new(Zones::new(Vec::new()), Arc::new(AlwaysUp)));
         let signers = ZoneSigners::new(shared.clone(), log.clone());
         Self {
@@ -60,7 +64,14 @@ impl DnsServer {
             stop_telling: watch::channel(false).0,
             resolver,
             log,
+            patient,
+            missing: Mutex::default(),
         }
+    }
+
+    /// Addresses that somebody else has.
+    pub fn missing(&self) -> Missing {
+        self.missing.lock().map(|m| m.clone()).unwrap_or_default()
     }
 
     /// Counters.
@@ -91,6 +102,7 @@ impl DnsServer {
         }
         let configured = plan.config.dns.as_ref().and_then(|d| d.threads);
         let threads = configured.unwrap_or_else(udp_threads);
+        let mut missing = Missing::new();
         let Ok(mut live) = self.live.lock() else {
             return Ok(Vec::new());
         };
@@ -103,10 +115,19 @@ impl DnsServer {
             } else {
                 self.listen(*address, threads, host, control)
             };
-            let listening = listening.map_err(|e| {
-                io::Error::new(e.kind(), format!("dns: bind() to {address} failed ({e})"))
-            })?;
-            place.insert(listening);
+            match listening {
+                Ok(listening) => drop(place.insert(listening)),
+                Err(e) if self.patient && e.kind() == io::ErrorKind::AddrInUse => {
+                    missing.push((format!("{address} (dns)"), e.to_string()));
+                }
+                Err(e) => {
+                    let text = format!("dns: bind() to {address} failed ({e})");
+                    return Err(io::Error::new(e.kind(), text));
+                }
+            }
+        }
+        if let Ok(mut known) = self.missing.lock() {
+            *known = missing;
         }
         let gone: Vec<(SocketAddr, bool)> = live
             .keys()

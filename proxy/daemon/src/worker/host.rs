@@ -47,6 +47,12 @@ impl KeeperHost {
         Arc::new(move |path| host.read(path))
     }
 
+    /// Says what the daemon is doing, for whoever manages it.
+    pub fn tell_status(&self, text: &str) {
+        // A keeper that is gone tells nobody.
+        let _ = self.keeper.status(text);
+    }
+
     /// Sockets for what is not the edge's.
     pub fn sockets(&self, endpoint: &Endpoint, count: usize) -> io::Result<Vec<OwnedFd>> {
         let (sockets, _) = self.keeper.listen(endpoint, count).map_err(why_not)?;
@@ -92,12 +98,17 @@ pub fn udp(address: SocketAddr) -> Endpoint {
 
 /// Why an address cannot be listened on, as nginx puts it behind `bind() to ADDRESS failed`: `98: Address already in use`.
 fn why_not(e: ClientError) -> io::Error {
+    let holder = match &e {
+        ClientError::Refused { holder, .. } => holder.clone(),
+        _ => None,
+    };
     let error = to_io(e);
     match error.raw_os_error() {
         Some(number) => {
             let words = error.to_string();
             let words = words.split(" (os error").next().unwrap_or_default();
-            io::Error::new(error.kind(), format!("{number}: {words}"))
+            let holder = holder.map(|h| format!("; {h}")).unwrap_or_default();
+            io::Error::new(error.kind(), format!("{number}: {words}{holder}"))
         }
         None => error,
     }

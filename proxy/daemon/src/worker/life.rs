@@ -6,6 +6,7 @@ use super::{
     certificates::{self, OwnZones},
     dns::DnsServer,
     host::{EdgeLog, KeeperHost},
+    taken::{self, Missing},
     watch::FileWatch,
 };
 use crate::{
@@ -23,10 +24,22 @@ use std::{
     sync::{Arc, Mutex},
     time::{Duration, SystemTime},
 };
-use tokio::runtime::{Handle, Runtime};
+use tokio::{
+    runtime::{Handle, Runtime},
+    sync::mpsc::UnboundedReceiver,
+};
 
 /// How long a fast stop lets worker threads write their logs.
 const STOP_LIMIT: Duration = Duration::from_millis(200);
+
+/// How long connections without a request may ask once more when a successor has the sockets.
+const GENTLE: Duration = Duration::from_secs(5);
+
+/// How a worker ends: within what time, and how gently towards those who wait between requests.
+struct End {
+    within: Duration,
+    gentle: Duration,
+}
 
 /// Everything a worker runs, for reloads and the API.
 pub struct Worker {
@@ -45,7 +58,7 @@ pub struct Worker {
     pub generation: u64,
     /// When it started.
     pub started: SystemTime,
-    host: Arc<KeeperHost>,
+    pub(super) host: Arc<KeeperHost>,
     admin: Mutex<AdminServers>,
     watch: Option<FileWatch>,
     pub(super) control: Handle,
@@ -77,25 +90,66 @@ pub fn run(keeper: KeeperClient, options: WorkerOptions) -> anyhow::Result<ExitC
     };
     let mut events = keeper.events().context("the keeper's events are taken")?;
     keeper.bound()?;
-    let drain = loop {
+    let end = loop {
         match events.blocking_recv() {
             Some(KeeperEvent::Reload) => {
                 // What is wrong is in the log; the old plan serves on.
                 let _ = worker.reload("signal");
             }
             Some(KeeperEvent::Reopen) => worker.edge.reopen_logs(),
-            Some(KeeperEvent::Quit | KeeperEvent::Gone) => {
-                break worker.edge.plan().config.process.drain;
+            Some(KeeperEvent::Release) => {
+                worker.release();
+                // A keeper that is gone needs no answer.
+                let _ = keeper.released();
             }
-            Some(KeeperEvent::Stop) | None => break STOP_LIMIT,
+            Some(KeeperEvent::Retire(within)) => {
+                break End {
+                    within,
+                    gentle: GENTLE,
+                };
+            }
+            Some(KeeperEvent::Quit | KeeperEvent::Gone) => {
+                break End {
+                    within: worker.edge.plan().config.process.drain,
+                    gentle: Duration::ZERO,
+                };
+            }
+            Some(KeeperEvent::Stop) | None => {
+                break End {
+                    within: STOP_LIMIT,
+                    gentle: Duration::ZERO,
+                };
+            }
         }
     };
-    worker.issuer.stop();
-    worker.dns.stop();
-    worker.edge.drain(drain);
-    worker.log.flush();
+    leave(&worker, end, events);
     control.shutdown_timeout(STOP_LIMIT);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Finishes what runs. What the keeper still says meanwhile is heard: logs are rotated, and a drain can be hurried.
+fn leave(worker: &Arc<Worker>, end: End, mut events: UnboundedReceiver<KeeperEvent>) {
+    worker.issuer.stop();
+    worker.dns.stop();
+    let leaving = worker.clone();
+    let hearing = worker.control.spawn(async move {
+        while let Some(event) = events.recv().await {
+            let within = match event {
+                KeeperEvent::Reopen => {
+                    let worker = leaving.clone();
+                    let _ = tokio::task::spawn_blocking(move || worker.edge.reopen_logs()).await;
+                    continue;
+                }
+                KeeperEvent::Stop => STOP_LIMIT,
+                KeeperEvent::Quit | KeeperEvent::Gone => leaving.edge.plan().config.process.drain,
+                _ => continue,
+            };
+            leaving.edge.hurry(within);
+        }
+    });
+    worker.edge.drain(end.within, end.gentle);
+    hearing.abort();
+    worker.log.flush();
 }
 
 fn control_runtime() -> anyhow::Result<Runtime> {
@@ -136,6 +190,7 @@ fn start(
         source,
         log,
         generation,
+        patient,
     } = options;
     let host = Arc::new(KeeperHost::new(keeper.clone()));
     let (config, mut warnings) = source
@@ -146,7 +201,7 @@ fn start(
         warnings = Diagnostics::default();
     }
     let errors = Arc::new(EdgeLog(log.clone()));
-    let (edge, found) = Edge::start(config, host.clone(), errors, control.clone())?;
+    let (edge, found) = Edge::start(config, host.clone(), errors, control.clone(), patient)?;
     warnings.extend(found);
     let plan = edge.plan();
     configuration::report_to_log(&warnings, &plan.config.sources, &log);
@@ -164,7 +219,7 @@ fn start(
         // nginx reloads on a signal only, and so do we in its place.
         Syntax::Nginx => (None, None),
     };
-    let dns = DnsServer::new(log.clone(), edge.shared().resolver.clone());
+    let dns = DnsServer::new(log.clone(), edge.shared().resolver.clone(), patient);
     let zones = Arc::new(OwnZones::new(dns.shared().clone()));
     let issuer = certificates::issuer(&edge, zones.clone(), &log, control);
     let worker = Arc::new(Worker {
@@ -184,6 +239,10 @@ fn start(
         reloading: Mutex::default(),
     });
     worker.apply_rest()?;
+    worker.tell_missing(&Missing::new());
+    if patient {
+        control.spawn(taken::watch(Arc::downgrade(&worker)));
+    }
     control.spawn(certificates::watch(Arc::downgrade(&worker)));
     if let Some(mut changes) = changes {
         let watching = worker.clone();
@@ -201,7 +260,7 @@ fn start(
 
 impl Worker {
     /// Everything of the live plan that is not the edge's: zones, the API, what is watched.
-    fn apply_rest(self: &Arc<Self>) -> anyhow::Result<()> {
+    pub(super) fn apply_rest(self: &Arc<Self>) -> anyhow::Result<()> {
         let plan = self.edge.plan();
         let mut used = self.dns.apply(&plan, &self.host, &self.control)?;
         if let Ok(mut admin) = self.admin.lock() {
@@ -216,9 +275,53 @@ impl Worker {
         Ok(())
     }
 
+    /// Addresses that somebody else has.
+    pub fn missing(&self) -> Missing {
+        let mut missing = self.edge.missing();
+        missing.extend(self.dns.missing());
+        missing
+    }
+
+    /// Says what has become of addresses that somebody else has, where it differs from before.
+    pub(super) fn tell_missing(&self, before: &Missing) {
+        let missing = self.missing();
+        if missing == *before {
+            return;
+        }
+        for (address, why) in missing.iter().filter(|m| !before.contains(m)) {
+            self.log.line(
+                LogLevel::Error,
+                0,
+                format_args!("not listening on {address} for now ({why}): it is tried again"),
+            );
+        }
+        for (address, _) in before
+            .iter()
+            .filter(|(a, _)| !missing.iter().any(|(b, _)| a == b))
+        {
+            self.log.line(
+                LogLevel::Notice,
+                0,
+                format_args!("listening on {address} at last"),
+            );
+        }
+        self.host.tell_status(&taken::status_line(&missing));
+    }
+
+    /// Lets go of what only one process may have; a reload takes it back.
+    fn release(&self) {
+        if let Ok(mut admin) = self.admin.lock() {
+            *admin = AdminServers::default();
+        }
+        for cache in &self.edge.plan().caches {
+            cache.cache.leave_disk();
+        }
+    }
+
     /// Loads the configuration again. If anything fails the old one serves on, and the log says so.
     pub fn reload(self: &Arc<Self>, why: &str) -> Result<u64, Refused> {
         let _one = self.reloading.lock();
+        let missing = self.missing();
         self.log
             .line(LogLevel::Notice, 0, format_args!("reconfiguring ({why})"));
         let result = match self.source.load_by(self.host.reader()) {
@@ -238,6 +341,7 @@ impl Worker {
                 self.log.set_level(plan.config.log.error.level);
                 match self.apply_rest() {
                     Ok(()) => {
+                        self.tell_missing(&missing);
                         self.note_failure(None);
                         let generation = plan.generation;
                         self.log.line(

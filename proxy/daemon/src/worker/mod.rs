@@ -12,6 +12,7 @@ mod dnssec;
 mod host;
 mod life;
 mod status;
+mod taken;
 mod watch;
 
 pub use check::check;
@@ -27,4 +28,6 @@ pub struct WorkerOptions {
     pub log: ErrorLog,
     /// How many workers this keeper started before.
     pub generation: u64,
+    /// An address that somebody else has is waited for.
+    pub patient: bool,
 }

@@ -120,6 +120,11 @@ impl Place {
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
+        self.watching(child)
+    }
+
+    /// A daemon that was started in another way, once it has written its pid file.
+    pub fn watching(&self, child: Child) -> Daemon<'_> {
         let mut daemon = Daemon { place: self, child };
         until("the pid file", || {
             assert!(

@@ -170,7 +170,7 @@ async fn requests(local: &Rc<Local>, client: &mut Client, tx: &mut Tx) -> Next {
         tx.rb.consume(taken);
         tx.reset();
         local.give_read(&mut tx.origin.rb);
-        if local.timers.is_draining() {
+        if local.timers.leaves_parked() {
             return Next::Close;
         }
     }
@@ -248,14 +248,10 @@ impl Client {
         self.timer.set(self.idle);
         self.timer.set_parked(true);
         let Client { io, timer, .. } = self;
-        let ready = poll_fn(|cx| {
-            if timer.is_draining() {
-                return Poll::Ready(false);
-            }
-            match io.poll_readable(cx) {
-                Poll::Ready(r) => Poll::Ready(r.is_ok()),
-                Poll::Pending => timer.poll_elapsed(cx).map(|_| false),
-            }
+        let ready = poll_fn(|cx| match io.poll_readable(cx) {
+            Poll::Ready(r) => Poll::Ready(r.is_ok()),
+            Poll::Pending if timer.leaves_parked() => Poll::Ready(false),
+            Poll::Pending => timer.poll_elapsed(cx).map(|_| false),
         })
         .await;
         self.timer.set_parked(false);

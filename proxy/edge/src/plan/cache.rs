@@ -153,6 +153,8 @@ impl CachePlan {
         dry_run: bool,
     ) -> Arc<Self> {
         let before = previous.and_then(|p| p.caches.iter().find(|c| c.name == from.name));
+        // One that has left its disk to another process begins anew.
+        let before = before.filter(|c| !c.cache.has_left_disk());
         let disk = from.disk.as_ref().map(|disk| seawall_cache::DiskOptions {
             path: disk.path.clone(),
             bytes: disk.size,
