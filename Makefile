@@ -1,12 +1,12 @@
 # The commands of the house. `make help` lists them; each installs what it needs and is not there.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench drills deny deb clean
+.PHONY: help demo test check bench drills deny deb drill-deb clean
 
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Build quickly, then run the whole edge with the bundled shop on 127.0.0.1
 	@packaging/dev/install.sh build
@@ -35,8 +35,12 @@ deny: ## Advisories, licences and bans of the dependencies (installs cargo-deny,
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny
 	cargo deny check
 
-deb: ## The Debian package (not made yet)
-	@echo "make deb: there is no Debian package yet." >&2; exit 1
+deb: ## The Debian package, in target/deb: the same bytes for the same sources
+	@packaging/dev/install.sh build deb
+	@packaging/build-deb.sh $(DEB)
+
+drill-deb: ## Root: the life of two packages in a minimal Debian: make drill-deb OLD=... NEW=...
+	@packaging/drill/chroot.sh "$(OLD)" "$(NEW)"
 
 clean: ## Remove what was built and the demo's state
 	cargo clean

@@ -7,7 +7,7 @@ use std::{
     io::{Read, Write},
     net::TcpStream,
     os::unix::fs::PermissionsExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 use support::{Place, SEAWALL, alive, get, signal, until};
@@ -22,17 +22,31 @@ impl Installed {
     fn new() -> Self {
         let place = Place::new("");
         let binary = place.path("seawall");
-        fs::copy(SEAWALL, &binary).unwrap();
+        copy(SEAWALL.as_ref(), &binary);
         Self { place, binary }
     }
 
     /// As a package manager does it: the new file takes the place of the old one, whose text is busy.
     fn replace(&self, text: &str) {
-        let next = self.place.path("next");
-        fs::write(&next, text).unwrap();
+        let (written, next) = (self.place.path("written"), self.place.path("next"));
+        fs::write(&written, text).unwrap();
+        copy(&written, &next);
         fs::set_permissions(&next, fs::Permissions::from_mode(0o755)).unwrap();
         fs::rename(next, &self.binary).unwrap();
     }
+}
+
+/// By another process: a child of this one, forked meanwhile by another test, would hold a file that we wrote open, and a
+/// program that somebody writes to cannot be started.
+fn copy(from: &Path, to: &Path) {
+    assert!(
+        Command::new("cp")
+            .arg(from)
+            .arg(to)
+            .status()
+            .unwrap()
+            .success()
+    );
 }
 
 fn children(pid: u32) -> Vec<u32> {
@@ -72,9 +86,10 @@ fn the_new_binary_is_the_same_process_and_idle_connections_may_ask_once_more() {
         answer.starts_with("http/1.1 200") && answer.contains("connection: close"),
         "{answer}"
     );
-    until("the old worker's end", || (!alive(before)).then_some(()));
-    let now = daemon.worker();
-    assert_ne!(now, before);
+    let now = until("one worker, another", || match children(daemon.pid())[..] {
+        [one] if one != before => Some(one),
+        _ => None,
+    });
     assert!(get(place.address).unwrap().starts_with("HTTP/1.1 200"));
     // What is a keeper after it: it reloads, replaces its worker, upgrades again, and ends.
     signal(daemon.pid(), "HUP");
