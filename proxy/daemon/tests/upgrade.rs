@@ -81,11 +81,11 @@ fn the_new_binary_is_the_same_process_and_idle_connections_may_ask_once_more() {
         Some(daemon.pid()),
         "the keeper has its number still"
     );
-    let answer = ask(&mut idle).to_lowercase();
-    assert!(
-        answer.starts_with("http/1.1 200") && answer.contains("connection: close"),
-        "{answer}"
-    );
+    until("an answer that closes", || {
+        let answer = ask(&mut idle).to_lowercase();
+        assert!(answer.starts_with("http/1.1 200"), "{answer}");
+        answer.contains("connection: close").then_some(())
+    });
     let now = until("one worker, another", || match children(daemon.pid())[..] {
         [one] if one != before => Some(one),
         _ => None,
@@ -124,6 +124,7 @@ fn a_binary_that_cannot_serve_is_refused_and_the_old_one_serves_on() {
     let pid = child.id();
     let daemon = place.watching(child);
     let worker = daemon.worker();
+    let mut refused = 0;
     for (text, expected) in [
         (
             "#!/bin/sh\necho cannot, alas >&2\nexit 1\n",
@@ -133,6 +134,10 @@ fn a_binary_that_cannot_serve_is_refused_and_the_old_one_serves_on() {
     ] {
         installed.replace(text);
         signal(pid, "USR2");
+        refused += 1;
+        until("the refusal", || {
+            (place.log().matches("upgrade: refused").count() == refused).then_some(())
+        });
         daemon.logged(expected);
         assert!(get(place.address).unwrap().starts_with("HTTP/1.1 200"));
         assert_eq!(children(pid), [worker]);
