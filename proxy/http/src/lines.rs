@@ -131,7 +131,13 @@ impl<'a> Lines<'a> {
         };
         let stop = scan::loose_value_end(self.buf, from);
         self.end_line(stop)?;
-        let id = Name::lookup(self.buf.get(start..colon).unwrap_or_default());
+        let id = match known {
+            // It ends where no colon is, and was not looked up to there.
+            Name::Other if colon != known_end => {
+                Name::lookup(self.buf.get(start..colon).unwrap_or_default())
+            }
+            known => known,
+        };
         Ok(valid.then(|| self.range_field(id, start, colon, from, stop)))
     }
 

@@ -116,8 +116,8 @@ impl Attempt<'_> {
         }
     }
 
-    pub(super) fn report(&self, index: usize, outcome: Outcome) {
-        if let Some(transition) = self.pool.balancer.report(Instant::now(), index, outcome) {
+    pub(super) fn report(&self, now: Instant, index: usize, outcome: Outcome) {
+        if let Some(transition) = self.pool.balancer.report(now, index, outcome) {
             log_error!(
                 self.local.shared,
                 Warn,

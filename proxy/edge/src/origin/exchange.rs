@@ -199,11 +199,14 @@ impl Attempt<'_> {
     ) -> Result<Answer, FetchError> {
         let pool = self.pool;
         let retry = self.retry();
-        let started = Instant::now();
+        let mut began = Instant::now();
+        let started = began;
         let mut tried = Tried::new();
         let mut last = FetchError::NoServer;
         for n in 1..=retry.attempts {
-            let began = Instant::now();
+            if n > 1 {
+                began = Instant::now();
+            }
             let choice = Choice {
                 key: scratch.bound.key,
                 prefer: scratch.bound.prefer,
@@ -217,20 +220,23 @@ impl Attempt<'_> {
                 Picked::Full => {
                     let (key, prefer) = (choice.key, choice.prefer);
                     let turn = Box::pin(queue::wait(self, key, prefer, &tried));
-                    match body.asker() {
+                    let lease = match body.asker() {
                         Some((client, tx)) => client.unless_left(tx, turn).await??,
                         None => turn.await?,
-                    }
+                    };
+                    // What the queue took is not the server's.
+                    began = Instant::now();
+                    lease
                 }
             };
             tried.insert(lease.index);
-            let began = Instant::now();
             let (result, sent_body) = match hedge::after(self, body).filter(|_| n == 1) {
                 None => self.run(lease, scratch, body).await,
                 // Boxed, as all that is rare: a request holds only the state of the path it takes.
                 Some(after) => Box::pin(hedge::run(self, lease, scratch, &mut tried, after)).await,
             };
-            let took = began.elapsed();
+            let ended = Instant::now();
+            let took = ended.saturating_duration_since(began);
             let error = match result {
                 Ok(answer) => {
                     let index = answer.lease.index;
@@ -240,7 +246,7 @@ impl Attempt<'_> {
                         latency: took,
                     };
                     self.note(tries, index, status, took.as_millis() as u64);
-                    self.report(index, outcome);
+                    self.report(ended, index, outcome);
                     if let Some(hedge) = pool.balancer.hedge() {
                         hedge.observe(took);
                     }
@@ -271,7 +277,7 @@ impl Attempt<'_> {
                     let Some(outcome) = outcome else {
                         return Err(error);
                     };
-                    self.report(index, outcome);
+                    self.report(ended, index, outcome);
                     if !(repeats
                         && self.may_repeat(&outcome, sent_body, sent, scratch)
                         && self.may_retry(n, started, &tried))

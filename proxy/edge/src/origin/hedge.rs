@@ -135,5 +135,5 @@ fn note(attempt: &Attempt<'_>, (index, failure): &(usize, Failure)) {
         Failure::Client(_) | Failure::TooLarge => return,
         _ => Outcome::Broken,
     };
-    attempt.report(*index, outcome);
+    attempt.report(Instant::now(), *index, outcome);
 }

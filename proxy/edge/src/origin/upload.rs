@@ -244,7 +244,8 @@ pub(super) fn poll_write_parts(
             IoSlice::new(part.get(skipped..).unwrap_or_default())
         });
         let first = rest.iter().position(|part| !part.is_empty()).unwrap_or(0);
-        let rest = rest.get(first..).unwrap_or_default();
+        let end = rest.iter().rposition(|part| !part.is_empty());
+        let rest = rest.get(first..=end.unwrap_or(first)).unwrap_or_default();
         let n = match rest {
             // One part is a plain send, which is cheaper than a vector of one.
             [part] => ready!(Pin::new(&mut *io).poll_write(cx, part)),
