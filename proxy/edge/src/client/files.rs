@@ -6,7 +6,7 @@ use seawall_sys::beneath;
 use std::{fs::File, future::poll_fn, io, os::unix::fs::FileExt, sync::Arc};
 
 /// Sent at a time: what is looked for in the kernel's cache before.
-const SLICE_BYTES: u64 = 2 * 1024 * 1024;
+pub const SLICE_BYTES: u64 = 2 * 1024 * 1024;
 /// After so many slices the thread's other connections have their turn.
 const SLICES_IN_A_ROW: u32 = 2;
 
@@ -17,13 +17,14 @@ impl Client {
     }
 
     /// Sends `length` bytes of a file from `offset`, after the head if that is still waiting: in a packet of its own, or with
-    /// the file's first bytes (nginx: `tcp_nopush`).
+    /// the file's first bytes (nginx: `tcp_nopush`). What `is_warm` is not looked for in the kernel's cache first.
     pub async fn send_file(
         &mut self,
         tx: &mut Tx,
         file: &Arc<File>,
         (offset, length): (u64, u64),
         nopush: bool,
+        is_warm: bool,
     ) -> Result<(), ClientError> {
         if tx.sent == 0 && nopush {
             self.begin_more(tx, b"").await?;
@@ -34,7 +35,9 @@ impl Client {
         let mut slices = 0;
         while at < end {
             let slice_end = end.min(at + SLICE_BYTES);
-            warm_up(file, at, slice_end).await?;
+            if !is_warm {
+                warm_up(file, at, slice_end).await?;
+            }
             while at < slice_end {
                 let n = self.send_slice(file, at, (slice_end - at) as usize).await?;
                 // A file that shrank while it was sent cannot keep the length that was said.

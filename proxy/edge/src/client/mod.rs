@@ -14,6 +14,7 @@ mod respond;
 
 pub use body::BodyState;
 pub use duplex::Duplex;
+pub use files::SLICE_BYTES;
 pub use h1::{Client, ClientError, serve};
 pub use h2::{Http2Counters, Stream, serve as serve_http2};
 pub use pace::Pace;

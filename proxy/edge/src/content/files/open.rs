@@ -5,6 +5,7 @@ use crate::{local::Local, plan::RoutePlan};
 use seawall_http::{date, encode};
 use seawall_sys::beneath::{self, Links, Wait};
 use std::{
+    cell::Cell,
     fs::{File, Metadata},
     io::{self, ErrorKind},
     os::unix::fs::MetadataExt,
@@ -42,6 +43,8 @@ pub struct OpenedFile {
     pub tag: Box<[u8]>,
     /// What tells that it is another file now.
     pub identity: Identity,
+    /// Until when (ms since 1970) all of it is taken to be in the kernel's cache.
+    pub warm_until_ms: Cell<u64>,
 }
 
 impl OpenedFile {
@@ -167,6 +170,7 @@ async fn take(file: File, meta: &Metadata, keeps: bool) -> io::Result<OpenedFile
         tag_line,
         tag: tag.into(),
         identity: Identity::of(meta),
+        warm_until_ms: Cell::new(0),
     })
 }
 

@@ -8,7 +8,7 @@ use super::{
     type_of,
 };
 use crate::{
-    client::{ClientError, Length, Reply},
+    client::{ClientError, Length, Reply, SLICE_BYTES},
     pipeline::Cx,
     plan::{RootPlan, RoutePlan},
 };
@@ -20,6 +20,9 @@ use std::{fs::File, io, os::unix::fs::FileExt, rc::Rc, sync::Arc};
 const PIECE_BYTES: usize = 256 * 1024;
 /// Read at once from the kernel's cache: what a TLS write takes at a time.
 const WARM_PIECE_BYTES: usize = 64 * 1024;
+
+/// How long a file of one slice that was just sent is taken to be in the kernel's cache without asking.
+const WARM_FOR_MS: u64 = 100;
 
 /// The usual case, without waiting for anything: a small file that is kept, asked for without conditions. Its head is
 /// composed, and its bytes are what the caller sends last.
@@ -201,6 +204,7 @@ async fn part(
     if cx.tx.is_head() || span.0 == span.1 {
         return Ok(());
     }
+    let opened = file;
     match &file.file {
         None => {
             let bytes = file.content().get(span.0 as usize..span.1 as usize);
@@ -208,7 +212,14 @@ async fn part(
         }
         Some(file) if cx.client.takes_files() && cx.tx.leaves_as_it_is() => {
             let part = (span.0, span.1 - span.0);
-            cx.client.send_file(cx.tx, file, part, nopush).await
+            let is_warm = cx.tx.now_ms < opened.warm_until_ms.get();
+            cx.client
+                .send_file(cx.tx, file, part, nopush, is_warm)
+                .await?;
+            if part.1 == opened.size && opened.size <= SLICE_BYTES && !is_warm {
+                opened.warm_until_ms.set(cx.tx.now_ms + WARM_FOR_MS);
+            }
+            Ok(())
         }
         Some(file) => pieces(cx, file, span).await,
     }
