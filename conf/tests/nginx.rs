@@ -735,7 +735,7 @@ fn what_a_level_says_of_a_cache_is_inherited_and_replaced() {
         "events {} http { proxy_cache_path c keys_zone=z:1m; proxy_cache z;
             proxy_cache_bypass $cookie_a $arg_b; proxy_no_cache $http_pragma; proxy_cache_min_uses 3;
             proxy_cache_use_stale error timeout updating http_503 http_429; proxy_cache_lock on;
-            proxy_cache_lock_timeout 2s; proxy_cache_revalidate on; proxy_ignore_headers Set-Cookie Vary;
+            proxy_cache_lock_timeout 2s; proxy_cache_revalidate on; proxy_ignore_headers Set-Cookie Vary; proxy_cache_max_range_offset 1m;
             server {
                 location / { proxy_pass http://127.0.0.1:1; proxy_cache_methods GET HEAD; }
                 location /b { proxy_pass http://127.0.0.1:1; proxy_cache_bypass $arg_c; proxy_cache_use_stale off;
@@ -750,6 +750,7 @@ fn what_a_level_says_of_a_cache_is_inherited_and_replaced() {
     let second = Duration::from_secs(1);
     assert_eq!(outer.nginx.lock, Some((second * 2, second * 5)));
     assert!(outer.nginx.revalidate && !outer.nginx.background_update);
+    assert_eq!(outer.nginx.max_range_offset, Some(1 << 20));
     assert_eq!(outer.nginx.ignore_headers, ["Set-Cookie", "Vary"]);
     let inner = route(&config, "/b").policy.cache.as_ref().expect("a cache");
     assert_eq!((inner.bypass.len(), inner.no_store.len()), (1, 1));

@@ -126,6 +126,8 @@ pub struct NginxCaching {
     pub revalidate: bool,
     /// `proxy_cache_lock_timeout` and `proxy_cache_lock_age`, where `proxy_cache_lock` is on.
     pub lock: Option<(Duration, Duration)>,
+    /// `proxy_cache_max_range_offset`: a range that begins behind it is asked of the origin alone.
+    pub max_range_offset: Option<u64>,
     /// `proxy_ignore_headers`.
     pub ignore_headers: Vec<String>,
 }

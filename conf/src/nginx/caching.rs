@@ -101,6 +101,7 @@ impl CachingScope {
                 let uses = reader.number(d).unwrap_or(1);
                 self.min_uses = u32::try_from(uses).unwrap_or(u32::MAX);
             }
+            "proxy_cache_max_range_offset" => self.rest.max_range_offset = reader.size(d),
             "proxy_cache_methods" => methods(reader, d),
             "proxy_ignore_headers" => {
                 self.rest.ignore_headers = d.args.iter().map(|w| w.text.clone()).collect();

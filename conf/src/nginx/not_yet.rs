@@ -26,7 +26,6 @@ pub const NOT_YET: &[&str] = &[
     "modern_browser", "mp4", "msie_padding", "msie_refresh", "ntlm",
     "override_charset", "perl", "proxy_allow_upstream", "proxy_bind",
     "proxy_cache_convert_head",
-    "proxy_cache_max_range_offset",
     "proxy_cache_purge",
     "proxy_force_ranges", 
     "proxy_limit_rate", 

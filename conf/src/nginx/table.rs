@@ -455,6 +455,7 @@ pub const TABLE: &[Row] = &[
     row("proxy_cache_lock_timeout", HSL, 1, 1, N),
     row("proxy_cache_lock_age", HSL, 1, 1, N),
     row("proxy_cache_min_uses", HSL, 1, 1, N),
+    row("proxy_cache_max_range_offset", HSL, 1, 1, N),
     row("proxy_cache_methods", HSL, 1, ANY_NUMBER, N),
     row("proxy_ignore_headers", HSL, 1, ANY_NUMBER, N),
     // ngx_http_fastcgi_module

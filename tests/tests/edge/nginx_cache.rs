@@ -171,3 +171,37 @@ fn min_uses_counts_requests_of_a_key() {
         .collect();
     assert_eq!(seen, ["MISS", "MISS", "HIT"]);
 }
+
+#[test]
+fn ranges_are_cut_from_the_whole_unless_they_begin_too_far_behind() {
+    let origin = Origin::start();
+    let body = "0123456789";
+    for path in ["/near", "/far"] {
+        origin.script(path, move |request, exchange| {
+            exchange.send(match request.field("Range") {
+                None => format!(
+                    "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 10\r\n\r\n{body}"
+                ),
+                Some(_) => "HTTP/1.1 206 Partial Content\r\nCache-Control: max-age=60\r\nContent-Range: bytes 8-9/10\r\nContent-Length: 2\r\n\r\n89".to_owned(),
+            });
+            Then::Keep
+        });
+    }
+    let edge = cached(&origin, "proxy_cache_max_range_offset 5;");
+    let mut client = edge.client();
+    let near = ask(&mut client, "/near", "Range: bytes=4-5\r\n");
+    assert_eq!((near.status, near.text().as_str()), (206, "45"));
+    assert_eq!(
+        status(&ask(&mut client, "/near", "Range: bytes=8-\r\n")),
+        "HIT"
+    );
+    for range in ["bytes=8-9", "bytes=-2"] {
+        let far = ask(&mut client, "/far", &format!("Range: {range}\r\n"));
+        assert_eq!((far.status, far.text().as_str()), (206, "89"));
+        assert_eq!(origin.last().field("Range"), Some(range));
+    }
+    let edge = cached(&origin, "");
+    let part = ask(&mut edge.client(), "/far", "Range: bytes=-2\r\n");
+    assert_eq!((part.status, part.text().as_str()), (206, "89"));
+    assert_eq!(origin.last().field("Range"), None, "the whole is fetched");
+}

@@ -1,5 +1,7 @@
 //! The cache around an exchange: a hit is answered from memory, a miss is fetched once for everybody who asks.
 
+mod along;
+mod background;
 mod counted;
 mod fill;
 mod hit;
@@ -28,7 +30,8 @@ use crate::{
     template::Template,
     tx::OriginScratch,
 };
-use fill::{Joined, Led};
+use along::Joined;
+use fill::Led;
 use seawall_cache::{Lookup, Request};
 use seawall_http::Name;
 use std::sync::Arc;
@@ -92,7 +95,7 @@ pub async fn serve(
             found = look_up(cx, proxy, cache);
         }
         match found {
-            Lookup::Join(_) | Lookup::Miss(_) if ranges::is_far(cx) => {
+            Lookup::Join(_) | Lookup::Miss(_) if ranges::is_far(cx, cache) => {
                 return Box::pin(pass(cx, route, proxy, cache, spool, "miss")).await;
             }
             Lookup::Join(reader) => match Box::pin(join(cx, route, cache, reader)).await? {
@@ -118,7 +121,7 @@ async fn join(
     reader: seawall_cache::FillReader,
 ) -> std::result::Result<Joined, ClientError> {
     cx.tx.cache = "HIT";
-    fill::join(cx, route, cache, reader).await
+    along::join(cx, route, cache, reader).await
 }
 
 fn look_up(cx: &mut Cx<'_>, proxy: &ProxyPlan, cache: &CacheUse) -> Lookup {
@@ -171,7 +174,7 @@ async fn answer(
         Lookup::Stale(hit, renew) => {
             note(cx, Result::Stale);
             match renew {
-                Some(fill) => fill::renew_in_background(cx, route, proxy, cache, fill),
+                Some(fill) => background::renew_in_background(cx, route, proxy, cache, fill),
                 // Under nginx.conf a stale answer that nobody renews for this request is renewed for another.
                 None if !cache.reports => cx.tx.cache = "UPDATING",
                 None => {}

@@ -13,8 +13,6 @@ use seawall_http::{Fields, Method, Name, date, encode, etag};
 
 /// More ranges than these are answered with the whole: each costs a head of its own.
 const RANGES_MAX: usize = 16;
-/// A range that begins behind so many bytes is not waited for: the origin is asked for it alone.
-const AHEAD_BYTES_MAX: u64 = 1 << 20;
 
 /// What of an answer with these fields and of that length a request wants.
 pub fn wanted(cx: &Cx<'_>, status: u16, fields: &Fields<'_>, length: u64) -> Ranges {
@@ -41,8 +39,9 @@ pub fn wanted(cx: &Cx<'_>, status: u16, fields: &Fields<'_>, length: u64) -> Ran
 
 /// Whether a request that nothing is stored for asks for a part that the beginning of the answer does not hold, or of which nobody
 /// knows where it begins: to fetch the whole for it would keep its client waiting.
-pub fn is_far(cx: &Cx<'_>) -> bool {
-    let Some(value) = cx.tx.fields().get(Name::Range) else {
+pub fn is_far(cx: &Cx<'_>, cache: &CacheUse) -> bool {
+    let range = cx.tx.fields().get(Name::Range);
+    let (Some(value), Some(ahead)) = (range, cache.ahead_bytes_max) else {
         return false;
     };
     let Some((_, list)) = value.split_at_checked(6) else {
@@ -53,7 +52,7 @@ pub fn is_far(cx: &Cx<'_>) -> bool {
     // What is no number is a suffix or nonsense, which the origin answers.
     first
         .and_then(|digits| digits.parse::<u64>().ok())
-        .is_none_or(|first| first > AHEAD_BYTES_MAX)
+        .is_none_or(|first| first >= ahead)
 }
 
 /// `Content-Range` of a part.

@@ -26,6 +26,9 @@ pub struct CachePlan {
     pub cache: Arc<seawall_cache::Cache>,
 }
 
+/// How far the beginning of a range may lie in what is fetched whole for it.
+const AHEAD_BYTES_MAX: u64 = 1 << 20;
+
 /// How a route uses a cache.
 pub struct CacheUse {
     /// The cache.
@@ -56,6 +59,8 @@ pub struct CacheUse {
     pub no_store: Box<[Template]>,
     /// How long a request waits for another's fill, if not as long as for an origin.
     pub lock_timeout: Option<Duration>,
+    /// A range that begins behind so many bytes is not waited for: the origin is asked for it alone. `None`: always waited for.
+    pub ahead_bytes_max: Option<u64>,
 }
 
 /// What of a query counts.
@@ -252,6 +257,10 @@ impl CacheUse {
             bypass,
             no_store,
             lock_timeout: from.nginx.lock.map(|(timeout, _)| timeout),
+            ahead_bytes_max: match from.profile {
+                CacheProfile::Rfc9111 => Some(AHEAD_BYTES_MAX),
+                CacheProfile::Nginx => from.nginx.max_range_offset,
+            },
         })
     }
 }
