@@ -256,7 +256,7 @@ impl Cache {
                 Class {
                     cookie,
                     authorization,
-                    variant: 0,
+                    ..Class::default()
                 }
                 .mix(key.hash),
             );
@@ -368,7 +368,7 @@ impl Cache {
     }
 
     /// As [`Cache::unpurged`], for what is not stored yet.
-    fn left_by_purges(&self, object: &Arc<Object>) -> Option<Arc<Object>> {
+    pub(crate) fn left_by_purges(&self, object: &Arc<Object>) -> Option<Arc<Object>> {
         let epoch = self.purges.epoch();
         let key = object.key.as_ref().bytes;
         let verdict = self

@@ -43,7 +43,8 @@ impl Cache {
             Some(vary) => {
                 let generation = stored.meta.generation;
                 let labels = stored.meta.labels.clone();
-                let meta = Meta::new(head, verdict.decision, vary, labels, generation, now_ms);
+                let meta = Meta::new(head, verdict.decision, vary, labels, generation, now_ms)
+                    .over(&stored.meta);
                 let object = Arc::new(stored.renewed(meta));
                 self.store.insert(object, Some(&stored), 0);
             }

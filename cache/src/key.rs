@@ -97,6 +97,14 @@ impl KeyBuf {
         }
     }
 
+    /// The parts of another key, to be followed by more.
+    pub(crate) fn after(key: KeyRef<'_>) -> Self {
+        Self {
+            bytes: key.bytes.to_vec(),
+            random: seed(),
+        }
+    }
+
     /// Forgets the parts, keeps the buffer.
     #[inline]
     pub fn clear(&mut self) {

@@ -38,7 +38,7 @@
 //! ```
 //!
 //! Limits: those of [`Options`] and the ones named in `options.rs`. A fill is always a GET for the whole answer; a HEAD is answered from the
-//! store, and passes where there is nothing. Slices are not here yet.
+//! store, and passes where there is nothing; a body that is too large, or of which somebody wants a far part, is fetched in slices ([`Sliced`]).
 //!
 //! Tested beside each module, by tables with the sections of the RFCs (`policy/tests.rs`), and under `tests/` by runtimes on several threads,
 //! by random load against the budget, and by a simulation against a naive model. `examples/lookup.rs` measures a hit.
@@ -62,6 +62,7 @@ mod purge;
 mod request;
 mod search;
 mod seek;
+mod slices;
 mod stats;
 pub mod status;
 pub mod store;
@@ -84,6 +85,7 @@ pub use policy::{Decision, Failure, Profile, ResponseMeta, Rules, SetCookie, Use
 pub use purge::{Durable, MARKS_MAX, Manner, PREFIXES_MAX, Scope, request_tags};
 pub use request::Request;
 pub use search::NoVarySearch;
+pub use slices::{Cutter, NotASlice, Part, SLICE_BYTES, SLICED_BYTES_MAX, Slice, Sliced};
 pub use stats::Stats;
 pub use status::CacheStatus;
 pub use store::{DiskOptions, DiskStats, Store};

@@ -7,6 +7,7 @@ use crate::{
     options::{CHUNK_OVERHEAD_BYTES, OBJECT_OVERHEAD_BYTES},
     policy::Decision,
     purge::Labels,
+    slices::Sliced,
     vary::Vary,
 };
 use bytes::Bytes;
@@ -29,6 +30,8 @@ pub(crate) struct Meta {
     pub response_time_ms: u64,
     /// Request fields that keep it from being served without a closer look, in the profile that looks.
     pub bars: u128,
+    /// How the body is cut, where it is kept in slices.
+    pub sliced: Option<Sliced>,
 }
 
 impl Meta {
@@ -52,6 +55,15 @@ impl Meta {
             generation,
             response_time_ms,
             bars,
+            sliced: None,
+        }
+    }
+
+    /// The same with the body of another, in slices or not.
+    pub fn over(self, body_of: &Meta) -> Meta {
+        Meta {
+            sliced: body_of.sliced,
+            ..self
         }
     }
 
@@ -107,8 +119,9 @@ pub struct Object {
 
 impl Object {
     pub(crate) fn new(key: Key, meta: Meta, pieces: Box<[Bytes]>) -> Object {
-        let length = pieces.iter().map(|piece| piece.len() as u64).sum::<u64>();
-        let weight = length
+        let stored = pieces.iter().map(|piece| piece.len() as u64).sum::<u64>();
+        let length = meta.sliced.map_or(stored, |sliced| sliced.length());
+        let weight = stored
             + pieces.len() as u64 * CHUNK_OVERHEAD_BYTES
             + meta.head.weight()
             + meta.vary.weight()
@@ -226,6 +239,11 @@ impl Object {
         self.length
     }
 
+    /// Bytes of the body that are here: none where it is kept in slices.
+    pub(crate) fn stored_bytes(&self) -> u64 {
+        self.pieces.iter().map(|piece| piece.len() as u64).sum()
+    }
+
     /// ETag as written.
     pub fn etag(&self) -> Option<&[u8]> {
         self.fields().get(Name::ETag)
@@ -280,8 +298,9 @@ pub struct Hit {
 }
 
 impl Hit {
+    /// At a moment, unix milliseconds.
     #[inline]
-    pub(crate) fn new(object: Arc<Object>, now_ms: u64) -> Hit {
+    pub fn new(object: Arc<Object>, now_ms: u64) -> Hit {
         let left_ms = object.glance.fresh_until_ms as i64 - now_ms as i64;
         let age_s = now_ms.saturating_sub(object.glance.born_ms) / 1000;
         Hit {

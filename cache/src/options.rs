@@ -10,6 +10,9 @@ pub struct Options {
     pub memory_bytes: u64,
     /// The largest head and body that is stored (default 32 MiB).
     pub object_bytes_max: u64,
+    /// What is larger is kept in slices, where the origin gives parts and names a strong validator (default a sixteenth of `memory_bytes`, 1 MiB to
+    /// 32 MiB).
+    pub whole_bytes_max: u64,
     /// Variants of one key (default 64); the least recently used goes first.
     pub variants_max: usize,
     /// Independent parts of the index, rounded up to a power of two (default: one for 4 MiB, 16 to 64). Each chooses by itself what goes first, so
@@ -31,6 +34,7 @@ impl Options {
         Self {
             memory_bytes,
             object_bytes_max: 32 << 20,
+            whole_bytes_max: (memory_bytes / 16).clamp(1 << 20, 32 << 20),
             variants_max: 64,
             shards: (memory_bytes >> 22).clamp(16, 64) as usize,
             fill_bytes_in_flight_max: memory_bytes / 4,

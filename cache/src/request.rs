@@ -40,6 +40,8 @@ pub(crate) struct Class {
     pub authorization: bool,
     /// Hash of the selecting fields, when it is known that the key has variants.
     pub variant: u64,
+    /// The rules' own number.
+    pub scope: u64,
 }
 
 impl Class {
@@ -49,6 +51,7 @@ impl Class {
             cookie: strict && request.fields.has(Name::Cookie),
             authorization: strict && request.fields.has(Name::Authorization),
             variant: 0,
+            scope: rules.scope,
         }
     }
 
@@ -62,11 +65,13 @@ impl Class {
         if self == Class::default() {
             return hash;
         }
-        let mut bytes = [0; 18];
+        let mut bytes = [0; 26];
         let (head, tail) = bytes.split_at_mut(8);
         head.copy_from_slice(&hash.to_le_bytes());
-        let (variant, kind) = tail.split_at_mut(8);
+        let (variant, tail) = tail.split_at_mut(8);
         variant.copy_from_slice(&self.variant.to_le_bytes());
+        let (scope, kind) = tail.split_at_mut(8);
+        scope.copy_from_slice(&self.scope.to_le_bytes());
         kind.copy_from_slice(&[u8::from(self.cookie), u8::from(self.authorization)]);
         hash_bytes(&bytes)
     }

@@ -217,6 +217,7 @@ impl Seeker<'_> {
         let variant = object.meta.vary.hash_of(&self.request.fields);
         Class {
             variant,
+            scope: self.rules.scope,
             ..Class::default()
         }
     }

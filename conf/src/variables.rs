@@ -52,6 +52,7 @@ pub const VARIABLES: &[&str] = &[
     "server_name",
     "server_port",
     "server_protocol",
+    "slice_range",
     "status",
     "time_iso8601",
     "time_local",

@@ -343,11 +343,65 @@ fn caches_have_nginx_s_profile() {
             server { location / { proxy_pass http://127.0.0.1:1; proxy_cache z; proxy_cache_key $uri;
                 proxy_cache_valid 10m; proxy_cache_valid 404 1m; proxy_cache_valid any 5s; } } }",
     );
-    assert_eq!(config.caches[0].memory, 10 << 20);
+    // Too small for a disk.
+    assert_eq!(
+        (config.caches[0].memory, &config.caches[0].disk),
+        (10 << 20, &None)
+    );
     let policy = route(&config, "/").policy.cache.as_ref().expect("a cache");
     assert_eq!(policy.profile, CacheProfile::Nginx);
     let statuses: Vec<&[u16]> = policy.valid.iter().map(|(s, _)| s.as_slice()).collect();
     assert_eq!(statuses, [[200, 301, 302].as_slice(), &[404], &[]]);
+}
+
+#[test]
+fn the_path_of_a_cache_is_its_disk() {
+    let config = config(
+        "events {} http { proxy_cache_path cache levels=1:2 keys_zone=z:1m max_size=1g use_temp_path=off;
+            proxy_cache_path /var/cache/n keys_zone=y:1m min_free=1g; }",
+    );
+    let disk = |n: usize| config.caches[n].disk.clone().expect("a disk");
+    assert!(disk(0).path.ends_with("cache") && disk(0).path.is_absolute());
+    assert_eq!(
+        (disk(0).size, config.caches[0].memory),
+        (1 << 30, 256 << 20)
+    );
+    assert_eq!(
+        (disk(1).path.to_str(), disk(1).size),
+        (Some("/var/cache/n"), 10 << 30)
+    );
+    let text =
+        "events {} http { proxy_cache_path c keys_zone=z:1m; proxy_cache_path c keys_zone=y:1m; }";
+    let refused = load_text("/p/conf/nginx.conf", text, &LoadOptions::default());
+    let refused = refused.expect_err("one directory for two");
+    assert!(
+        refused
+            .diagnostics
+            .iter()
+            .any(|d| d.message.contains("duplicate cache path"))
+    );
+}
+
+#[test]
+fn slices_are_read_and_their_range_is_a_variable() {
+    let config = config(
+        "events {} http { proxy_cache_path c keys_zone=z:1m; slice 1m;
+            server { location / { proxy_pass http://127.0.0.1:1; proxy_cache z; proxy_cache_key $uri$slice_range;
+                    proxy_set_header Range $slice_range; }
+                location /off { proxy_pass http://127.0.0.1:1; proxy_cache z; slice 0; }
+                location /small { proxy_pass http://127.0.0.1:1; proxy_cache z; slice 1k; } } }",
+    );
+    let slice = |path: &str| {
+        route(&config, path)
+            .policy
+            .cache
+            .as_ref()
+            .expect("a cache")
+            .slice
+    };
+    assert_eq!(slice("/"), Some(1 << 20));
+    assert_eq!(slice("/off"), None);
+    assert_eq!(slice("/small"), Some(64 << 10), "as near as we cut");
 }
 
 #[test]
@@ -357,7 +411,7 @@ fn what_has_no_effect_in_a_cache_s_path_is_named_by_its_warning() {
         load_text("/p/conf/nginx.conf", text, &LoadOptions::default()).expect("loads");
     let messages: Vec<&str> = warnings.iter().map(|d| d.message.as_str()).collect();
     assert!(
-        matches!(messages[..], [one] if one.contains("inactive= has no effect")),
+        matches!(messages[..], [one] if one.contains("inactive= and min_free= have no effect")),
         "{messages:?}"
     );
 }

@@ -33,6 +33,7 @@ pub mod php;
 mod ports;
 pub mod process;
 mod response;
+pub mod soak;
 pub mod tls;
 
 pub use client::{Client, Stream};

@@ -12,6 +12,10 @@ use crate::{
     policy::{Decision, Failure, Profile, ResponseMeta, Rules, UseStale, age_s, heeded, judge},
     purge::{Labels, has_tags, tags_of},
     request::Request,
+    slices::{
+        NotASlice, Part, SLICED_BYTES_MAX, Slice, Sliced, check, gives_parts, has_strong_validator,
+        slice_meta,
+    },
     vary::Vary,
 };
 use bytes::Bytes;
@@ -40,6 +44,9 @@ pub enum Responded {
     Pass(Decision),
     /// The 304 has renewed the stored answer: serve that.
     NotModified(Hit),
+    /// Stored with its body in slices ([`Cache::slice`]): serve that. Where the answer is the part that was asked for, the fill takes it as a
+    /// slice: push the body into it and finish it. Else the answer is the whole, and may be thrown away.
+    Sliced(Decision, Hit, Option<Box<Fill>>),
     /// The origin failed and a stale answer may stand in: serve that.
     StaleIfError(Hit),
 }
@@ -145,7 +152,7 @@ impl Fill {
             rules.profile,
             now_ms,
         );
-        let meta = Meta::new(
+        let mut meta = Meta::new(
             head,
             verdict.decision.clone(),
             vary,
@@ -153,11 +160,13 @@ impl Fill {
             self.shared.generation,
             now_ms,
         );
-        let known_size = meta
-            .content_length()
-            .unwrap_or(0)
-            .saturating_add(meta.head.weight());
-        if known_size > self.cache.options().object_bytes_max {
+        let length = meta.content_length().unwrap_or(0);
+        let options = self.cache.options();
+        if length > options.whole_bytes_max && is_sliceable(&response, rules, length) {
+            meta.sliced = Some(Sliced::new(length, rules.slice_bytes));
+            return self.keep_head(meta, now_ms, None);
+        }
+        if length.saturating_add(meta.head.weight()) > options.object_bytes_max {
             return self.pass(Decision::pass("too-large"), remember, now_ms);
         }
         let head = Arc::new(FillHead::new(meta, now_ms));
@@ -165,6 +174,98 @@ impl Fill {
         self.shared
             .update(|state| state.phase = Phase::Streaming(head));
         Responded::Store(verdict.decision)
+    }
+
+    /// Takes the head of an answer to a request for a part: one that the leader asked for by itself, for all clients alike. What is not that part is
+    /// not stored, and nobody waits for the whole for a while.
+    pub fn respond_part(
+        &mut self,
+        request: &Request<'_>,
+        rules: &Rules,
+        response: ResponseMeta<'_>,
+        first: u64,
+    ) -> Responded {
+        let now_ms = response.response_time_ms;
+        let slice_bytes = rules.slice_bytes.max(1);
+        let part = Part::of(&response.fields).filter(|part| {
+            let length = part.complete.saturating_sub(first).min(slice_bytes);
+            let said = response.fields.get(Name::ContentLength);
+            part.first == first
+                && first.is_multiple_of(slice_bytes)
+                && part.length() == length
+                && part.complete <= SLICED_BYTES_MAX
+                && said.is_none_or(|said| said == length.to_string().as_bytes())
+        });
+        let Some(part) = part.filter(|_| has_strong_validator(&response.fields)) else {
+            return self.pass(Decision::pass("range"), Some(UNSTORABLE), now_ms);
+        };
+        // It is judged as the whole would have been, which nobody has seen: no field but these two would be another.
+        let whole = ResponseMeta {
+            status: 200,
+            ..response
+        };
+        let verdict = judge(request, &whole, rules);
+        let vary = selecting(&heeded(&whole, rules).fields, request, rules);
+        let Some(vary) = vary else {
+            return self.pass(Decision::pass("vary"), Some(UNSTORABLE), now_ms);
+        };
+        if !verdict.decision.store {
+            return self.pass(verdict.decision, Some(UNSTORABLE), now_ms);
+        }
+        let Some(labels) = self.labels(&response.fields) else {
+            return self.pass(Decision::pass("tags"), Some(UNSTORABLE), now_ms);
+        };
+        let mut withheld = verdict.withheld;
+        withheld.push(Name::ContentRange.as_bytes().into());
+        let head = Head::of_response(200, &response.fields, &withheld, rules.profile, now_ms)
+            .with_content_length(part.complete);
+        let mut meta = Meta::new(
+            head,
+            verdict.decision,
+            vary,
+            labels,
+            self.shared.generation,
+            now_ms,
+        );
+        meta.sliced = Some(Sliced::new(part.complete, slice_bytes));
+        self.keep_head(meta, now_ms, Some((part.first / slice_bytes, response)))
+    }
+
+    /// Stores a head whose body is kept in slices. Who brought one of them leads its fill, before anybody else can.
+    fn keep_head(
+        &mut self,
+        meta: Meta,
+        now_ms: u64,
+        brought: Option<(u64, ResponseMeta<'_>)>,
+    ) -> Responded {
+        let decision = meta.decision.clone();
+        let object = Arc::new(Object::new(self.shared.key.clone(), meta, Box::default()));
+        let slice = brought.and_then(|(n, response)| match self.cache.slice(&object, n, now_ms) {
+            Some(Slice::Lead(mut fill)) => {
+                fill.respond_slice(&object, n, &response).ok()?;
+                Some(Box::new(fill))
+            }
+            _ => None,
+        });
+        let stale = self.stale.clone();
+        self.cache.commit(&self.shared, &object, stale.as_ref(), 0);
+        Responded::Sliced(decision, self.serve(object, now_ms), slice)
+    }
+
+    /// Takes the head of a slice of `of` ([`Cache::slice`]): if it is that, push its body and finish.
+    pub fn respond_slice(
+        &mut self,
+        of: &Object,
+        n: u64,
+        response: &ResponseMeta<'_>,
+    ) -> Result<(), NotASlice> {
+        let length = check(of, n, response)?;
+        let meta = slice_meta(&of.meta, length, self.shared.generation);
+        let head = Arc::new(FillHead::new(meta, response.response_time_ms));
+        self.storing = Some(head.clone());
+        self.shared
+            .update(|state| state.phase = Phase::Streaming(head));
+        Ok(())
     }
 
     /// RFC 9111 §4.3.3 and §4.3.4.
@@ -214,7 +315,8 @@ impl Fill {
                     labels,
                     self.shared.generation,
                     now_ms,
-                );
+                )
+                .over(&stale.meta);
                 let object = Arc::new(stale.renewed(meta));
                 self.cache.commit(&self.shared, &object, Some(&stale), 0);
                 Responded::NotModified(self.serve(object, now_ms))
@@ -404,6 +506,12 @@ impl Fill {
     }
 }
 
+impl std::fmt::Debug for Fill {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fill").finish_non_exhaustive()
+    }
+}
+
 impl Drop for Fill {
     fn drop(&mut self) {
         if self.ended {
@@ -412,6 +520,16 @@ impl Drop for Fill {
         self.cache.leave(&self.shared);
         self.shared.update(|state| state.end = Some(End::Aborted));
     }
+}
+
+/// Whether what is so large can be kept in slices.
+fn is_sliceable(response: &ResponseMeta<'_>, rules: &Rules, length: u64) -> bool {
+    let fields = &response.fields;
+    rules.slice_bytes > 0
+        && response.status == 200
+        && length <= SLICED_BYTES_MAX
+        && gives_parts(fields)
+        && has_strong_validator(fields)
 }
 
 /// What an answer was selected by.

@@ -15,5 +15,6 @@ mod table;
 pub use leader::{Fill, FillError, Responded};
 pub(crate) use leader::{renewed, selecting};
 pub use reader::{FillChunk, FillReader, FillStart};
+pub(crate) use reservation::Reservation;
 pub use shared::FillHead;
 pub(crate) use table::{Claim, FillTable, Terms};

@@ -4,7 +4,7 @@ use crate::cache::Cache;
 use std::sync::Arc;
 
 /// Bytes of the budget. Dropping gives them back.
-pub(super) struct Reservation {
+pub(crate) struct Reservation {
     cache: Arc<Cache>,
     bytes: u64,
 }

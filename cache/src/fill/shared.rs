@@ -148,6 +148,11 @@ impl Shared {
         }
     }
 
+    /// Where what it brings belongs, for purges.
+    pub(crate) fn put_at(&self, place: Arc<Labels>) {
+        self.state.lock().place = Some(place);
+    }
+
     /// Whether it is not joined any more.
     pub(super) fn is_past(&self, cache: &Cache, terms: Terms) -> bool {
         let is_late = self.began_ms < terms.not_before_ms;

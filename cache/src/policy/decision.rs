@@ -102,6 +102,10 @@ pub struct Rules {
     pub valid: Vec<(Vec<u16>, Duration)>,
     /// Whether a tenth of the time since Last-Modified is a lifetime (RFC 9111 §4.2.2), a day at most.
     pub heuristics: bool,
+    /// Which rules these are, where one key is used under several (nginx.conf): what one of them does not store another may.
+    pub scope: u64,
+    /// Bytes of a slice; 0: large bodies are not kept in slices.
+    pub slice_bytes: u64,
 }
 
 /// The head of a response, with the two times its age is reckoned from (RFC 9111 §4.2.3).

@@ -44,6 +44,8 @@ pub struct CachePolicy {
     pub valid: Vec<(Vec<u16>, Duration)>,
     /// Who may use the method PURGE here: the first rule that takes the client decides. Empty: nobody, the method is the origin's.
     pub purgers: Vec<AccessRule>,
+    /// Bytes of the slices that large bodies are kept in; `None`: in none.
+    pub slice: Option<u64>,
     /// What only nginx.conf says.
     pub nginx: NginxCaching,
 }

@@ -2,21 +2,24 @@
 
 use super::read::{Reader, nginx_size};
 use super::tree::Directive;
-use crate::model::Cache;
+use crate::model::{Cache, CacheDisk};
 use seawall_diag::Diagnostic;
 use std::time::Duration;
 
 /// The smallest `keys_zone`: two pages, as nginx wants.
 const KEYS_ZONE_MIN: u64 = 8192;
 
-/// Memory of a cache without `max_size=`.
+/// Memory before the disk, at most: nginx leaves that to the kernel's page cache.
 const MEMORY: u64 = 256 << 20;
 
-/// The most memory taken for `max_size=`, which was meant for a disk.
-const MEMORY_MAX: u64 = 1 << 30;
+/// The disk of a cache without `max_size=`.
+const DISK_BYTES: u64 = 10 << 30;
 
-/// Parameters that steer the disk, which is not there.
-const DISK: &[&str] = &[
+/// The smallest disk tier: what is smaller is kept in memory alone.
+const DISK_BYTES_MIN: u64 = 16 << 20;
+
+/// Parameters that steer files we do not have: there are segments, and what is least worth makes room.
+const OTHERS: &[&str] = &[
     "levels=",
     "use_temp_path=",
     "manager_files=",
@@ -46,6 +49,12 @@ pub(crate) fn caches<'d>(
             );
             continue;
         }
+        let path = |cache: &Cache| cache.disk.as_ref().map(|disk| disk.path.clone());
+        if cache.disk.is_some() && all.iter().any(|other| path(other) == path(&cache)) {
+            let word = d.args.first().map_or("", |word| &word.text);
+            reader.error(d.at(), format!("duplicate cache path \"{word}\""));
+            continue;
+        }
         all.push(cache);
     }
     all
@@ -58,6 +67,7 @@ fn cache(reader: &mut Reader<'_>, d: &Directive) -> Option<Cache> {
         memory: MEMORY,
         disk: None,
     };
+    let mut disk_bytes = DISK_BYTES;
     for word in d.args.iter().skip(1) {
         let text = word.text.as_str();
         if let Some(zone) = text.strip_prefix("keys_zone=") {
@@ -78,11 +88,8 @@ fn cache(reader: &mut Reader<'_>, d: &Directive) -> Option<Cache> {
             // Only read: the warning of the directive says that it has no effect.
             let _ = reader.duration_word(word, time);
         } else if let Some(size) = text.strip_prefix("max_size=") {
-            cache.memory = reader
-                .size_word(word, size)
-                .unwrap_or(MEMORY)
-                .min(MEMORY_MAX);
-        } else if !DISK.iter().any(|p| text.starts_with(p)) {
+            disk_bytes = reader.size_word(word, size).unwrap_or(DISK_BYTES);
+        } else if !OTHERS.iter().any(|p| text.starts_with(p)) {
             reader.invalid_parameter(word);
         }
     }
@@ -93,6 +100,14 @@ fn cache(reader: &mut Reader<'_>, d: &Directive) -> Option<Cache> {
         );
         return None;
     }
+    cache.memory = MEMORY.min(disk_bytes);
+    let path = d.args.first().map(|word| reader.prefix.join(&word.text));
+    cache.disk = path
+        .filter(|_| disk_bytes >= DISK_BYTES_MIN)
+        .map(|path| CacheDisk {
+            path,
+            size: disk_bytes,
+        });
     Some(cache)
 }
 

@@ -32,6 +32,7 @@ pub(crate) struct CachingScope {
     lock: bool,
     lock_timeout: Duration,
     lock_age: Duration,
+    slice: Option<u64>,
     rest: NginxCaching,
 }
 
@@ -55,6 +56,7 @@ impl Default for CachingScope {
             lock: false,
             lock_timeout: Duration::from_secs(5),
             lock_age: Duration::from_secs(5),
+            slice: None,
             rest: NginxCaching::default(),
         }
     }
@@ -102,6 +104,7 @@ impl CachingScope {
                 self.min_uses = u32::try_from(uses).unwrap_or(u32::MAX);
             }
             "proxy_cache_max_range_offset" => self.rest.max_range_offset = reader.size(d),
+            "slice" => self.slice = slice(reader, d),
             "proxy_cache_methods" => methods(reader, d),
             "proxy_ignore_headers" => {
                 self.rest.ignore_headers = d.args.iter().map(|w| w.text.clone()).collect();
@@ -145,6 +148,7 @@ impl CachingScope {
             bypass: self.bypass.clone(),
             no_store: self.no_store.clone(),
             valid: self.valid.clone(),
+            slice: self.slice,
             nginx: NginxCaching {
                 lock: self.lock.then_some((self.lock_timeout, self.lock_age)),
                 ..self.rest.clone()
@@ -169,6 +173,12 @@ fn use_stale(reader: &mut Reader<'_>, d: &Directive) -> Vec<StaleUse> {
         }
     }
     uses
+}
+
+/// ngx_http_slice_module: 0 is none. What is smaller or larger than we cut is cut as near to it as we do.
+fn slice(reader: &mut Reader<'_>, d: &Directive) -> Option<u64> {
+    let size = reader.size(d).filter(|size| *size > 0)?;
+    Some(size.clamp(64 << 10, 32 << 20))
 }
 
 /// GET and HEAD are always cached; answers to POST are not.

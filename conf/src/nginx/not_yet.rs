@@ -36,7 +36,7 @@ pub const NOT_YET: &[&str] = &[
     "referer_hash_bucket_size",
     "referer_hash_max_size", "request_pool", "scgi_param",
     "scgi_pass", "secure_link", "secure_link_md5", "secure_link_secret",
-    "slice", "source_charset", "ssi", "ssi_last_modified",
+    "source_charset", "ssi", "ssi_last_modified",
     "ssi_min_file_chunk", "ssi_silent_errors", "ssi_types", "ssi_value_length", "ssl", "ssl_alpn",
     "ssl_ciphers", "ssl_client_certificate", "ssl_conf_command", "ssl_crl", "ssl_early_data",
     "ssl_ecdh_curve", "ssl_engine", "ssl_ocsp", "ssl_ocsp_cache", "ssl_ocsp_responder", "ssl_password_file",

@@ -200,7 +200,7 @@ impl Scope {
                 self.access_log.extend(named.logs.at(d.at()));
             }
             name if name.starts_with("proxy_cache")
-                || matches!(name, "proxy_no_cache" | "proxy_ignore_headers") =>
+                || matches!(name, "proxy_no_cache" | "proxy_ignore_headers" | "slice") =>
             {
                 // What is not heeded is so by the cache and by everybody else.
                 let _ = self.passing.apply(reader, d, &mut first.passing);

@@ -440,7 +440,7 @@ pub const TABLE: &[Row] = &[
         2,
         ANY_NUMBER,
         Status::Approximated(
-            "kept in memory, up to max_size and at most 1 GiB; inactive= has no effect",
+            "kept in segments of our own with memory before them; inactive= and min_free= have no effect: what is least worth makes room",
         ),
     ),
     row("proxy_cache", HSL, 1, 1, N),
@@ -457,6 +457,8 @@ pub const TABLE: &[Row] = &[
     row("proxy_cache_min_uses", HSL, 1, 1, N),
     row("proxy_cache_max_range_offset", HSL, 1, 1, N),
     row("proxy_cache_methods", HSL, 1, ANY_NUMBER, N),
+    // ngx_http_slice_module
+    row("slice", HSL, 1, 1, N),
     row("proxy_ignore_headers", HSL, 1, ANY_NUMBER, N),
     // ngx_http_fastcgi_module
     row(

@@ -31,8 +31,9 @@ const CACHE: Shape = Shape {
         "no_store",
         "min_uses",
         "purge",
+        "slice",
     ],
-    not_yet: &["methods", "slice"],
+    not_yet: &["methods"],
 };
 const QUERY: Shape = Shape {
     what: "`query`",
@@ -55,6 +56,10 @@ const LANGUAGES: [(&str, bool); 2] = [("as_sent", false), ("by_preference", true
 const DISCONNECTED: Duration = Duration::from_secs(24 * 3600);
 /// The most names that a list of parameters, cookies or headers may have: each request is held against them.
 const NAMES_MAX: usize = 64;
+
+/// Bytes of a slice, unless something else is said, and what may be said.
+const SLICE_BYTES: u64 = 1 << 20;
+const SLICES: std::ops::RangeInclusive<u64> = 64 << 10..=32 << 20;
 
 /// A setting that `off` removes.
 type Removable = Option<Option<Duration>>;
@@ -81,6 +86,7 @@ pub(crate) struct CacheLayer {
     no_store: Option<Vec<Template>>,
     min_uses: Option<u32>,
     purgers: Option<Vec<AccessRule>>,
+    slice: Option<Option<u64>>,
 }
 
 impl CacheLayer {
@@ -108,6 +114,7 @@ impl CacheLayer {
             no_store: self.no_store.or_else(|| outer.no_store.clone()),
             min_uses: self.min_uses.or(outer.min_uses),
             purgers: self.purgers.or_else(|| outer.purgers.clone()),
+            slice: self.slice.or(outer.slice),
         }
     }
 
@@ -150,6 +157,7 @@ impl CacheLayer {
             no_store: self.no_store.clone().unwrap_or_default(),
             valid: Vec::new(),
             purgers: self.purgers.clone().unwrap_or_default(),
+            slice: self.slice.unwrap_or(Some(SLICE_BYTES)),
             nginx: NginxCaching::default(),
         })
     }
@@ -199,6 +207,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node, names: &Names<'_>) -> O
     if let Some(node) = fields.get("purge") {
         cache.purgers = Some(purgers(reader, node));
     }
+    cache.slice = fields.get("slice").and_then(|n| slice(reader, n));
     let mut duration = |name: &str| {
         let node = fields.get(name)?;
         if node.is_off() {
@@ -213,6 +222,23 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node, names: &Names<'_>) -> O
     cache.stale_if_error = duration("stale_if_error");
     cache.stale_while_disconnected = duration("stale_while_disconnected");
     Some(cache)
+}
+
+/// `slice`: a size, or `off`.
+fn slice(reader: &mut Reader<'_>, node: &Node) -> Option<Option<u64>> {
+    if node.is_off() {
+        return Some(None);
+    }
+    let size = reader.size(node)?;
+    if !SLICES.contains(&size) {
+        reader.invalid(
+            node.at,
+            "a slice has 64 KiB to 32 MiB",
+            "1MiB is what it is unless something else is said",
+        );
+        return None;
+    }
+    Some(Some(size))
 }
 
 /// `purge: [networks]`, or `off`.

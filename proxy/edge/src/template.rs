@@ -29,7 +29,7 @@ enum Piece {
 enum Variable {
     Host, Uri, RequestUri, Args, IsArgs, Method, Scheme, ServerName, ServerPort, ServerAddr, Protocol, RemoteAddr, RemotePort,
     ClientIp, RemoteUser, Request, Status, BodyBytesSent, BytesSent, RequestLength, RequestTime, Msec, TimeLocal, TimeIso8601,
-    UpstreamAddr, UpstreamStatus, UpstreamResponseTime, UpstreamCacheStatus, ProxyHost, ProxyPort, ProxyAddXForwardedFor,
+    UpstreamAddr, UpstreamStatus, UpstreamResponseTime, UpstreamCacheStatus, SliceRange, ProxyHost, ProxyPort, ProxyAddXForwardedFor,
     Hostname, Pid, Connection, ConnectionRequests, RequestId, ContentType, ContentLength, NginxVersion, HttpHost,
     Http(Name), HttpOther(Box<[u8]>), SentHttp(Box<[u8]>), Arg(Box<[u8]>), Cookie(Box<[u8]>), UpstreamHttp(Box<[u8]>),
     FastCgiScriptName, FastCgiPathInfo, Https, Capture(usize), User(usize), Proxied(Proxied), Computed(Arc<Computed>),
@@ -300,7 +300,7 @@ fn variable(name: &str, user: &UserVariables) -> Option<Variable> {
         "bytes_sent" => BytesSent, "request_length" => RequestLength, "request_time" => RequestTime, "msec" => Msec,
         "time_local" => TimeLocal, "time_iso8601" => TimeIso8601, "upstream_addr" => UpstreamAddr,
         "upstream_status" => UpstreamStatus, "upstream_response_time" => UpstreamResponseTime,
-        "upstream_cache_status" => UpstreamCacheStatus, "proxy_host" => ProxyHost, "proxy_port" => ProxyPort,
+        "slice_range" => SliceRange, "upstream_cache_status" => UpstreamCacheStatus, "proxy_host" => ProxyHost, "proxy_port" => ProxyPort,
         "proxy_add_x_forwarded_for" => ProxyAddXForwardedFor, "hostname" => Hostname, "pid" => Pid,
         "connection" => Connection, "connection_requests" => ConnectionRequests, "request_id" => RequestId,
         "content_type" => ContentType, "content_length" => ContentLength, "nginx_version" => NginxVersion,
@@ -452,6 +452,8 @@ fn value(variable: &Variable, scope: &Scope<'_>, out: &mut Vec<u8>) {
             n => decimal(n.into(), out),
         }),
         UpstreamResponseTime => joined(tx, out, |t, out| seconds(t.ms, out)),
+        // The key of a slice is made from that of its head, and a fill sets its own `Range`.
+        SliceRange => {}
         UpstreamCacheStatus => out.extend_from_slice(tx.cache.as_bytes()),
         ProxyHost => out.extend_from_slice(tx.proxy_host.as_bytes()),
         ProxyPort => decimal(tx.proxy_port.into(), out),

@@ -35,6 +35,14 @@ def wrk(url, seconds, pinned=True):
     return int(next(line for line in out.splitlines() if "requests in" in line).split()[0])
 
 
+def many(url, seconds):
+    """Requests for one of many objects each."""
+    out = run(["env", f"BENCH_PATH=/{url.split('/', 3)[3]}", "wrk", "-t1", "-c32", f"-d{seconds}s", "-s", HERE / "many.lua", url])
+    if "Non-2xx" in out or "Socket errors" in out:
+        sys.exit(f"errors under load:\n{out}")
+    return int(next(line for line in out.splitlines() if "requests in" in line).split()[0])
+
+
 def browser_fields():
     """The fields of browser.lua, for h2load."""
     found = re.findall(r'headers\["([^"]+)"\] = "(.*)"', (HERE / "browser.lua").read_text())

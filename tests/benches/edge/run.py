@@ -20,7 +20,7 @@ import tempfile
 import os
 
 import load
-from servers import NAMES, Servers, cpu
+from servers import NAMES, PEERS, Servers, cpu
 
 # Name, title, bar, what makes the load: (server, seconds) -> requests answered.
 CASES = [
@@ -29,6 +29,7 @@ CASES = [
     ("tls", "proxied, 1 KiB, over TLS", 0.90, lambda s, t: load.wrk(s.https("/proxied"), t)),
     ("h2", "proxied, 1 KiB, HTTP/2 over TLS", 0.80, lambda s, t: load.h2(s.https("/proxied"), t)),
     ("cached", "cache hit, 1 KiB", 0.65, lambda s, t: load.wrk(s.http("/cached"), t)),
+    ("cached64", "cache hit, 64 KiB", 0.85, lambda s, t: load.wrk(s.http("/cached64"), t)),
     ("fixed", "fixed answer", 0.80, lambda s, t: load.wrk(s.http("/fixed"), t)),
     ("static", "a file of 1 KiB", 1.00, lambda s, t: load.wrk(s.http("/files/1k"), t)),
     ("megabyte", "a file of 1 MiB", 1.00, lambda s, t: load.wrk(s.http("/files/1m"), t)),
@@ -89,6 +90,44 @@ def table(cases, figures):
         print(f"{title:<36}{cells}{total['seawall'] / total['nginx']:>8.2f}{bar:>7.2f}", flush=True)
 
 
+def caches(servers, work, options):
+    """Hits of nginx, of seawall and of the caches beside them, and hits that come from a disk."""
+    servers.start_peers(work)
+    names = (*NAMES, *PEERS)
+    sizes = (("/cached", "1 KiB"), ("/cached64", "64 KiB"))
+    figures = {}
+
+    def one(key, name, work):
+        before = cpu(servers[name].pid)
+        requests = work()
+        after = cpu(servers[name].pid)
+        figures.setdefault((key, name), []).append(sum(a - b for a, b in zip(after, before)) * 1e6 / requests)
+
+    for path, _ in sizes:
+        for name in names:
+            load.wrk(servers[name].http(path), 1)
+        for _ in range(options.rounds):
+            for name in names:
+                one(path, name, lambda: load.wrk(servers[name].http(path), options.seconds))
+        print(f"  caches: {path} done", file=sys.stderr, flush=True)
+    servers.start_disk(work, options.seawall)
+    places = ("nginx", "disk")
+    for name in places:
+        for _ in range(2):
+            # Twice each at least: what was asked for once is not on the disk yet.
+            load.many(servers[name].http("/many/"), max(4, options.seconds))
+    for _ in range(options.rounds):
+        for name in places:
+            one("/many/", name, lambda: load.many(servers[name].http("/many/"), options.seconds))
+    print("\nhits, CPU us a request; in brackets seawall's share of it")
+    for path, size in sizes:
+        cost = {name: statistics.median(figures[path, name]) for name in names}
+        cells = "  ".join(f"{name} {cost[name]:.2f} ({cost['seawall'] / cost[name]:.2f})" for name in names)
+        print(f"  {size:<8}{cells}", flush=True)
+    cost = {name: statistics.median(figures["/many/", name]) for name in places}
+    print(f"  64 KiB from a disk: nginx {cost['nginx']:.2f}, seawall {cost['disk']:.2f} ({cost['disk'] / cost['nginx']:.2f})")
+
+
 def row(title, cells, ratio, bar):
     shown = "".join(f"{cells[n]:>18}" for n in NAMES)
     print(f"{title:<36}{shown}{ratio:>8}{bar:>7}", flush=True)
@@ -101,7 +140,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--idle", type=int, default=3000)
-    parser.add_argument("--only", default="", help="cases, with commas; also: tail, threads, idle")
+    parser.add_argument("--only", default="", help="cases, with commas; also: tail, threads, idle; caches (only by name)")
+    parser.add_argument("--work", help="where the servers' files are: a tmpfs takes disks out of the comparison")
     options = parser.parse_args()
     options.seawall = os.path.abspath(options.seawall)
     wanted = [w for w in options.only.split(",") if w]
@@ -111,13 +151,15 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     print(subprocess.run([options.nginx, "-V"], capture_output=True, text=True).stderr.splitlines()[0])
     print(load.cipher_note())
-    with tempfile.TemporaryDirectory(prefix="seawall-bench-") as directory:
+    with tempfile.TemporaryDirectory(prefix="seawall-bench-", dir=options.work) as directory:
         work = pathlib.Path(directory)
         work.chmod(0o755)
         first = work / "one"
         first.mkdir()
         with Servers(first, options, threads=1, pinned=True) as servers:
             table(cases, measure(servers, cases, options))
+            if "caches" in wanted:
+                caches(servers, first, options)
             if asked("tail"):
                 rate, found = tails(servers, options)
                 p99 = {n: statistics.median(found[n]) for n in NAMES}

@@ -9,7 +9,9 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 NAMES = ("nginx", "seawall")
-HTTP = {"nginx": 28090, "seawall": 28091}
+# Caches beside the two, where they are installed.
+PEERS = ("haproxy", "varnish")
+HTTP = {"nginx": 28090, "seawall": 28091, "haproxy": 28092, "varnish": 28094, "disk": 28093}
 HTTPS = {"nginx": 28190, "seawall": 28191}
 ORIGIN = 28099
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -58,7 +60,7 @@ class Server:
 
     def __init__(self, name, process):
         self.name, self.process, self.pid = name, process, process.pid
-        self.http_port, self.https_port = HTTP[name], HTTPS[name]
+        self.http_port, self.https_port = HTTP[name], HTTPS.get(name)
 
     def http(self, path):
         return f"http://127.0.0.1:{self.http_port}{path}"
@@ -89,7 +91,8 @@ class Servers:
         work.chmod(0o755)
         text = (HERE / "origin.conf").read_text()
         (work / "origin.conf").write_text(text.replace("@BODY@", "x" * 1024))
-        (work / "large").write_bytes(b"x" * 65536)
+        for name in ("large", "cached64"):
+            (work / name).write_bytes(b"x" * 65536)
         origin = subprocess.Popen(
             on_core(1 if pinned else None, [options.nginx, "-p", work, "-c", work / "origin.conf"]), **QUIET)
         self.processes.append(origin)
@@ -102,6 +105,31 @@ class Servers:
             self.processes.append(process)
             wait_for(HTTP[name], process)
             self.servers[name] = Server(name, process)
+
+    def start_peers(self, work):
+        """HAProxy and Varnish, one thread each on the first core; and seawall before a disk."""
+        (work / "varnish").mkdir()
+        commands = {
+            "haproxy": ["haproxy", "-db", "-f", HERE / "haproxy.cfg"],
+            "varnish": ["varnishd", "-F", "-n", work / "varnish", "-a", f"127.0.0.1:{HTTP['varnish']}", "-f",
+                        HERE / "varnish.vcl", "-s", "malloc,64m", "-p", "thread_pools=1"],
+        }
+        for name, command in commands.items():
+            self.start_one(name, command)
+
+    def start_disk(self, work, binary):
+        """seawall whose memory is too small for what is asked for."""
+        directory = work / "disk"
+        directory.mkdir()
+        text = (HERE / "disk.yaml").read_text().replace("@DIR@", str(directory))
+        (directory / "seawall.yaml").write_text(text.replace("unix:admin.sock", f"unix:{directory}/admin.sock"))
+        self.start_one("disk", [binary, "run", "-c", directory / "seawall.yaml"])
+
+    def start_one(self, name, command):
+        process = subprocess.Popen(on_core(0, command), **QUIET)
+        self.processes.append(process)
+        wait_for(HTTP[name], process)
+        self.servers[name] = Server(name, process)
 
     def furnish(self, prefix, name, threads):
         (prefix / "files").mkdir(parents=True)

@@ -1,6 +1,9 @@
 //! The drills with figures, as tables: `make drills`. The daemon is the one that is built beside this program.
 
-use seawall_tests::drills::{self, Scale};
+use seawall_tests::{
+    drills::{self, Scale},
+    soak,
+};
 use std::time::Duration;
 
 const SCALE: Scale = Scale {
@@ -20,7 +23,51 @@ fn ms(duration: Duration) -> String {
     format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
 }
 
+/// How long the cache is soaked, seconds: `SEAWALL_SOAK_S`, or this.
+const SOAK_S: u64 = 60;
+
+/// A byte count for people.
+fn mib(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / (1 << 20) as f64)
+}
+
+fn cache() {
+    let large = soak::large(4 << 30, "64MiB");
+    table(
+        "A body of 4 GiB through a cache of 64 MiB, three times and some parts",
+        &[
+            ("resident before", mib(large.before)),
+            ("resident at most", mib(large.most)),
+            ("wrong bytes", large.wrong.to_string()),
+            ("requests that the origin saw", large.fetches.to_string()),
+            ("took", ms(large.took)),
+        ],
+    );
+    let said = std::env::var("SEAWALL_SOAK_S").ok();
+    let time = Duration::from_secs(said.and_then(|s| s.parse().ok()).unwrap_or(SOAK_S));
+    let soaked = soak::soak(8, time);
+    table(
+        &format!(
+            "8 clients at full rate for {} s, the origin killed now and again",
+            time.as_secs()
+        ),
+        &[
+            ("requests", soaked.requests.to_string()),
+            ("hits", soaked.hits.to_string()),
+            ("kills of the origin", soaked.kills.to_string()),
+            ("502, 504 or broken off", soaked.failures.to_string()),
+            ("answers with a wrong byte", soaked.wrong.to_string()),
+            ("resident after a quarter", mib(soaked.resident.0)),
+            ("resident at the end", mib(soaked.resident.1)),
+            ("resident at most", mib(soaked.most)),
+        ],
+    );
+}
+
 fn main() {
+    if std::env::args().nth(1).as_deref() == Some("cache") {
+        return cache();
+    }
     println!(
         "Three origins, round robin, {} connections, GET.",
         SCALE.connections
@@ -102,4 +149,5 @@ fn main() {
     for (second, share) in ramp.shares.iter().enumerate() {
         println!("| {} | {share:.1} % |", second + 1);
     }
+    cache();
 }

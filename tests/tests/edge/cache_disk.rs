@@ -186,3 +186,54 @@ fn a_disk_that_goes_away_costs_no_request() {
     edge.logged("failed");
     edge.counts("seawall_cache_disk_errors_total{cache=\"default\"}", 1);
 }
+
+/// The daemon with a small file system of its own under the cache's directory, in a mount namespace.
+fn on_small_disk(origin: &Origin, directory: &Path) -> Running {
+    let mount = format!(
+        "mount -t tmpfs -o size=6m none {} && exec \"$@\"",
+        directory.display()
+    );
+    Edge::yaml(config(origin, directory))
+        .under(&["unshare", "-m", "sh", "-c", &mount, "sh"])
+        .start()
+}
+
+#[test]
+fn a_full_disk_is_an_alert_and_the_tier_comes_back_when_there_is_room() {
+    let origin = Origin::start();
+    for n in 0..200 {
+        origin.serve(
+            &format!("/{n}"),
+            "Cache-Control: max-age=600\r\n",
+            &"x".repeat(50_000),
+        );
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let edge = on_small_disk(&origin, directory.path());
+    let inside = format!("/proc/{}/root{}", edge.worker(), directory.path().display());
+    let filler = Path::new(&inside).join("filler");
+    // Somebody else takes all the room there is.
+    let mut file = std::fs::File::create(&filler).unwrap();
+    let zeroes = vec![0; 4096];
+    while std::io::Write::write_all(&mut file, &zeroes).is_ok() {}
+    drop(file);
+    let mut client = edge.client();
+    let mut twice = |n: usize| {
+        client.get("a.test", &format!("/{n}"));
+        let again = client.get("a.test", &format!("/{n}"));
+        assert!(again.is_hit() && again.body.len() == 50_000, "{n}");
+    };
+    (0..20).for_each(&mut twice);
+    edge.logged("the cache is in memory for a while");
+    let written = || edge.metric("seawall_cache_disk_writes_total{cache=\"default\"}");
+    assert!(edge.metric("seawall_cache_disk_errors_total{cache=\"default\"}") >= 1);
+    let before = written();
+    std::fs::remove_file(&filler).unwrap();
+    let mut next = 20..200;
+    eventually("objects on the disk again", || {
+        twice(next.next().unwrap_or(0));
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        (written() > before).then_some(())
+    });
+    edge.logged("works again");
+}

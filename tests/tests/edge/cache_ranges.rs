@@ -235,3 +235,30 @@ fn a_stale_answer_stands_in_while_the_origin_cannot_be_reached() {
     );
     assert_eq!(edge.get("a.test", "/strict").status, 502);
 }
+
+#[test]
+fn what_forbids_stale_answers_forbids_them_while_disconnected_too() {
+    let origin = Origin::start();
+    let forbidding = [
+        "must-revalidate",
+        "proxy-revalidate",
+        "no-cache",
+        "s-maxage=0",
+    ];
+    for (n, directive) in forbidding.iter().enumerate() {
+        origin.serve(
+            &format!("/{n}"),
+            &format!("Cache-Control: max-age=0, {directive}\r\nETag: \"1\"\r\n"),
+            "body",
+        );
+    }
+    let edge = cached(&origin);
+    for n in 0..forbidding.len() {
+        assert_eq!(edge.get("a.test", &format!("/{n}")).status, 200);
+    }
+    origin.stop();
+    for (n, directive) in forbidding.iter().enumerate() {
+        let answer = edge.get("a.test", &format!("/{n}"));
+        assert_eq!(answer.status, 502, "{directive}");
+    }
+}

@@ -15,6 +15,7 @@ mod cache_attacks;
 mod cache_disk;
 mod cache_keys;
 mod cache_ranges;
+mod cache_slices;
 mod certificate_files;
 mod client_certificates;
 mod compression;

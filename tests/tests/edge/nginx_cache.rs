@@ -205,3 +205,93 @@ fn ranges_are_cut_from_the_whole_unless_they_begin_too_far_behind() {
     assert_eq!((part.status, part.text().as_str()), (206, "89"));
     assert_eq!(origin.last().field("Range"), None, "the whole is fetched");
 }
+
+#[test]
+fn what_one_location_does_not_store_another_with_the_same_key_may() {
+    let origin = Origin::start();
+    origin.serve("/x", "", "body");
+    let edge = Edge::nginx(format!(
+        "events {{}}
+http {{
+    proxy_cache_path cache keys_zone=z:1m;
+    add_header X-Cache $upstream_cache_status always;
+    server {{
+        listen @http@;
+        location /never/ {{ proxy_pass http://{origin}/; proxy_cache z; }}
+        location /valid/ {{ proxy_pass http://{origin}/; proxy_cache z; proxy_cache_valid 200 1m; }}
+    }}
+}}"
+    ))
+    .start();
+    let mut client = edge.client();
+    let seen: Vec<String> = ["/never/x", "/never/x", "/valid/x", "/valid/x", "/never/x"]
+        .iter()
+        .map(|target| status(&ask(&mut client, target, "")).to_owned())
+        .collect();
+    assert_eq!(seen, ["MISS", "MISS", "MISS", "HIT", "HIT"]);
+}
+
+#[test]
+fn a_cache_s_path_keeps_answers_over_a_restart() {
+    let origin = Origin::start();
+    origin.serve("/x", "Cache-Control: max-age=600\r\n", "body");
+    let directory = tempfile::tempdir().unwrap();
+    let edge = Edge::nginx(format!(
+        "events {{}}
+http {{
+    proxy_cache_path {} levels=1:2 keys_zone=z:1m max_size=64m use_temp_path=off;
+    add_header X-Cache $upstream_cache_status always;
+    server {{ listen @http@; location / {{ proxy_pass http://{origin}; proxy_cache z; }} }}
+}}",
+        directory.path().display()
+    ))
+    .start();
+    eventually("a record on the disk", || {
+        edge.get("a.test", "/x");
+        let mut files = std::fs::read_dir(directory.path()).unwrap().flatten();
+        let wrote = |file: &std::fs::DirEntry| {
+            let is_segment = file.path().extension().is_some();
+            is_segment && file.metadata().is_ok_and(|m| m.len() > 100)
+        };
+        files.any(|file| wrote(&file)).then_some(())
+    });
+    edge.signal(nix::sys::signal::Signal::SIGTERM);
+    let (_, edge) = edge.wait();
+    let before = origin.hits("/x");
+    let edge = edge.start();
+    eventually("a hit from the disk", || {
+        (status(&edge.get("a.test", "/x")) == "HIT").then_some(())
+    });
+    assert!(origin.hits("/x") <= before + 1);
+}
+
+#[test]
+fn slice_fetches_parts_and_keeps_them() {
+    let origin = Origin::start();
+    origin.script("/x", |request, exchange| {
+        let whole = "0123456789abcdef".repeat(12 << 10);
+        let asked = request.field("Range").expect("a range");
+        let (first, last) = asked.strip_prefix("bytes=").unwrap().split_once('-').unwrap();
+        let first: usize = first.parse().unwrap();
+        let last = last.parse::<usize>().unwrap().min(whole.len() - 1);
+        exchange.send(format!(
+            "HTTP/1.1 206 Partial Content\r\nETag: \"1\"\r\nContent-Range: bytes {first}-{last}/{}\r\nContent-Length: {}\r\n\r\n",
+            whole.len(),
+            last - first + 1
+        ));
+        exchange.send(&whole[first..=last]);
+        Then::Keep
+    });
+    let edge = cached(
+        &origin,
+        "slice 64k; proxy_cache_key $uri$is_args$args$slice_range; proxy_set_header Range $slice_range; proxy_cache_valid 200 206 1h;",
+    );
+    let mut client = edge.client();
+    let whole = ask(&mut client, "/x", "");
+    assert_eq!((whole.status, whole.body.len()), (200, 192 << 10));
+    assert_eq!(origin.hits("/x"), 3);
+    let part = ask(&mut client, "/x", "Range: bytes=65535-65536\r\n");
+    assert_eq!((part.status, part.text().as_str()), (206, "f0"));
+    assert_eq!(status(&part), "HIT");
+    assert_eq!(origin.hits("/x"), 3);
+}

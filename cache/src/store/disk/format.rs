@@ -9,6 +9,7 @@ use crate::{
     options::PIECE_BYTES,
     policy::Decision,
     purge::Labels,
+    slices::Sliced,
     vary::Vary,
 };
 use bytes::Bytes;
@@ -96,7 +97,7 @@ pub(super) fn encode(object: &Object, judged: u64) -> Vec<u8> {
         front_crc: 0,
         key_bytes: key.len(),
         meta_bytes: front.len() - key.len(),
-        body_bytes: object.content_length(),
+        body_bytes: object.stored_bytes(),
         judged,
         body_crc: body.finalize(),
     };
@@ -141,7 +142,8 @@ fn write_meta(meta: &Meta, out: &mut Vec<u8>) {
     let decision = &meta.decision;
     let flags = u8::from(decision.must_revalidate)
         | u8::from(decision.shareable) << 1
-        | u8::from(decision.authorized) << 2;
+        | u8::from(decision.authorized) << 2
+        | u8::from(meta.sliced.is_some()) << 3;
     out.push(flags);
     for number in [
         decision.born_ms,
@@ -161,6 +163,9 @@ fn write_meta(meta: &Meta, out: &mut Vec<u8>) {
     write_bytes(&meta.labels.url, out);
     write_bytes(meta.labels.tag_bytes(), out);
     meta.vary.write(out);
+    for number in meta.sliced.iter().flat_map(Sliced::numbers) {
+        out.extend_from_slice(&number.to_le_bytes());
+    }
 }
 
 fn read_meta(bytes: &[u8], judged: u64) -> Option<Meta> {
@@ -186,14 +191,18 @@ fn read_meta(bytes: &[u8], judged: u64) -> Option<Meta> {
     let tags = read.bytes()?;
     let labels = Labels::new(site.into(), url.into(), tags.into());
     let vary = Vary::read(&mut read)?;
-    Some(Meta::new(
+    let mut meta = Meta::new(
         head,
         decision,
         vary,
         Arc::new(labels),
         judged,
         response_time_ms,
-    ))
+    );
+    if flags & 8 != 0 {
+        meta.sliced = Some(Sliced::restored(read.u64()?, read.u64()?, read.u64()?));
+    }
+    Some(meta)
 }
 
 /// The same words as the policy's; one that is not known here any more is just stored.

@@ -396,6 +396,11 @@ impl Inner {
         ));
     }
 
+    fn write_recovered(&self) {
+        let path = self.directory.display();
+        self.alert(format!("writing to {path} works again"));
+    }
+
     /// The journal cannot be written: nothing may be left that a purge could have meant. True if nothing is.
     fn abandon(&self, e: &io::Error) -> bool {
         self.abandoned.store(true, Relaxed);

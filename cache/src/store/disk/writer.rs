@@ -14,7 +14,7 @@ use std::{
 };
 
 /// How long nothing is written after the disk failed.
-const PAUSE: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_secs(5);
 /// As much of a segment as is kept when its room is needed, as a divisor: what was read since it was written.
 const KEPT_SHARE: u64 = 2;
 
@@ -101,7 +101,6 @@ impl Writer {
             object.set_offered(false);
             return;
         }
-        self.paused_until = None;
         // Judged before it is written: what the record says it was judged by must be on the disk first, or a restart would count purges
         // anew below that.
         let epoch = object.judged();
@@ -119,6 +118,9 @@ impl Writer {
         }
         match written {
             Ok(location) => {
+                if self.paused_until.take().is_some() {
+                    self.inner.write_recovered();
+                }
                 let key = object.key.as_ref();
                 self.inner
                     .index

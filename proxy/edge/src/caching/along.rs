@@ -12,7 +12,7 @@ use crate::{
     plan::{CacheUse, RoutePlan},
 };
 use bytes::Bytes;
-use seawall_cache::{CacheStatus, FillChunk, FillHead, FillReader, FillStart};
+use seawall_cache::{CacheStatus, FillChunk, FillHead, FillReader, FillStart, Hit};
 use seawall_http::Name;
 use std::sync::Arc;
 
@@ -20,10 +20,21 @@ use std::sync::Arc;
 pub enum Joined {
     /// The client was served.
     Served,
+    /// It is stored with its body in slices: serve that.
+    Sliced(Hit),
     /// What is fetched is not for this client, or not to be waited for: go to the origin yourself.
     Pass,
     /// The fetching ended before a head came.
     Aborted,
+}
+
+/// What is said to whom reads along with another client's fill.
+pub fn told() -> Told {
+    Told(CacheStatus {
+        fwd: Some("miss"),
+        collapsed: true,
+        ..CacheStatus::default()
+    })
 }
 
 /// Reads along with another client's fill.
@@ -33,12 +44,17 @@ pub async fn join(
     cache: &CacheUse,
     reader: FillReader,
 ) -> Result<Joined, ClientError> {
-    let told = Told(CacheStatus {
-        fwd: Some("miss"),
-        collapsed: true,
-        ..CacheStatus::default()
-    });
-    read_along(cx, route, cache, reader, told).await
+    read_along(cx, route, cache, reader, told()).await
+}
+
+/// Waits for the head of another client's fill: whether it is stored in slices. What is fetched as a whole is nothing to wait for.
+pub async fn join_far(cx: &Cx<'_>, route: &RoutePlan, mut reader: FillReader) -> Option<Hit> {
+    let timer = cx.client.timer.clone();
+    timer.set(route.timeouts.first_byte);
+    match timer.guard(reader.head()).await {
+        Ok(FillStart::Sliced(object)) => Some(Hit::new(object, cx.tx.now_ms)),
+        _ => None,
+    }
 }
 
 /// Sends a fill as it comes.
@@ -55,6 +71,9 @@ pub async fn read_along(
     timer.set(cache.lock_timeout.map_or(first_byte, |t| t.min(first_byte)));
     let head = match timer.guard(reader.head()).await {
         Ok(FillStart::Head(head)) => head,
+        Ok(FillStart::Sliced(object)) => {
+            return Ok(Joined::Sliced(Hit::new(object, cx.tx.now_ms)));
+        }
         Ok(FillStart::Aborted) => return Ok(Joined::Aborted),
         Ok(FillStart::Pass) | Err(_) => return Ok(Joined::Pass),
     };

@@ -1,7 +1,7 @@
 //! What goes on without a client: fills that outlive theirs, and renewals behind clients' backs.
 
 use super::{
-    fill::{build, failure_of, respond},
+    fill::{AskedFor, build, failure_of, respond},
     holds,
 };
 use crate::{
@@ -137,7 +137,7 @@ pub fn renew_in_background(
     }
     let refused = !cache.no_store.is_empty() && holds(cx, &cache.no_store);
     let mut scratch = OriginScratch::default();
-    if !build(cx, proxy, &fill, &mut scratch.out) {
+    if !build(cx, proxy, &fill, None, &mut scratch.out) {
         return;
     }
     scratch.retry.clone_from(&proxy.retry);
@@ -196,12 +196,20 @@ pub fn renew_in_background(
             // What leads elsewhere is not stored: the next client in the foreground is led there.
             Ok(answer) if content::leads(&scratch) => drop(answer),
             Ok(answer) => {
-                match respond(&mut fill, &copy, &route, cache, &scratch, asked_ms, refused) {
+                let asked = AskedFor {
+                    at_ms: asked_ms,
+                    refused,
+                    part: None,
+                };
+                match respond(&mut fill, &copy, &route, cache, &scratch, &asked) {
                     Responded::Store(_) => {
                         pump_or_spawn(&local, &route, answer, &mut scratch, fill).await
                     }
                     Responded::NotModified(_) => drain(&local, &timer, answer, &mut scratch).await,
-                    Responded::Pass(_) | Responded::StaleIfError(_) => drop(answer),
+                    // Of a body in slices the head is enough.
+                    Responded::Sliced(..) | Responded::Pass(_) | Responded::StaleIfError(_) => {
+                        drop(answer)
+                    }
                 }
             }
         }

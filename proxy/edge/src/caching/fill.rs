@@ -9,7 +9,7 @@ use super::{
     background::{drain, pump_or_spawn},
     counted,
     hit::{self, Told},
-    key, suspicion,
+    key, slices, suspicion,
 };
 use crate::{
     client::{ClientError, Reply},
@@ -24,7 +24,7 @@ use crate::{
 use seawall_cache::{
     CacheStatus, Failure, Fill, FillReader, NoVarySearch, Request, Responded, ResponseMeta,
 };
-use seawall_http::Method;
+use seawall_http::{Method, Name};
 use std::sync::Arc;
 
 /// What leading a fill came to.
@@ -37,9 +37,12 @@ pub enum Led {
     Stale,
     /// No response.
     Error,
+    /// What came is no answer to this client: it goes to the origin by itself.
+    Unfit,
 }
 
-/// Fetches for everybody, and serves the client that asked first.
+/// Fetches for everybody, and serves the client that asked first. With `part` the slice that begins there is asked for, and what is stored is kept
+/// in slices.
 pub async fn lead(
     cx: &mut Cx<'_>,
     route: &Arc<RoutePlan>,
@@ -47,10 +50,11 @@ pub async fn lead(
     cache: &CacheUse,
     mut fill: Fill,
     why: &'static str,
+    part: Option<u64>,
 ) -> Result<Led, ClientError> {
     let mut scratch = std::mem::take(&mut cx.tx.origin);
     cx.tx.step = Step::SelectServer;
-    if !build(cx, proxy, &fill, &mut scratch.out) {
+    if !build(cx, proxy, &fill, slice_at(part, cache), &mut scratch.out) {
         cx.tx.origin = scratch;
         return cx
             .reply(Some(route), Reply::error(400))
@@ -96,7 +100,7 @@ pub async fn lead(
                 cx.tx.cache = "STALE";
                 let serial = cx.client.info.serial;
                 log_error!(cx.local.shared, Warn, serial, "{e}, served stale");
-                return hit::send(cx, route, cache, &stale, &Told::stale(&stale))
+                return hit::send(cx, route, proxy, cache, &stale, &Told::stale(&stale))
                     .await
                     .map(|()| Led::Stale);
             }
@@ -120,22 +124,63 @@ pub async fn lead(
         .head
         .as_ref()
         .and_then(|head| NoVarySearch::of(&head.fields(scratch.rb.bytes())));
-    let responded = respond(&mut fill, cx.tx, route, cache, &scratch, asked_ms, refused);
-    if let Responded::Store(decision) | Responded::Pass(decision) = &responded {
+    let asked = AskedFor {
+        at_ms: asked_ms,
+        refused,
+        part,
+    };
+    let responded = respond(&mut fill, cx.tx, route, cache, &scratch, &asked);
+    if let Responded::Store(decision)
+    | Responded::Pass(decision)
+    | Responded::Sliced(decision, ..) = &responded
+    {
         let metrics = &cx.local.shared.metrics;
         metrics.cache_decision(&cx.site.name, decision.store, decision.reason);
     }
-    if let Responded::Store(_) = responded {
+    if let Responded::Store(_) | Responded::Sliced(..) = responded {
         key::learn_search(cx, proxy, cache, said);
     }
     // Set before the head is made, which may repeat it (`$upstream_cache_status`).
     cx.tx.cache = match &responded {
         Responded::NotModified(_) => "REVALIDATED",
         Responded::StaleIfError(_) => "STALE",
-        Responded::Store(_) | Responded::Pass(_) if why == "stale" => "EXPIRED",
-        Responded::Store(_) | Responded::Pass(_) if why == "bypass" => "BYPASS",
-        Responded::Store(_) | Responded::Pass(_) => "MISS",
+        _ if why == "stale" => "EXPIRED",
+        _ if why == "bypass" => "BYPASS",
+        _ => "MISS",
     };
+    let led = Leading {
+        fill,
+        answer,
+        why,
+        part,
+    };
+    deliver(cx, route, proxy, cache, led, scratch, responded).await
+}
+
+/// What the leader has in hand once the head has come.
+struct Leading {
+    fill: Fill,
+    answer: Answer,
+    why: &'static str,
+    part: Option<u64>,
+}
+
+/// Serves the client that asked first, by what became of the answer.
+async fn deliver(
+    cx: &mut Cx<'_>,
+    route: &Arc<RoutePlan>,
+    proxy: &ProxyPlan,
+    cache: &CacheUse,
+    led: Leading,
+    mut scratch: OriginScratch,
+    responded: Responded,
+) -> Result<Led, ClientError> {
+    let Leading {
+        fill,
+        answer,
+        why,
+        part,
+    } = led;
     match responded {
         Responded::Store(decision) => {
             let reader = reader(cx, cache, &fill);
@@ -150,8 +195,42 @@ pub async fn lead(
             });
             match read_along(cx, route, cache, reader, told).await? {
                 Joined::Served => Ok(Led::Miss),
-                Joined::Pass | Joined::Aborted => Err(ClientError::Truncated),
+                Joined::Sliced(_) | Joined::Pass | Joined::Aborted => Err(ClientError::Truncated),
             }
+        }
+        Responded::Sliced(decision, hit, slice) => {
+            let told = Told(CacheStatus {
+                fwd: Some(why),
+                ttl_s: Some(decision.ttl_s),
+                stored: true,
+                detail: Some(decision.reason),
+                ..CacheStatus::default()
+            });
+            match slice {
+                Some(slice) => {
+                    pump_or_spawn(cx.local, route, answer, &mut scratch, *slice).await;
+                }
+                None if part.is_none() && !cx.tx.fields().has(Name::Range) => {
+                    let sent =
+                        slices::pass_whole(cx, route, cache, &hit, &told, answer, &mut scratch)
+                            .await;
+                    cx.tx.origin = scratch;
+                    return sent.map(|()| Led::Miss);
+                }
+                None => drop(answer),
+            }
+            cx.tx.origin = scratch;
+            hit::send(cx, route, proxy, cache, &hit, &told)
+                .await
+                .map(|()| Led::Miss)
+        }
+        // A part that is not the one this client wants.
+        Responded::Pass(_)
+            if part.is_some() && scratch.head.as_ref().is_some_and(|h| h.status == 206) =>
+        {
+            drop(answer);
+            cx.tx.origin = scratch;
+            Ok(Led::Unfit)
         }
         // Nobody asked for a 304 here: it has no body that could answer the client.
         Responded::Pass(decision) if decision.reason == "unsolicited-304" => {
@@ -183,6 +262,7 @@ pub async fn lead(
             }
         }
         Responded::NotModified(hit) => {
+            let timer = cx.client.timer.clone();
             drain(cx.local, &timer, answer, &mut scratch).await;
             cx.tx.origin = scratch;
             let told = Told(CacheStatus {
@@ -192,30 +272,40 @@ pub async fn lead(
                 detail: Some("revalidated"),
                 ..CacheStatus::default()
             });
-            hit::send(cx, route, cache, &hit, &told)
+            hit::send(cx, route, proxy, cache, &hit, &told)
                 .await
                 .map(|()| Led::Revalidated)
         }
         Responded::StaleIfError(hit) => {
             drop(answer);
             cx.tx.origin = scratch;
-            hit::send(cx, route, cache, &hit, &Told::stale(&hit))
+            hit::send(cx, route, proxy, cache, &hit, &Told::stale(&hit))
                 .await
                 .map(|()| Led::Stale)
         }
     }
 }
 
-pub fn build(cx: &mut Cx<'_>, proxy: &ProxyPlan, fill: &Fill, out: &mut Vec<u8>) -> bool {
+/// The first and the last byte of the slice that begins somewhere.
+fn slice_at(first: Option<u64>, cache: &CacheUse) -> Option<(u64, u64)> {
+    first.map(|first| (first, first.saturating_add(cache.rules.slice_bytes) - 1))
+}
+
+/// Builds the request of a fill: for the whole, on the condition that it is another than what is stored, or for a part.
+pub fn build(
+    cx: &mut Cx<'_>,
+    proxy: &ProxyPlan,
+    fill: &Fill,
+    part: Option<(u64, u64)>,
+    out: &mut Vec<u8>,
+) -> bool {
     let (etag, modified) = fill.validators().unwrap_or_default();
+    let conditional = match part {
+        Some((first, last)) => Conditional::Part(first, last),
+        None => Conditional::Validators(etag, modified),
+    };
     matches!(
-        origin::build(
-            cx,
-            proxy,
-            &Conditional::Validators(etag, modified),
-            None,
-            out
-        ),
+        origin::build(cx, proxy, &conditional, None, out),
         Built::Ready
     )
 }
@@ -250,7 +340,12 @@ pub async fn keep(
     mut fill: Fill,
     asked_ms: u64,
 ) -> Result<(), FetchError> {
-    let responded = respond(&mut fill, cx.tx, route, cache, scratch, asked_ms, false);
+    let asked = AskedFor {
+        at_ms: asked_ms,
+        refused: false,
+        part: None,
+    };
+    let responded = respond(&mut fill, cx.tx, route, cache, scratch, &asked);
     let Responded::Store(decision) = responded else {
         return content::pass_through(cx, route, false, answer, scratch, None).await;
     };
@@ -265,19 +360,31 @@ pub async fn keep(
     });
     match read_along(cx, route, cache, reader, told).await {
         Ok(Joined::Served) => Ok(()),
-        Ok(Joined::Pass | Joined::Aborted) => Err(ClientError::Truncated.into()),
+        Ok(Joined::Sliced(_) | Joined::Pass | Joined::Aborted) => {
+            Err(ClientError::Truncated.into())
+        }
         Err(e) => Err(e.into()),
     }
 }
 
+/// What was asked of the origin.
+pub struct AskedFor {
+    /// When, unix milliseconds.
+    pub at_ms: u64,
+    /// Whether the route forbids to store the answer.
+    pub refused: bool,
+    /// Where the part begins that was asked for.
+    pub part: Option<u64>,
+}
+
+/// Shows the origin's head to the fill.
 pub fn respond(
     fill: &mut Fill,
     tx: &Tx,
     route: &RoutePlan,
     cache: &CacheUse,
     scratch: &OriginScratch,
-    asked_ms: u64,
-    refused: bool,
+    asked: &AskedFor,
 ) -> Responded {
     let now_ms = crate::clock::now_ms();
     let request = Request {
@@ -290,16 +397,24 @@ pub fn respond(
             let meta = ResponseMeta {
                 status: head.status,
                 fields: head.fields(scratch.rb.bytes()),
-                request_time_ms: asked_ms,
+                request_time_ms: asked.at_ms,
                 response_time_ms: now_ms,
             };
-            if refused && head.status != 304 {
+            if asked.refused && head.status != 304 {
                 return fill.refuse("no-store", now_ms, true);
             }
-            if let Some((reason, lasting)) = suspicion::of(tx, route, cache, &request, &meta) {
+            let part = asked.part.filter(|_| head.status == 206);
+            let mut whole = meta;
+            if part.is_some() {
+                whole.status = 200;
+            }
+            if let Some((reason, lasting)) = suspicion::of(tx, route, cache, &request, &whole) {
                 return fill.refuse(reason, now_ms, lasting);
             }
-            fill.respond(&request, &cache.rules, meta)
+            match part {
+                Some(first) => fill.respond_part(&request, &cache.rules, meta, first),
+                None => fill.respond(&request, &cache.rules, meta),
+            }
         }
         None => unreachable_response(fill, &request, cache, now_ms),
     }

@@ -1,14 +1,14 @@
 //! A stored response on its way to a client: its head was serialised when it was stored, so a hit copies it, adds what
 //! belongs to this moment (Age, Cache-Status) and writes head and body together.
 
-use super::ranges;
+use super::{ranges, slices};
 use crate::{
     client::{ClientError, Length},
     content::ranges::Ranges,
     filter::Then,
     origin,
     pipeline::Cx,
-    plan::{CacheUse, RoutePlan},
+    plan::{CacheUse, ProxyPlan, RoutePlan},
 };
 use bytes::Bytes;
 use seawall_cache::{CacheStatus, Hit, Object, Request, not_modified};
@@ -71,7 +71,8 @@ const OF_304: [Name; 7] = [
 /// Sends a stored response, or 304 where the client has it.
 pub async fn send(
     cx: &mut Cx<'_>,
-    route: &RoutePlan,
+    route: &Arc<RoutePlan>,
+    proxy: &ProxyPlan,
     cache: &CacheUse,
     hit: &Hit,
     told: &Told,
@@ -85,13 +86,18 @@ pub async fn send(
     if not_modified(object, &request) {
         return send_304(cx, route, cache, hit, told).await;
     }
+    if object.sliced().is_some() {
+        return Box::pin(slices::send(cx, route, proxy, cache, hit, told)).await;
+    }
     if request.fields.has(Name::Range) {
         let length = object.content_length();
         match ranges::wanted(cx, object.status(), &object.fields(), length) {
             Ranges::Whole => {}
             Ranges::Unsatisfiable => return Box::pin(ranges::refuse(cx, route, length)).await,
             Ranges::Parts(spans) => {
-                return Box::pin(ranges::send(cx, route, cache, hit, told, &spans)).await;
+                let mut body = ranges::Body::Stored(object);
+                let sent = ranges::send(cx, route, cache, hit, told, &spans, &mut body);
+                return Box::pin(sent).await;
             }
         }
     }

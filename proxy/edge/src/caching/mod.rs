@@ -10,6 +10,7 @@ mod key;
 mod purge;
 mod ranges;
 mod side_effects;
+mod slices;
 mod suspicion;
 
 pub use hit::Told;
@@ -95,14 +96,28 @@ pub async fn serve(
             found = look_up(cx, proxy, cache);
         }
         match found {
-            Lookup::Join(_) | Lookup::Miss(_) if ranges::is_far(cx, cache) => {
-                return Box::pin(pass(cx, route, proxy, cache, spool, "miss")).await;
+            Lookup::Join(reader) if ranges::is_far(cx, cache) => {
+                return match Box::pin(along::join_far(cx, route, reader)).await {
+                    Some(hit) => join_slices(cx, route, proxy, cache, hit).await,
+                    None => Box::pin(pass(cx, route, proxy, cache, spool, "miss")).await,
+                };
+            }
+            Lookup::Miss(fill) if ranges::is_far(cx, cache) => {
+                let slice_bytes = cache.rules.slice_bytes;
+                let first = ranges::first_slice(cx, slice_bytes).filter(|_| slice_bytes > 0);
+                return match first {
+                    Some(first) => {
+                        lead_miss(cx, route, proxy, cache, spool, fill, Some(first)).await
+                    }
+                    None => Box::pin(pass(cx, route, proxy, cache, spool, "miss")).await,
+                };
             }
             Lookup::Join(reader) => match Box::pin(join(cx, route, cache, reader)).await? {
                 Joined::Served => {
                     note(cx, Result::Join);
                     return Ok(Outcome::Done);
                 }
+                Joined::Sliced(hit) => return join_slices(cx, route, proxy, cache, hit).await,
                 Joined::Aborted if again => {}
                 Joined::Aborted | Joined::Pass => {
                     return Box::pin(pass(cx, route, proxy, cache, spool, "miss")).await;
@@ -165,9 +180,23 @@ async fn answer(
     found: Lookup,
 ) -> std::result::Result<Outcome, ClientError> {
     match found {
+        Lookup::Hit(hit) if hit.object.sliced().is_some() => {
+            let told = slices::look(cx, cache, &hit);
+            note(
+                cx,
+                if told.0.hit {
+                    Result::Hit
+                } else {
+                    Result::Miss
+                },
+            );
+            hit::send(cx, route, proxy, cache, &hit, &told)
+                .await
+                .map(|()| Outcome::Done)
+        }
         Lookup::Hit(hit) => {
             note(cx, Result::Hit);
-            hit::send(cx, route, cache, &hit, &Told::hit(&hit))
+            hit::send(cx, route, proxy, cache, &hit, &Told::hit(&hit))
                 .await
                 .map(|()| Outcome::Done)
         }
@@ -179,23 +208,15 @@ async fn answer(
                 None if !cache.reports => cx.tx.cache = "UPDATING",
                 None => {}
             }
-            hit::send(cx, route, cache, &hit, &Told::stale(&hit))
+            hit::send(cx, route, proxy, cache, &hit, &Told::stale(&hit))
                 .await
                 .map(|()| Outcome::Done)
         }
-        Lookup::Miss(mut fill) => {
-            let why = if cx.tx.cache == "BYPASS" {
-                "bypass"
-            } else {
-                "miss"
-            };
-            fill.locate(&cache.site, &key::location(cx.tx));
-            Box::pin(lead(cx, route, proxy, cache, fill, why)).await
-        }
+        Lookup::Miss(fill) => lead_miss(cx, route, proxy, cache, spool, fill, None).await,
         // What is fresh and validated all the same is so at the client's wish (RFC 9211 §2.2).
         Lookup::Revalidate(hit, fill) => {
             let why = if hit.ttl_s > 0 { "request" } else { "stale" };
-            Box::pin(lead(cx, route, proxy, cache, fill, why)).await
+            Box::pin(lead(cx, route, proxy, cache, spool, fill, why, None)).await
         }
         Lookup::Join(_) | Lookup::Load(_) => {
             Box::pin(pass(cx, route, proxy, cache, spool, "miss")).await
@@ -262,19 +283,57 @@ pub async fn keep(
     fill::keep(cx, route, cache, answer, scratch, fill, asked_ms).await
 }
 
+/// Fetches what nothing is stored of: the whole, or the slice that begins somewhere.
+async fn lead_miss(
+    cx: &mut Cx<'_>,
+    route: &Arc<RoutePlan>,
+    proxy: &ProxyPlan,
+    cache: &CacheUse,
+    spool: Option<Spool>,
+    mut fill: seawall_cache::Fill,
+    part: Option<u64>,
+) -> std::result::Result<Outcome, ClientError> {
+    let why = if cx.tx.cache == "BYPASS" {
+        "bypass"
+    } else {
+        "miss"
+    };
+    let part = part.or_else(|| slices::first(cx, cache));
+    fill.locate(&cache.site, &key::location(cx.tx));
+    Box::pin(lead(cx, route, proxy, cache, spool, fill, why, part)).await
+}
+
+/// Serves what another client's fill brought the head of.
+async fn join_slices(
+    cx: &mut Cx<'_>,
+    route: &Arc<RoutePlan>,
+    proxy: &ProxyPlan,
+    cache: &CacheUse,
+    hit: seawall_cache::Hit,
+) -> std::result::Result<Outcome, ClientError> {
+    note(cx, Result::Join);
+    hit::send(cx, route, proxy, cache, &hit, &along::told())
+        .await
+        .map(|()| Outcome::Done)
+}
+
+#[allow(clippy::too_many_arguments)]
 async fn lead(
     cx: &mut Cx<'_>,
     route: &Arc<RoutePlan>,
     proxy: &ProxyPlan,
     cache: &CacheUse,
+    spool: Option<Spool>,
     fill: seawall_cache::Fill,
     why: &'static str,
+    part: Option<u64>,
 ) -> std::result::Result<Outcome, ClientError> {
-    match fill::lead(cx, route, proxy, cache, fill, why).await? {
+    match fill::lead(cx, route, proxy, cache, fill, why, part).await? {
         Led::Miss => note(cx, Result::Miss),
         Led::Revalidated => note(cx, Result::Revalidated),
         Led::Stale => note(cx, Result::Stale),
         Led::Error => note(cx, Result::Error),
+        Led::Unfit => return Box::pin(pass(cx, route, proxy, cache, spool, "miss")).await,
     }
     Ok(Outcome::Done)
 }

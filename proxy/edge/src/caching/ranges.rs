@@ -1,6 +1,9 @@
 //! Parts of a stored answer (RFC 9110 §14, RFC 9111 §3.3): single ones, several, and what `If-Range` says to them.
 
-use super::hit::{Told, field_lines, moment};
+use super::{
+    hit::{Told, field_lines, moment},
+    slices::Slices,
+};
 use crate::{
     client::{ClientError, Length, Reply, remove_lines},
     content::ranges::{Ranges, Span, parse},
@@ -55,6 +58,22 @@ pub fn is_far(cx: &Cx<'_>, cache: &CacheUse) -> bool {
         .is_none_or(|first| first >= ahead)
 }
 
+/// Where the slice begins that tells most of an answer nobody knows yet: the one that the first part begins in, or the first where nobody
+/// knows where that is. `None` where these are no ranges of bytes.
+pub fn first_slice(cx: &Cx<'_>, slice_bytes: u64) -> Option<u64> {
+    let request = cx.tx.fields();
+    let value = request.get(Name::Range)?;
+    let (unit, list) = value.split_at_checked(6)?;
+    let is_one = unit.eq_ignore_ascii_case(b"bytes=") && request.all(Name::Range).count() == 1;
+    let first = list.split(|b| *b == b'-').next().filter(|_| is_one)?;
+    let first = std::str::from_utf8(first).ok()?.trim();
+    let first = match first {
+        "" => 0,
+        digits => digits.parse::<u64>().ok()?,
+    };
+    Some(first - first % slice_bytes.max(1))
+}
+
 /// `Content-Range` of a part.
 pub fn content_range(span: Span, length: u64) -> String {
     format!(
@@ -72,6 +91,7 @@ pub async fn send(
     hit: &Hit,
     told: &Told,
     spans: &[Span],
+    body: &mut Body<'_>,
 ) -> Result<(), ClientError> {
     let object = &hit.object;
     begin(cx, object);
@@ -80,7 +100,7 @@ pub async fn send(
         let line = content_range(*span, object.content_length());
         cx.tx.lines.extend_from_slice(line.as_bytes());
         head(cx, route, span.1 - span.0);
-        part(cx, object, *span).await?;
+        body.send(cx, *span).await?;
         return cx.client.last(cx.tx, b"").await;
     }
     let boundary = format!("{:032x}", cx.local.random_id());
@@ -105,7 +125,7 @@ pub async fn send(
     head(cx, route, length + end.len() as u64);
     for span in spans {
         cx.client.send(cx.tx, &before(*span)).await?;
-        part(cx, object, *span).await?;
+        body.send(cx, *span).await?;
     }
     cx.client.last(cx.tx, end.as_bytes()).await
 }
@@ -134,9 +154,34 @@ fn head(cx: &mut Cx<'_>, route: &RoutePlan, length: u64) {
         .head(local, cx.tx, Some(site), Some(route), 206, length);
 }
 
-async fn part(cx: &mut Cx<'_>, object: &Object, span: Span) -> Result<(), ClientError> {
-    let mut at = 0;
-    for chunk in object.chunks() {
+/// Where the bytes of a stored answer come from.
+pub enum Body<'a> {
+    /// They are all here.
+    Stored(&'a Object),
+    /// They come slice by slice.
+    Sliced(Slices<'a>),
+}
+
+impl Body<'_> {
+    async fn send(&mut self, cx: &mut Cx<'_>, span: Span) -> Result<(), ClientError> {
+        match self {
+            Body::Stored(object) => {
+                let chunks = object.chunks();
+                part(cx, chunks, 0, span).await
+            }
+            Body::Sliced(slices) => slices.send(cx, span).await,
+        }
+    }
+}
+
+/// Sends what of chunks that begin at an offset lies in a span.
+pub async fn part(
+    cx: &mut Cx<'_>,
+    chunks: &[Bytes],
+    mut at: u64,
+    span: Span,
+) -> Result<(), ClientError> {
+    for chunk in chunks {
         let piece = overlap(chunk, at, span);
         at += chunk.len() as u64;
         if !piece.is_empty() {

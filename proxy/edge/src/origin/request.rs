@@ -29,6 +29,15 @@ pub enum Conditional<'a> {
     Client,
     /// Replaced by validators of a stored response; both may be absent.
     Validators(Option<&'a [u8]>, Option<&'a [u8]>),
+    /// Replaced by a range of our own: its first and its last byte.
+    Part(u64, u64),
+}
+
+impl Conditional<'_> {
+    /// Whether the answer is for everybody: it is asked for without anything that one client wants of it.
+    pub fn fills(&self) -> bool {
+        !matches!(self, Conditional::Client)
+    }
 }
 
 /// What could be built.
@@ -60,7 +69,7 @@ pub fn build(
     match (conditional, &proxy.method) {
         (_, Some(method)) => method.render(&cx.scope(), out),
         (Conditional::Client, None) => out.extend_from_slice(cx.tx.method_text()),
-        (Conditional::Validators(..), None) => out.extend_from_slice(b"GET"),
+        (_, None) => out.extend_from_slice(b"GET"),
     }
     if proxy.method.is_some() && !encode::is_token(out) {
         return Built::Ambiguous;
@@ -86,7 +95,7 @@ pub fn build(
         (None, Framing::Chunked) => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
         (None, _) => {}
     }
-    let fills = matches!(conditional, Conditional::Validators(..));
+    let fills = conditional.fills();
     push_connection(cx.tx, proxy, fills, out);
     out.extend_from_slice(b"\r\n");
     Built::Ready
@@ -106,11 +115,11 @@ pub(super) fn push_lines(
     let trusted = cx.client.info.peer.is_some_and(|p| cx.plan.trusts(p.ip()));
     let mut dropped = DROPPED | proxy.set_known | proxy.withheld.known;
     dropped |= forwarding::dropped(&proxy.forwarding, trusted);
-    if matches!(conditional, Conditional::Validators(..)) {
+    if conditional.fills() {
         dropped |= CONDITIONS;
     }
     // What a fill is asked with is what its key knows: codings in their one form, and nothing that changes the meaning beside it.
-    let fills = cx.site.yaml && matches!(conditional, Conditional::Validators(..));
+    let fills = cx.site.yaml && conditional.fills();
     if fills {
         dropped |= Name::AcceptEncoding.bit();
         if !has(proxy.set_known, Name::AcceptEncoding) {
@@ -127,6 +136,10 @@ pub(super) fn push_lines(
         if let Some(modified) = modified {
             encode::field(out, b"If-Modified-Since", modified);
         }
+    }
+    if let Conditional::Part(first, last) = conditional {
+        let range = format!("bytes={first}-{last}");
+        encode::field(out, b"Range", range.as_bytes());
     }
     forwarding::push(cx, &proxy.forwarding, trusted, out);
     if let Some(device) = cx.tx.device {

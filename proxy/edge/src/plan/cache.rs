@@ -10,7 +10,11 @@ use seawall_conf::model::{
 };
 use seawall_diag::Diagnostics;
 use seawall_http::Name;
-use std::{sync::Arc, time::Duration};
+use std::{
+    hash::{Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
 
 /// A cache.
 pub struct CachePlan {
@@ -26,7 +30,7 @@ pub struct CachePlan {
     pub cache: Arc<seawall_cache::Cache>,
 }
 
-/// How far the beginning of a range may lie in what is fetched whole for it.
+/// How far the beginning of a range may lie in what is fetched whole for it, where there are no slices.
 const AHEAD_BYTES_MAX: u64 = 1 << 20;
 
 /// How a route uses a cache.
@@ -61,6 +65,8 @@ pub struct CacheUse {
     pub lock_timeout: Option<Duration>,
     /// A range that begins behind so many bytes is not waited for: the origin is asked for it alone. `None`: always waited for.
     pub ahead_bytes_max: Option<u64>,
+    /// Whether everything is fetched in slices (nginx: `slice`), not just what is large or wanted from far behind.
+    pub slices_all: bool,
 }
 
 /// What of a query counts.
@@ -257,11 +263,21 @@ impl CacheUse {
             bypass,
             no_store,
             lock_timeout: from.nginx.lock.map(|(timeout, _)| timeout),
+            slices_all: from.slice.is_some() && from.profile == CacheProfile::Nginx,
             ahead_bytes_max: match from.profile {
-                CacheProfile::Rfc9111 => Some(AHEAD_BYTES_MAX),
+                CacheProfile::Rfc9111 => Some(from.slice.unwrap_or(AHEAD_BYTES_MAX)),
                 CacheProfile::Nginx => from.nginx.max_range_offset,
             },
         })
+    }
+}
+
+impl CacheUse {
+    /// The same, with everything fetched whole.
+    pub fn without_slices(mut self) -> Self {
+        self.rules.slice_bytes = 0;
+        self.slices_all = false;
+        self
     }
 }
 
@@ -306,7 +322,19 @@ fn rules(from: &model::CachePolicy, profile: seawall_cache::Profile) -> seawall_
         min_uses: from.min_uses,
         valid: from.valid.clone(),
         heuristics: from.heuristics,
+        scope: scope(from),
+        slice_bytes: from.slice.unwrap_or(0),
     }
+}
+
+/// nginx's default key is what is asked of the origin: locations with other rules share it.
+fn scope(from: &model::CachePolicy) -> u64 {
+    if from.profile == CacheProfile::Rfc9111 {
+        return 0;
+    }
+    let mut hasher = std::hash::DefaultHasher::new();
+    (&from.valid, &from.nginx.ignore_headers).hash(&mut hasher);
+    hasher.finish().max(1)
 }
 
 fn use_stale(words: &[StaleUse]) -> seawall_cache::UseStale {

@@ -567,7 +567,12 @@ impl Compiler<'_> {
         let cache = policy
             .cache
             .as_ref()
-            .and_then(|c| CacheUse::compile(c, &self.caches, &self.site_name, user, errors));
+            .and_then(|c| CacheUse::compile(c, &self.caches, &self.site_name, user, errors))
+            .map(|cache| match &content {
+                // An application behind FastCGI is not asked for parts.
+                ContentPlan::Proxy(proxy) if proxy.fastcgi.is_some() => cache.without_slices(),
+                _ => cache,
+            });
         let cors = policy.cors.as_ref().map(|c| Arc::new(CorsPlan::compile(c)));
         let mut guard = GuardContext {
             credentials: &mut self.credentials,

@@ -34,7 +34,7 @@ pub fn build(
 ) -> Built {
     cx.tx.proxy_host = proxy.proxy_host.clone();
     cx.tx.proxy_port = proxy.proxy_port;
-    let fills = matches!(conditional, Conditional::Validators(..));
+    let fills = conditional.fills();
     let present = cx.client.body.is_present() && !fills;
     let body = match (length, cx.tx.head.framing) {
         _ if !present => 0,
