@@ -3,7 +3,7 @@
 #[path = "hostile/bodies.rs"]
 mod bodies;
 
-use bodies::{json, multipart, sqli, transformations, xml, xss};
+use bodies::{json, multipart, rule_file, sqli, transformations, xml, xss};
 
 /// SplitMix64: a seed is a corpus.
 struct Random(u64);
@@ -108,4 +108,14 @@ fn xml_bodies() {
 fn injections() {
     rounds(250, VALUES, sqli);
     rounds(250, VALUES, xss);
+}
+
+#[test]
+fn rule_files() {
+    let seeds = [
+        "SecRule ARGS:a|!ARGS:/^b/|&REQUEST_HEADERS \"@rx (?i)uni(?:on|t)\\s+[a-f]{2,5}\" \"id:1,phase:2,t:none,t:urlDecodeUni,t:lowercase,capture,msg:'x %{TX.1}',setvar:'tx.s=+%{tx.critical}',chain\"\n  SecRule TX:1 \"!@within on off\" \"setvar:tx.b=1\"\n",
+        "SecAction \"id:2,phase:1,nolog,pass,ctl:ruleRemoveTargetById=1-9;ARGS:a,skipAfter:END\"\nSecMarker END\n# c \\\nSecRuleUpdateTargetByTag \"x\" \"!ARGS\"\nSecRuleRemoveById 1-5 7\n",
+        "SecRule REQUEST_URI \"@pm a |41 42| c\" \"id:3,deny,status:406,severity:'CRITICAL',tag:'a/b',logdata:'%{MATCHED_VAR}',multiMatch\"\nSecDefaultAction \"phase:1,log,deny\"\nSecRule ARGS \"@rx (?<!x)y(?=z)+\" \"id:4\"\n",
+    ];
+    rounds(1500, &seeds, rule_file);
 }

@@ -13,6 +13,13 @@ const STEPS_MAX: usize = 20_000;
 /// Bytes of a text that are searched. CRS has such patterns for short values; a longer one is searched so far.
 const TEXT_BYTES_MAX: usize = 16 << 10;
 
+/// Bytes that one pattern takes.
+pub(super) const BYTES_MAX: usize = 4 << 20;
+/// Characters of one: each may become a small automaton of its own.
+const PATTERN_CHARACTERS_MAX: usize = 4 << 10;
+/// Bytes of each of the automata that a pattern is made of. CRS has ten in the longest.
+const PART_BYTES_MAX: usize = 128 << 10;
+
 /// A pattern for bounded backtracking.
 #[derive(Debug)]
 pub(super) struct Backtracking(Regex);
@@ -20,9 +27,14 @@ pub(super) struct Backtracking(Regex);
 impl Backtracking {
     /// A pattern in the translated syntax.
     pub(super) fn new(pattern: &str, ignore_case: bool) -> Result<Self, PatternError> {
+        if pattern.len() > PATTERN_CHARACTERS_MAX {
+            return Err(PatternError::TooLarge);
+        }
         let flags = if ignore_case { "(?ims)" } else { "(?ms)" };
         RegexBuilder::new(&format!("{flags}{pattern}"))
             .backtrack_limit(STEPS_MAX)
+            .delegate_size_limit(PART_BYTES_MAX)
+            .delegate_dfa_size_limit(PART_BYTES_MAX)
             .build()
             .map(Self)
             .map_err(|e| PatternError::Syntax(e.to_string(), 0..pattern.len()))
@@ -72,6 +84,15 @@ mod tests {
         );
         assert_eq!(groups, [Some(2..5), Some(2..4)]);
         assert_eq!(pattern.find(b"nothing", None), None);
+    }
+
+    #[test]
+    fn a_pattern_that_takes_too_much_is_refused() {
+        let long = "(?=a)b".repeat(PATTERN_CHARACTERS_MAX / 6 + 1);
+        assert!(matches!(
+            Backtracking::new(&long, false),
+            Err(PatternError::TooLarge)
+        ));
     }
 
     #[test]

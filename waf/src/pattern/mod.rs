@@ -99,6 +99,14 @@ impl Pattern {
         })
     }
 
+    /// Bytes that it takes, about.
+    pub(crate) fn memory_usage(&self) -> usize {
+        match &self.matcher {
+            Matcher::Linear(regex) => regex.memory_usage(),
+            Matcher::Backtracking(_) => backtracking::BYTES_MAX,
+        }
+    }
+
     /// The matched bytes, if any; with `groups`, the capture groups (0 is the whole match) are put there.
     pub(crate) fn find(
         &self,

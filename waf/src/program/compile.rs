@@ -1,6 +1,7 @@
 //! From directives to a program: chains joined, names made slots, markers made jumps, patterns made automata.
 
 mod actions;
+mod bounds;
 mod files;
 mod finish;
 mod operator;
@@ -104,6 +105,7 @@ enum Update {
 #[derive(Default)]
 struct Compiler {
     found: Diagnostics,
+    taken: bounds::Taken,
     /// The directory of the file that is being read.
     directory: std::path::PathBuf,
     files_read: usize,
@@ -194,6 +196,9 @@ impl Compiler {
 
     fn rule(&mut self, syntax: RuleSyntax, reader: &dyn Files) {
         let at = syntax.at;
+        if self.is_full() || !self.has_room_for_rule(at) {
+            return;
+        }
         let actions = self.actions(syntax.actions);
         let open = self.open.take();
         let phase = open

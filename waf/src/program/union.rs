@@ -11,7 +11,7 @@ use regex_syntax::hir::{Hir, HirKind, Repetition};
 use crate::pattern::PatternError;
 
 /// Bytes that the automaton of all patterns may take.
-const NFA_BYTES_MAX: usize = 512 << 20;
+const NFA_BYTES_MAX: usize = 128 << 20;
 /// Bytes of lazily built states, a worker thread and union.
 const CACHE_BYTES: usize = 8 << 20;
 /// How often a search may fill that memory before it gives up ...

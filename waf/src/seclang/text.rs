@@ -115,7 +115,8 @@ impl Cutter<'_> {
                     self.at += 1;
                     return words;
                 }
-                Some(b' ' | b'\t' | b'\r') => self.at += 1,
+                // A form feed, too: what ends a bare word must not begin one, or nothing is ever taken.
+                Some(b) if b.is_ascii_whitespace() => self.at += 1,
                 Some(b'#') if words.is_empty() => self.comment(),
                 Some(quote @ (b'"' | b'\'')) => words.push(self.quoted(quote, found)),
                 Some(_) => words.push(self.bare()),
@@ -251,6 +252,15 @@ mod tests {
                 vec!["SecMarker", "X"]
             ]
         );
+    }
+
+    #[test]
+    fn every_byte_is_taken_a_form_feed_as_a_blank() {
+        let (lines, _) = cut("SecMarker\x0cX\x0c\r\n\x0c\x0b\n");
+        assert_eq!(lines, [vec!["SecMarker", "X"], vec!["\x0b"]]);
+        for byte in 0..0x80u8 {
+            cut(&format!("{}a{}", byte as char, byte as char));
+        }
     }
 
     #[test]

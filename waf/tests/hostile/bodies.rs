@@ -93,7 +93,6 @@ fn run(program: Arc<Program>, content_type: &[u8], body: &[u8], value: &[u8]) {
 }
 
 /// A rule file.
-#[allow(dead_code)] // A fuzz target's; the seeded test has none, see CHANGELOG's known gaps.
 pub fn rule_file(input: &[u8]) {
     if let Some(program) = compile(String::from_utf8_lossy(input).into_owned()) {
         run(

@@ -23,6 +23,9 @@ impl Compiler {
         depth: usize,
     ) {
         self.files_read += 1;
+        if !self.has_room_for_source(sources.text(file).len(), None) {
+            return;
+        }
         let directory = sources.name(file).parent().map(Path::to_path_buf);
         let directory = directory.unwrap_or_default();
         let directives = crate::seclang::parse(file, sources.text(file), &mut self.found);
@@ -107,6 +110,9 @@ impl Compiler {
                     return None;
                 }
             };
+            if !self.has_room_for_source(bytes.len(), Some(at)) {
+                return None;
+            }
             let text = String::from_utf8_lossy(&bytes).into_owned();
             let kept = text
                 .lines()

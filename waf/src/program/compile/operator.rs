@@ -107,8 +107,7 @@ impl Compiler {
             })
         };
         let pattern = self.pattern_or_report(Pattern::rx(&argument.value, false), place)?;
-        self.patterns.push(pattern);
-        let index = self.patterns.len() - 1;
+        let index = self.keep_pattern(pattern, argument.at)?;
         self.pattern_ids.insert(argument.value.clone(), index);
         Some(index)
     }

@@ -64,9 +64,9 @@ impl Compiler {
                 }
                 // Names are compared regardless of case, so patterns for them are, too.
                 let compiled = self.pattern_or_report(Pattern::rx(&pattern, true), |_| at)?;
-                self.patterns.push(compiled);
-                self.pattern_ids.insert(key, self.patterns.len() - 1);
-                Selector::Regex(self.patterns.len() - 1)
+                let index = self.keep_pattern(compiled, at)?;
+                self.pattern_ids.insert(key, index);
+                Selector::Regex(index)
             }
         })
     }
