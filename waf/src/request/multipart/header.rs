@@ -6,10 +6,6 @@ use super::{BOUNDARY_BYTES_MAX, Flags};
 pub(super) fn boundary(content_type: &[u8], flags: &mut Flags) -> Option<Vec<u8>> {
     let lower = content_type.to_ascii_lowercase();
     let at = memchr::memmem::find(&lower, b"boundary")?;
-    // A second one could be the one that the origin reads.
-    if memchr::memmem::find(lower.get(at + 8..)?, b"boundary").is_some() {
-        return None;
-    }
     let before = content_type.get(..at)?.trim_ascii_end();
     flags.missing_semicolon |= before.last() != Some(&b';');
     let after = content_type.get(at + 8..)?;
@@ -17,19 +13,23 @@ pub(super) fn boundary(content_type: &[u8], flags: &mut Flags) -> Option<Vec<u8>
     flags.boundary_whitespace |=
         after.first() != Some(&b'=') || value.first().is_some_and(u8::is_ascii_whitespace);
     let value = value.trim_ascii_start();
-    let value = match value.strip_prefix(b"\"") {
+    let (value, rest) = match value.strip_prefix(b"\"") {
         Some(quoted) => {
             flags.boundary_quoted = true;
             let end = memchr::memchr(b'"', quoted)?;
-            quoted.get(..end)?
+            quoted.split_at_checked(end)?
         }
         None => {
             let end = memchr::memchr2(b';', b',', value).unwrap_or(value.len());
-            let cut = value.get(..end)?;
+            let (cut, rest) = value.split_at_checked(end)?;
             flags.boundary_whitespace |= cut.trim_ascii_end().len() != cut.len();
-            cut.trim_ascii_end()
+            (cut.trim_ascii_end(), rest)
         }
     };
+    // A second one could be the one that the origin reads. A boundary may well have the word in it: browsers' do.
+    if memchr::memmem::find(&rest.to_ascii_lowercase(), b"boundary").is_some() {
+        return None;
+    }
     let valid = !value.is_empty()
         && value.len() <= BOUNDARY_BYTES_MAX
         && value.iter().all(|b| is_boundary_byte(*b) || *b == b' ');

@@ -105,8 +105,23 @@ fn the_boundary_is_found_and_its_oddities_are_told() {
             .1
             .boundary_whitespace
     );
+    for (text, boundary) in [
+        (
+            "m; boundary=----WebKitFormBoundaryA1",
+            "----WebKitFormBoundaryA1",
+        ),
+        ("m; boundary=\"boundary\"", "boundary"),
+        ("m; boundary=boundary; charset=utf-8", "boundary"),
+    ] {
+        assert_eq!(
+            found(text).0.as_deref(),
+            Some(boundary.as_bytes()),
+            "{text}"
+        );
+    }
     for none in [
         "multipart/form-data",
+        "m; boundary=\"a\"; Boundary=b",
         "m; boundary=",
         "m; boundary=a;boundary=b",
         "m; boundary=a\x01",
