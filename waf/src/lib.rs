@@ -53,6 +53,7 @@
 
 mod byteset;
 mod evaluate;
+mod exclude;
 mod expand;
 mod files;
 mod limits;
@@ -71,6 +72,7 @@ mod transform;
 mod tx;
 mod variable;
 
+pub use exclude::{EXCLUSIONS_MAX, Exclude, ExcludeError, Exclusions, suggestions};
 pub use files::{DiskFiles, Files, NoFiles};
 pub use limits::{Limits, Options, OverLimit};
 pub use matched::{Match, Severity};

@@ -77,6 +77,8 @@ pub struct Match {
     pub value: String,
     /// The rule's tags.
     pub tags: Arc<[String]>,
+    /// Whether it adds to an anomaly score: what it found speaks against the request.
+    pub scores: bool,
 }
 
 /// The value that matched last.

@@ -10,8 +10,17 @@ use crate::variable::{Part, Source};
 /// Bytes of names and header values whose outcome is remembered.
 const MEMO_BYTES_MAX: usize = 512;
 
-/// Scans the members from index `from` on, and notes which rules have to look at which of them.
-pub(crate) fn scan(program: &Program, scratch: &mut Scratch, from: usize) {
+/// Bytes of a member that is not scanned where a thread may not compute for long.
+const STEP_BYTES_MAX: usize = 8 << 10;
+
+/// Scans the members from index `from` on, and notes which rules have to look at which of them. Stops before a member
+/// where the work has come to `until`, and says where; `None` is that all are scanned.
+pub(crate) fn scan(
+    program: &Program,
+    scratch: &mut Scratch,
+    from: usize,
+    until: u64,
+) -> Option<usize> {
     let classes = program.classes(scratch.run.full);
     let Scratch {
         store,
@@ -28,6 +37,10 @@ pub(crate) fn scan(program: &Program, scratch: &mut Scratch, from: usize) {
         let Some(member) = store.member(index).copied() else {
             continue;
         };
+        let long = store.part(&member, Part::Value).len() > STEP_BYTES_MAX;
+        if run.work >= until || (long && until != u64::MAX) {
+            return Some(index);
+        }
         for part in [Part::Value, Part::Name] {
             if !classes.any(member.source, part)
                 || (part == Part::Name && !member.source.is_named())
@@ -73,6 +86,7 @@ pub(crate) fn scan(program: &Program, scratch: &mut Scratch, from: usize) {
     }
     hits.sort_unstable();
     hits.dedup();
+    None
 }
 
 /// The distinct forms that the transformation chains of a class give to a value.
@@ -196,9 +210,12 @@ fn union_scan(
     mut found: impl FnMut(usize),
 ) {
     let cache = cache.get_or_insert_with(|| union.cache());
-    cache.clear();
     union.scan(cache, text);
-    cache.found.iter().for_each(|p| found(p.as_usize()));
+    // Nearly always nothing is found, and to know that is all that it may cost.
+    if !cache.found.is_empty() {
+        cache.found.iter().for_each(|p| found(p.as_usize()));
+        cache.clear();
+    }
 }
 
 impl Variants {

@@ -7,7 +7,7 @@ use crate::expand::Scope;
 use crate::limits::OverLimit;
 use crate::matched::{Match, Severity, printable};
 use crate::program::{Control, Outcome, Program, Rule};
-use crate::request::{Body, BodyKind, RequestLine, ResponseLine, Surroundings, TooManyArgs};
+use crate::request::{Body, BodyKind, RequestLine, ResponseLine, Surroundings};
 use crate::scan::scan;
 use crate::scratch::Scratch;
 use crate::seclang::ast::{Allowed, Engine};
@@ -52,8 +52,8 @@ enum Phase {
 /// It owns what it needs, and no step blocks or fails; work is bounded by the program's [`Limits`](crate::Limits).
 #[derive(Debug)]
 pub struct Transaction {
-    program: Arc<Program>,
-    scratch: Scratch,
+    pub(crate) program: Arc<Program>,
+    pub(crate) scratch: Scratch,
     body_kind: Option<BodyKind>,
     body_access: bool,
     body_forced: bool,
@@ -63,6 +63,20 @@ pub struct Transaction {
     response_typed: bool,
     /// The phases that are passed over.
     allowed: Option<Allowed>,
+    /// What is under way.
+    under_way: Option<UnderWay>,
+}
+
+/// A phase that is being run, step by step.
+#[derive(Clone, Copy, Debug)]
+struct UnderWay {
+    phase: Phase,
+    /// The first member that is not scanned; `None` once all are.
+    member: Option<usize>,
+    /// The first rule that has not run.
+    rule: usize,
+    verdict: Verdict,
+    too_many_args: bool,
 }
 
 impl Transaction {
@@ -80,6 +94,7 @@ impl Transaction {
             response_cut: false,
             response_typed: false,
             allowed: None,
+            under_way: None,
         }
     }
 
@@ -105,17 +120,58 @@ impl Transaction {
 
     /// Judges the head: phase 1.
     pub fn request_head(&mut self, head: &RequestLine<'_>) -> Verdict {
+        self.start_head(head);
+        self.run_out()
+    }
+
+    /// Begins to judge the head: to be followed by [`step`](Self::step).
+    pub fn start_head(&mut self, head: &RequestLine<'_>) {
         if self.engine() == Engine::Off {
-            return Verdict::Pass;
+            return;
         }
         let store = &mut self.scratch.store;
         let loaded = store.load_head(head, &self.program);
         let content_type = store.first(Source::Headers, Some(b"content-type"));
         self.body_kind = content_type.and_then(BodyKind::of);
         store.load_processor(self.body_kind);
-        scan(&self.program, &mut self.scratch, 0);
-        let verdict = self.phase(Phase::RequestHead);
-        self.refuse_args(loaded).unwrap_or(verdict)
+        self.start(Phase::RequestHead, 0, loaded.is_err());
+    }
+
+    fn start(&mut self, phase: Phase, from: usize, too_many_args: bool) {
+        self.under_way = Some(UnderWay {
+            phase,
+            member: Some(from),
+            rule: 0,
+            verdict: Verdict::Pass,
+            too_many_args,
+        });
+    }
+
+    /// Goes on with what was started until about `budget` bytes more were looked at (see [`work`](Self::work)): the
+    /// verdict, or `None` if there is more to do. A value that is long in itself is left to a call without a budget
+    /// (`u64::MAX`), which always comes to the end: a thread that serves others hands the transaction to one that may
+    /// compute.
+    pub fn step(&mut self, budget: u64) -> Option<Verdict> {
+        let Some(mut way) = self.under_way.take() else {
+            return Some(Verdict::Pass);
+        };
+        let until = self.scratch.run.work.saturating_add(budget);
+        if let Some(from) = way.member {
+            way.member = scan(&self.program, &mut self.scratch, from, until);
+        }
+        if way.member.is_some() || !self.rules(&mut way, until) {
+            self.under_way = Some(way);
+            return None;
+        }
+        if way.too_many_args {
+            let message = "The request has more arguments than the limit";
+            return Some(self.over_limit("ARGS", message, true));
+        }
+        Some(way.verdict)
+    }
+
+    fn run_out(&mut self) -> Verdict {
+        self.step(u64::MAX).unwrap_or(Verdict::Pass)
     }
 
     /// Whether the body's chunks are to be passed on: it has a type that is understood, or a rule wants it.
@@ -152,8 +208,14 @@ impl Transaction {
 
     /// Judges the whole request: phase 2. To be called for requests without a body, too.
     pub fn request_end(&mut self) -> Verdict {
+        self.start_end();
+        self.run_out()
+    }
+
+    /// Begins to judge the whole request: to be followed by [`step`](Self::step).
+    pub fn start_end(&mut self) {
         if self.engine() == Engine::Off {
-            return Verdict::Pass;
+            return;
         }
         let kind = self.body_kind.filter(|_| self.body_access);
         let scratch = &mut self.scratch;
@@ -166,9 +228,7 @@ impl Transaction {
             forced: self.body_forced && !scratch.body.is_empty(),
         };
         let loaded = scratch.store.load_body(&body, &self.program);
-        scan(&self.program, scratch, from);
-        let verdict = self.phase(Phase::RequestBody);
-        self.refuse_args(loaded).unwrap_or(verdict)
+        self.start(Phase::RequestBody, from, loaded.is_err());
     }
 
     /// Judges the head of the response: phase 3.
@@ -191,8 +251,8 @@ impl Transaction {
             .iter()
             .any(|t| t.as_bytes().eq_ignore_ascii_case(media));
         self.scratch.body.clear();
-        scan(&self.program, &mut self.scratch, from);
-        self.phase(Phase::ResponseHead)
+        self.start(Phase::ResponseHead, from, false);
+        self.run_out()
     }
 
     /// Whether the chunks of the response's body are to be passed on.
@@ -240,14 +300,15 @@ impl Transaction {
             scratch.store.load_response_body(&body, self.response_cut);
             scratch.body = body;
         }
-        scan(&self.program, scratch, from);
-        self.phase(Phase::ResponseBody)
+        self.start(Phase::ResponseBody, from, false);
+        self.run_out()
     }
 
     /// The rules for logs: phase 5. Nothing can be refused any more.
     pub fn finish(&mut self) {
         if self.engine() != Engine::Off {
-            let _ = self.phase(Phase::Logging);
+            self.start(Phase::Logging, self.scratch.store.len(), false);
+            self.run_out();
         }
     }
 
@@ -274,16 +335,6 @@ impl Transaction {
             .unwrap_or(0)
     }
 
-    fn refuse_args(&mut self, loaded: Result<(), TooManyArgs>) -> Option<Verdict> {
-        loaded.err().map(|TooManyArgs| {
-            self.over_limit(
-                "ARGS",
-                "The request has more arguments than the limit",
-                true,
-            )
-        })
-    }
-
     fn over_limit(&mut self, variable: &str, message: &str, record: bool) -> Verdict {
         if record {
             self.record(Match {
@@ -294,6 +345,7 @@ impl Transaction {
                 variable: variable.to_owned(),
                 value: String::new(),
                 tags: Arc::default(),
+                scores: true,
             });
         }
         match self.engine() {
@@ -320,64 +372,72 @@ impl Transaction {
         }
     }
 
-    /// Runs the rules of a phase, in order, until one refuses; to the end where refusals are only detected.
-    fn phase(&mut self, phase: Phase) -> Verdict {
-        if self.is_allowed(phase) {
-            return Verdict::Pass;
+    /// Runs the rules of a phase, in order, until one refuses; to the end where refusals are only detected. Whether that
+    /// is done: it stops before a rule where the work has come to `until`.
+    fn rules(&mut self, way: &mut UnderWay, until: u64) -> bool {
+        if self.is_allowed(way.phase) {
+            return true;
         }
         let program = Arc::clone(&self.program);
-        let mut verdict = Verdict::Pass;
-        let mut at = 0;
-        while let Some(index) = self.next_rule(phase as usize, at) {
-            at = index + 1;
+        while let Some(index) = self.next_rule(way.phase as usize, way.rule) {
             let Some(rule) = program.rules.get(index) else {
                 break;
             };
             if self.scratch.run.work > program.limits.work_max {
-                return self.over_work(verdict);
+                way.verdict = self.over_work(way.verdict);
+                return true;
             }
+            if self.scratch.run.work >= until {
+                return false;
+            }
+            way.rule = index + 1;
             if !self.evaluate(&program, rule, index) {
                 if rule.gate.is_some_and(|level| level > program.paranoia) {
                     self.scan_all_levels();
                 }
                 continue;
             }
-            if rule.log {
-                self.record_rule(&program, rule);
-            }
-            for control in &rule.controls {
-                self.control(&program, rule, control);
-            }
-            if self.engine() == Engine::Off {
-                return verdict;
-            }
-            match rule.outcome {
-                Outcome::Deny(status) if self.engine() == Engine::On => {
-                    if verdict == Verdict::Pass {
-                        verdict = Verdict::Deny {
-                            status,
-                            rule: rule.id,
-                        };
-                    }
-                    if !program.detect {
-                        return verdict;
-                    }
-                }
-                Outcome::Allow(allowed) => {
-                    self.allowed = Some(allowed);
-                    return verdict;
-                }
-                Outcome::Deny(_) | Outcome::Pass => {}
+            if self.matched(&program, rule, way) {
+                return true;
             }
             if let Some(to) = rule.skip_to {
-                at = to;
+                way.rule = to;
                 let level = program.levels.get(to).copied().unwrap_or(0);
                 if level > program.paranoia {
                     self.scan_all_levels();
                 }
             }
         }
-        verdict
+        true
+    }
+
+    /// Does what a rule that matched is to do, and says whether the phase ends with it.
+    fn matched(&mut self, program: &Program, rule: &Rule, way: &mut UnderWay) -> bool {
+        if rule.log {
+            self.record_rule(program, rule);
+        }
+        for control in &rule.controls {
+            self.control(program, rule, control);
+        }
+        if self.engine() == Engine::Off {
+            return true;
+        }
+        match rule.outcome {
+            Outcome::Deny(status) if self.engine() == Engine::On => {
+                if way.verdict == Verdict::Pass {
+                    way.verdict = Verdict::Deny {
+                        status,
+                        rule: rule.id,
+                    };
+                }
+                !program.detect
+            }
+            Outcome::Allow(allowed) => {
+                self.allowed = Some(allowed);
+                true
+            }
+            Outcome::Deny(_) | Outcome::Pass => false,
+        }
     }
 
     /// A request that takes more work than one may.
@@ -404,7 +464,7 @@ impl Transaction {
         scratch.run.full = true;
         scratch.hits.clear();
         scratch.candidates.iter_mut().for_each(|word| *word = 0);
-        scan(&self.program, scratch, 0);
+        scan(&self.program, scratch, 0, u64::MAX);
     }
 
     /// The first rule of the phase, not before `from`, that may match.
@@ -511,6 +571,7 @@ impl Transaction {
             variable: lossy(&run.matched.name).into_owned(),
             value: run.matched.excerpt(),
             tags: rule.tags.clone(),
+            scores: rule.scores,
         };
         self.record(found);
     }

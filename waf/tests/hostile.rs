@@ -310,3 +310,95 @@ fn a_request_past_the_work_limit_is_refused_or_passed_as_configured() {
     assert_eq!(work(5_500, OverLimit::Refuse), (refused, 2));
     assert_eq!(work(5_500, OverLimit::Inspect), (Verdict::Pass, 2));
 }
+
+/// Requests that keep an engine busy, none with a value (the whole body is one) that is long in itself.
+fn busy() -> Vec<(String, String)> {
+    let many = |one: &str, count: usize| one.repeat(count);
+    vec![
+        (
+            "/?q=1".into(),
+            (0..400).map(|i| format!("a{i}='or(select&")).collect(),
+        ),
+        (
+            "/?q=%2527%26%2339;".into(),
+            format!("a={}", many("'\"(` or ", 900)),
+        ),
+        (
+            format!("/?{}", many("x=<svg/onload=a&", 300)),
+            many("b=%252e%252e%252f&", 400),
+        ),
+        (
+            many("/..%2f", 300),
+            format!("a={}", many("\\x27\\u0041;", 700)),
+        ),
+    ]
+}
+
+#[test]
+fn in_steps_the_outcome_is_the_same_and_no_step_is_long() {
+    const BUDGET: u64 = 100_000;
+    let program = Arc::new(
+        Program::builtin(&Options {
+            paranoia: 4,
+            ..Options::default()
+        })
+        .unwrap(),
+    );
+    for (target, body) in busy() {
+        let mut whole = Transaction::begin(program.clone(), Scratch::new());
+        let mut expected = vec![whole.request_head(&head(target.as_bytes(), FORM))];
+        whole.body_chunk(body.as_bytes());
+        expected.push(whole.request_end());
+        let mut stepped = Transaction::begin(program.clone(), Scratch::new());
+        let (mut verdicts, mut steps) = (Vec::new(), 0);
+        let mut to_the_end = |transaction: &mut Transaction| loop {
+            let before = transaction.work();
+            let verdict = transaction.step(BUDGET);
+            steps += 1;
+            // One value, through every automaton and every transformation, or one rule is the most it may be over.
+            let more = transaction.work() - before;
+            assert!(more < BUDGET + 1_500_000, "{more} in one step");
+            if let Some(verdict) = verdict {
+                break verdict;
+            }
+        };
+        stepped.start_head(&head(target.as_bytes(), FORM));
+        verdicts.push(to_the_end(&mut stepped));
+        stepped.body_chunk(body.as_bytes());
+        stepped.start_end();
+        verdicts.push(to_the_end(&mut stepped));
+        assert_eq!(verdicts, expected);
+        assert!(steps > 2, "{steps} steps");
+        let ids = |t: &Transaction| {
+            t.matches()
+                .iter()
+                .map(|m| (m.rule, m.variable.clone()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(ids(&stepped), ids(&whole));
+        assert_eq!(
+            (stepped.score(), stepped.work()),
+            (whole.score(), whole.work())
+        );
+    }
+}
+
+#[test]
+fn a_value_that_is_long_in_itself_is_left_to_a_thread_that_may_compute() {
+    let program = rules(
+        "SecRule ARGS \"@contains evil\" \"id:1,phase:2,deny\"",
+        Limits::default(),
+    );
+    let mut transaction = Transaction::begin(program, Scratch::new());
+    assert_eq!(transaction.request_head(&head(b"/", FORM)), Verdict::Pass);
+    transaction.body_chunk(format!("a={}evil", "x".repeat(9000)).as_bytes());
+    transaction.start_end();
+    assert_eq!(transaction.step(1_000_000), None);
+    assert_eq!(
+        transaction.step(u64::MAX),
+        Some(Verdict::Deny {
+            status: 403,
+            rule: 1
+        })
+    );
+}

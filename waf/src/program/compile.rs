@@ -270,6 +270,7 @@ impl Compiler {
             log_data: None,
             severity: None,
             tags: actions.tags.as_slice().into(),
+            scores: false,
             outcome: outcome(
                 actions.disruption.as_ref().map(|d| d.value),
                 actions.status,

@@ -186,6 +186,8 @@ pub(crate) struct Rule {
     /// 0 (emergency) to 7 (debug).
     pub(crate) severity: Option<u8>,
     pub(crate) tags: Arc<[String]>,
+    /// Whether it adds to a member of TX that is an anomaly score.
+    pub(crate) scores: bool,
     pub(crate) outcome: Outcome,
     /// The first rule after the marker, or after those that are skipped.
     pub(crate) skip_to: Option<usize>,

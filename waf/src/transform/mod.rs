@@ -303,17 +303,23 @@ impl Chain {
             return None;
         }
         let mut changed = false;
-        for (step, _) in &self.steps {
+        let mut bytes = *bytes;
+        for (step, trigger) in &self.steps {
             let input = if changed {
                 buffers.front.as_slice()
             } else {
                 value
             };
+            let may_change = trigger.meets(&bytes) || (input.is_empty() && step.changes_empty());
+            if !may_change {
+                continue;
+            }
             buffers.back.clear();
             step.run(input, &mut buffers.back);
             if buffers.back.as_slice() != input {
                 std::mem::swap(&mut buffers.front, &mut buffers.back);
                 changed = true;
+                bytes = ByteSet::of(&buffers.front);
             }
         }
         changed.then_some(buffers.front.as_slice())

@@ -9,7 +9,8 @@ use crate::operator::number_of_level;
 use crate::pattern::Pattern;
 use crate::program::classes::{Builder, Wanted};
 use crate::program::{
-    Control, NumberTest, Operator, Outcome, Program, Response, Rule, RuleSet, Selector, SourceSet,
+    Control, NumberTest, Operator, Outcome, Program, Response, Rule, RuleSet, Selector, SetOp,
+    SourceSet, VariableName,
 };
 use crate::seclang::ast::{ControlSyntax, Disruption, Engine, Setting, Which};
 use crate::variable::Variable;
@@ -26,6 +27,8 @@ const SCORE_NAMES: &[&str] = &[
     "blocking_inbound_anomaly_score",
     "anomaly_score",
 ];
+/// What the names of all scores have in them, those of single paranoia levels among them.
+const SCORE_NAME_PART: &str = "anomaly_score";
 /// Media types whose bodies are looked at if nothing else is said.
 const RESPONSE_TYPES: &[&str] = &["text/plain", "text/html", "text/xml", "application/json"];
 
@@ -68,6 +71,7 @@ impl Compiler {
         }
         let (always, phase) = self.phase_sets(&removed);
         let uses = self.uses();
+        self.note_scores();
         let rules: Vec<Rule> = std::mem::take(&mut self.done)
             .into_iter()
             .map(|p| p.rule)
@@ -121,6 +125,20 @@ impl Compiler {
             tx_initial,
             score_slots,
         })
+    }
+
+    /// Notes which rules add to an anomaly score.
+    fn note_scores(&mut self) {
+        let is_score = |slot: &usize| {
+            let name = self.tx_names.get(*slot);
+            name.is_some_and(|name| name.contains(SCORE_NAME_PART))
+        };
+        for pending in &mut self.done {
+            let set_vars = pending.rule.links.iter().flat_map(|link| &link.set_vars);
+            pending.rule.scores = set_vars.into_iter().any(|set| {
+                matches!((&set.name, &set.op), (VariableName::Slot(slot), SetOp::Add(_)) if is_score(slot))
+            });
+        }
     }
 
     /// `SecRuleUpdate...`, in the order they stand.
