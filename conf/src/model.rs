@@ -469,6 +469,23 @@ pub struct Waf {
     pub report_header: Option<String>,
     /// Responses are judged, too (default no).
     pub response: bool,
+    /// What rules do not look at.
+    pub exclude: Vec<WafExclude>,
+}
+
+/// Rules do not look at something.
+#[derive(Clone, Debug)]
+pub struct WafExclude {
+    /// Where it was written.
+    pub at: Span,
+    /// Ids of rules.
+    pub rules: Vec<u32>,
+    /// Every rule with one of these tags.
+    pub tags: Vec<String>,
+    /// What they do not look at: `ARGS:q`, `REQUEST_COOKIES`; `None` is that they do not run.
+    pub target: Option<String>,
+    /// Only for requests whose path begins like this.
+    pub path: Option<String>,
 }
 
 /// Which rules a rule set runs.

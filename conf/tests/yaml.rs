@@ -22,6 +22,25 @@ fn warnings(text: &str) -> Vec<&'static str> {
 }
 
 #[test]
+fn rules_can_be_told_what_not_to_look_at() {
+    let config = config(
+        "listen: 80\nsites: [{ host: a.test, respond: 204 }]\nwafs: { w: { exclude: [{ rules: [942100, 942190], target: \"ARGS:q\", path: /search }, { tags: attack-xss }] } }",
+    );
+    let [first, second] = config.wafs[0].exclude.as_slice() else {
+        panic!("{:?}", config.wafs[0].exclude);
+    };
+    assert_eq!(first.rules, [942_100, 942_190]);
+    assert_eq!(
+        (first.target.as_deref(), first.path.as_deref()),
+        (Some("ARGS:q"), Some("/search"))
+    );
+    assert_eq!(
+        (second.tags.as_slice(), &second.target),
+        (&["attack-xss".to_owned()][..], &None)
+    );
+}
+
+#[test]
 fn a_bare_port_listens_on_both_families_and_an_address_makes_a_pool() {
     let config = config("listen: 8080\nsites: [{ host: '*', to: '127.0.0.1:3000' }]\n");
     assert_eq!(config.listeners.len(), 2);

@@ -2,7 +2,7 @@
 
 use super::read::{Reader, Shape};
 use super::tree::{Node, Value};
-use crate::model::{Cache, CacheDisk, OWASP_CRS, Waf, WafMode, WafRules};
+use crate::model::{Cache, CacheDisk, OWASP_CRS, Waf, WafExclude, WafMode, WafRules};
 use seawall_diag::Span;
 
 const CACHE: Shape = Shape {
@@ -27,8 +27,15 @@ const WAF: Shape = Shape {
         "body_limit",
         "report_header",
         "response",
+        "exclude",
     ],
-    not_yet: &["exclude", "shadow"],
+    not_yet: &["shadow"],
+};
+
+const EXCLUSION: Shape = Shape {
+    what: "an exclusion",
+    fields: &["rules", "tags", "target", "path"],
+    not_yet: &[],
 };
 
 const RULES: Shape = Shape {
@@ -145,6 +152,7 @@ fn waf(reader: &mut Reader<'_>, at: Span, name: &str, node: &Node) -> Option<Waf
         body_limit: 128 * 1024,
         report_header: None,
         response: false,
+        exclude: Vec::new(),
     };
     if node.is_null() {
         return Some(waf);
@@ -184,7 +192,44 @@ fn waf(reader: &mut Reader<'_>, at: Span, name: &str, node: &Node) -> Option<Waf
     if let Some(response) = fields.get("response").and_then(|n| reader.boolean(n)) {
         waf.response = response;
     }
+    if let Some(list) = fields.get("exclude") {
+        let list = reader.list(list).iter();
+        waf.exclude = list.filter_map(|n| exclusion(reader, n)).collect();
+    }
     Some(waf)
+}
+
+/// `{ rules: [942100], target: "ARGS:q", path: /search }`
+fn exclusion(reader: &mut Reader<'_>, node: &Node) -> Option<WafExclude> {
+    let fields = reader.open(node, &EXCLUSION)?;
+    let mut exclude = WafExclude {
+        at: node.at,
+        rules: Vec::new(),
+        tags: Vec::new(),
+        target: None,
+        path: None,
+    };
+    if let Some(rules) = fields.get("rules") {
+        for node in reader.list(rules) {
+            let id = reader.integer(node, 1, u64::from(u32::MAX))?;
+            exclude.rules.extend(u32::try_from(id));
+        }
+    }
+    if let Some(tags) = fields.get("tags") {
+        for node in reader.list(tags) {
+            exclude.tags.push(reader.string(node)?.to_owned());
+        }
+    }
+    if exclude.rules.is_empty() && exclude.tags.is_empty() {
+        reader.missing(node.at, "an exclusion", "rules");
+        return None;
+    }
+    let mut text = |name| {
+        let node = fields.get(name)?;
+        reader.string(node).map(str::to_owned)
+    };
+    (exclude.target, exclude.path) = (text("target"), text("path"));
+    Some(exclude)
 }
 
 /// `builtin`, `owasp-crs`, or SecLang files (`owasp-crs` may be one of them): a list, or `{ files: [...] }`.

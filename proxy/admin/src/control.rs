@@ -52,6 +52,30 @@ pub trait Control: Send + Sync + 'static {
     /// As [`Control::purge`].
     fn cache_objects(&self, wanted: &CacheQuery) -> Result<Value, PurgeRefusal>;
 
+    /// `GET /api/v1/waf/events`: what the WAF refused lately, newest first; quick.
+    fn waf_events(&self, limit: usize) -> Value {
+        let _ = limit;
+        serde_json::json!({ "events": [] })
+    }
+
+    /// `POST /api/v1/waf/explain`: why a request was, or would be, refused. May compute.
+    ///
+    /// # Errors
+    /// As [`Control::purge`].
+    fn waf_explain(&self, body: &Value) -> Result<Value, PurgeRefusal> {
+        let _ = body;
+        Err(PurgeRefusal::Bad("there is no WAF".into()))
+    }
+
+    /// `POST /api/v1/waf/exclusions`: rules do not look at something any more, or what that would change.
+    ///
+    /// # Errors
+    /// As [`Control::purge`].
+    fn waf_exclude(&self, body: &Value) -> Result<Value, PurgeRefusal> {
+        let _ = body;
+        Err(PurgeRefusal::Bad("there is no WAF".into()))
+    }
+
     /// Drains a server of a pool, takes it back, or sets its weight, until the daemon ends. False if there is no such
     /// server; quick.
     fn server(&self, pool: &str, server: &str, change: ServerChange) -> bool;

@@ -22,6 +22,7 @@ mod page;
 mod problem;
 mod routes;
 mod serve;
+mod waf;
 
 pub use control::{
     AdminState, CacheQuery, Control, PurgeOrder, PurgeOutcome, PurgeRefusal, PurgeWhat,

@@ -2,7 +2,7 @@
 
 use crate::{
     AdminState, CacheQuery, Door, Problem, PurgeOrder, PurgeRefusal, PurgeWhat, ServerChange,
-    certificates, page,
+    certificates, page, waf,
 };
 use axum::{
     Json, Router,
@@ -70,6 +70,7 @@ fn api(routes: Router<AdminState>) -> Router<AdminState> {
             get(|State(state): State<AdminState>| async move { Json(state.control.dnssec()) }),
         )
         .merge(certificates::routes())
+        .merge(waf::routes())
         .route("/api/v1/cache/purge", post(purge))
         .route("/api/v1/cache/object", get(cache_object))
         .route("/api/v1/cache/objects", get(cache_objects))
@@ -253,7 +254,7 @@ async fn looked(
     }
 }
 
-fn failed(detail: &str) -> Problem {
+pub(crate) fn failed(detail: &str) -> Problem {
     Problem::new(
         StatusCode::INTERNAL_SERVER_ERROR,
         "Internal Server Error",
@@ -288,7 +289,7 @@ async fn reload(State(state): State<AdminState>) -> Result<Json<Value>, Problem>
     }
 }
 
-async fn read_json(body: Body) -> Result<Value, Problem> {
+pub(crate) async fn read_json(body: Body) -> Result<Value, Problem> {
     let read = tokio::time::timeout(BODY_TIME_MAX, to_bytes(body, BODY_BYTES_MAX)).await;
     let read = read.map_err(|_| {
         Problem::new(
@@ -304,6 +305,6 @@ async fn read_json(body: Body) -> Result<Value, Problem> {
     serde_json::from_slice(&bytes).map_err(|error| bad(format!("the body is not JSON: {error}")))
 }
 
-fn bad(detail: impl Into<String>) -> Problem {
+pub(crate) fn bad(detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "Bad Request", detail)
 }

@@ -159,6 +159,7 @@ impl Edge {
             connections: AtomicUsize::new(0),
             serial: AtomicU64::new(0),
             encoders: Encoders::default(),
+            waf_events: crate::waf_events::WafEvents::default(),
             resolver,
             acme,
             drain_by: Mutex::default(),

@@ -40,6 +40,8 @@ pub struct Shared {
     pub resolver: Arc<seawall_tls::Resolver>,
     /// Certificates that keep themselves current, and the proofs that are up for a CA.
     pub acme: Arc<seawall_tls::acme::Acme>,
+    /// What the WAF refused lately.
+    pub waf_events: crate::waf_events::WafEvents,
     /// Where passwords are verified.
     pub passwords: crate::access::Passwords,
     /// TLS settings of every listener.

@@ -6,6 +6,8 @@ use crate::{
     pipeline::Cx,
     plan::{RoutePlan, WafPlan},
     spool::Spool,
+    waf_events::WafEvent,
+    waf_log::ModSecurityLine,
     waf_response::Judging,
 };
 use seawall_conf::model::WafMode;
@@ -24,6 +26,9 @@ pub enum Judged {
     Refused(u16),
 }
 
+/// Work that is done at a stretch on a worker thread, in bytes looked at: half a millisecond's.
+const STEP_WORK: u64 = 500_000;
+
 /// Bodies over this size are inspected off the worker thread, which never computes for over a millisecond.
 pub const INLINE_BYTES: u64 = 8 * 1024;
 
@@ -34,7 +39,9 @@ pub async fn judge(
     waf: &Arc<WafPlan>,
 ) -> Result<Judged, ClientError> {
     let mut transaction = Transaction::begin(waf.program.clone(), cx.local.take_waf());
-    let mut verdict = judge_head(cx, &mut transaction);
+    start_head(cx, waf, &mut transaction);
+    let mut verdict;
+    (transaction, verdict) = to_the_end(transaction).await;
     let mut spool = None;
     if goes_on(waf, &verdict) && cx.client.body.is_present() && transaction.wants_body() {
         match read_body(cx, route, waf).await? {
@@ -51,7 +58,8 @@ pub async fn judge(
             }
         }
     } else if goes_on(waf, &verdict) {
-        verdict = transaction.request_end();
+        transaction.start_end();
+        (transaction, verdict) = to_the_end(transaction).await;
     }
     let refused = waf.mode == WafMode::Block && !matches!(verdict, Verdict::Pass);
     let judges_response = waf.response && !refused;
@@ -75,7 +83,7 @@ fn goes_on(waf: &WafPlan, verdict: &Verdict) -> bool {
     matches!(verdict, Verdict::Pass) || waf.mode == WafMode::Detect
 }
 
-fn judge_head(cx: &mut Cx<'_>, transaction: &mut Transaction) -> Verdict {
+fn start_head(cx: &mut Cx<'_>, waf: &WafPlan, transaction: &mut Transaction) {
     if transaction.wants_unique_id() {
         let local = cx.local;
         cx.tx.ensure_id(|| local.random_id());
@@ -98,13 +106,43 @@ fn judge_head(cx: &mut Cx<'_>, transaction: &mut Transaction) -> Verdict {
         seawall_http::Version::Http11 => b"HTTP/1.1",
         seawall_http::Version::Http2 => b"HTTP/2.0",
     };
-    transaction.request_head(&RequestLine {
+    let target = tx.request_uri();
+    transaction.exclude(&waf.exclusions.load(), target);
+    transaction.start_head(&RequestLine {
         client: tx.client.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         method: tx.method_text(),
-        target: tx.request_uri(),
+        target,
         protocol,
         fields: &fields,
-    })
+    });
+}
+
+/// Goes on with what was started: here for as long as a thread that serves others may compute, the rest elsewhere.
+async fn to_the_end(mut transaction: Transaction) -> (Transaction, Verdict) {
+    match transaction.step(STEP_WORK) {
+        Some(verdict) => (transaction, verdict),
+        None => {
+            off_thread(transaction, |transaction| {
+                transaction.step(u64::MAX).unwrap_or(Verdict::Pass)
+            })
+            .await
+        }
+    }
+}
+
+async fn off_thread(
+    mut transaction: Transaction,
+    work: impl FnOnce(&mut Transaction) -> Verdict + Send + 'static,
+) -> (Transaction, Verdict) {
+    let work = tokio::task::spawn_blocking(move || {
+        let verdict = work(&mut transaction);
+        (transaction, verdict)
+    });
+    match work.await {
+        Ok(judged) => judged,
+        // The pool is gone only while the process ends, and a panic in the engine is a bug: both end this request.
+        Err(e) => std::panic::resume_unwind(Box::new(e.to_string())),
+    }
 }
 
 /// Reads at most `body_limit` bytes; `None` when the route's own limit is passed on the way.
@@ -131,30 +169,21 @@ async fn read_body(
 
 async fn judge_body(mut transaction: Transaction, body: &Spool) -> (Transaction, Verdict) {
     let Some(bytes) = body.in_memory().filter(|_| body.len() <= INLINE_BYTES) else {
-        return judge_off_thread(transaction, body).await;
+        let bytes = body.read_all().unwrap_or_default();
+        return off_thread(transaction, move |transaction| {
+            match transaction.body_chunk(&bytes) {
+                Verdict::Pass => transaction.request_end(),
+                refused => refused,
+            }
+        })
+        .await;
     };
-    let mut verdict = transaction.body_chunk(bytes);
-    if matches!(verdict, Verdict::Pass) {
-        verdict = transaction.request_end();
+    let verdict = transaction.body_chunk(bytes);
+    if verdict != Verdict::Pass {
+        return (transaction, verdict);
     }
-    (transaction, verdict)
-}
-
-async fn judge_off_thread(transaction: Transaction, body: &Spool) -> (Transaction, Verdict) {
-    let bytes = body.read_all().unwrap_or_default();
-    let work = tokio::task::spawn_blocking(move || {
-        let mut transaction = transaction;
-        let mut verdict = transaction.body_chunk(&bytes);
-        if matches!(verdict, Verdict::Pass) {
-            verdict = transaction.request_end();
-        }
-        (transaction, verdict)
-    });
-    match work.await {
-        Ok(judged) => judged,
-        // The pool is gone only while the process ends, and a panic in the engine is a bug: both end this request.
-        Err(e) => std::panic::resume_unwind(Box::new(e.to_string())),
-    }
+    transaction.start_end();
+    to_the_end(transaction).await
 }
 
 /// The rules that matched, for the response's header, if it is to name them.
@@ -190,20 +219,7 @@ fn conclude(
         &cx.site.metrics.waf_detected
     };
     counter.inc();
-    for found in transaction.matches() {
-        log_error!(
-            cx.local.shared,
-            Warn,
-            cx.client.info.serial,
-            "waf: rule {} \"{}\" at {}: \"{}\", client: {}, request id: {}",
-            found.rule,
-            found.message,
-            found.variable,
-            String::from_utf8_lossy(found.value.as_ref()),
-            cx.tx.client_text(&cx.client.info),
-            String::from_utf8_lossy(&cx.tx.id)
-        );
-    }
+    record(cx, waf, transaction, (status, rule));
     log_error!(
         cx.local.shared,
         Error,
@@ -216,4 +232,38 @@ fn conclude(
         String::from_utf8_lossy(&cx.tx.id)
     );
     blocked.then_some(status)
+}
+
+/// Keeps what was decided, and logs each match.
+fn record(cx: &Cx<'_>, waf: &WafPlan, transaction: &Transaction, (status, rule): (u16, u32)) {
+    let blocked = waf.mode == WafMode::Block;
+    let target = cx.tx.request_uri();
+    let event = WafEvent {
+        time_ms: cx.tx.now_ms,
+        id: String::from_utf8_lossy(&cx.tx.id).into_owned(),
+        client: cx.tx.client_text(&cx.client.info).to_owned(),
+        site: cx.site.name.clone(),
+        rule_set: waf.name.clone(),
+        method: cx.tx.method_text().escape_ascii().to_string(),
+        path: WafEvent::path_of(target),
+        blocked,
+        status,
+        rule,
+        score: transaction.score(),
+        threshold: waf.threshold,
+        matches: transaction.matches().to_vec(),
+    };
+    for found in &event.matches {
+        let line = ModSecurityLine {
+            found,
+            refused: (blocked && found.rule == rule).then_some(status),
+            host: &event.site,
+            path: &event.path,
+            id: &event.id,
+            client: &event.client,
+        };
+        let serial = cx.client.info.serial;
+        log_error!(cx.local.shared, Warn, serial, "{line}");
+    }
+    cx.local.shared.waf_events.push(event);
 }

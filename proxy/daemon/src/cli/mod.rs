@@ -15,6 +15,7 @@ mod nginx;
 mod operate;
 mod signal;
 mod upgrade;
+mod waf;
 mod warm;
 
 use crate::{
@@ -94,6 +95,11 @@ enum Command {
         #[command(subcommand)]
         command: cache::CacheCommand,
     },
+    /// Say why the WAF refused a request, or would refuse one, and which line would let it pass
+    Explain(waf::Explain),
+    /// What the WAF refused, and what it is not to look at
+    #[command(subcommand)]
+    Waf(waf::Waf),
     /// Run the demo: the bundled shop behind the edge, on 127.0.0.1 ports 8080, 8443, 5353 and 9180
     Demo {
         /// Directory for its files
@@ -155,6 +161,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Dns(command) => dns::run(command),
         Command::Cert(command) => cert::run(command),
         Command::Cache { command } => cache::run(&command),
+        Command::Explain(what) => waf::explain(&what),
+        Command::Waf(command) => waf::run(&command),
         Command::Demo { state } => demo::run(&state),
         Command::Version => {
             terminal::out(format_args!("seawall {}\n", version::VERSION))?;

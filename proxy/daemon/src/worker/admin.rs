@@ -4,7 +4,7 @@ use super::{
     cached, certificates,
     host::{KeeperHost, endpoint},
     life::Worker,
-    status,
+    status, waf,
 };
 use crate::log::ErrorLog;
 use anyhow::anyhow;
@@ -255,6 +255,23 @@ impl Control for Daemon {
         let found = self.0.edge.cached(&wanted).map_err(refusal)?;
         let now_ms = UNIX_EPOCH.elapsed().map_or(0, |d| d.as_millis() as u64);
         Ok(cached::listed(&found, now_ms))
+    }
+
+    fn waf_events(&self, limit: usize) -> Value {
+        waf::events(&self.0.edge, limit)
+    }
+
+    fn waf_explain(&self, body: &Value) -> Result<Value, PurgeRefusal> {
+        waf::explain(&self.0.edge, body)
+    }
+
+    fn waf_exclude(&self, body: &Value) -> Result<Value, PurgeRefusal> {
+        let (answer, said) = waf::exclude(&self.0.edge, body)?;
+        if let Some(line) = said {
+            let line = format_args!("{line}, by the API");
+            self.0.log.line(LogLevel::Notice, 0, line);
+        }
+        Ok(answer)
     }
 
     fn reload(&self) -> Result<ReloadOutcome, ReloadError> {

@@ -13,6 +13,7 @@ mod host;
 mod life;
 mod status;
 mod taken;
+mod waf;
 mod watch;
 
 pub use check::check;

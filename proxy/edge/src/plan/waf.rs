@@ -1,8 +1,11 @@
 //! Rule sets: built in or read from files, compiled to one program each.
 
 use super::compile::Environment;
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use seawall_conf::model::{self, Config, WafRules};
 use seawall_diag::{Diagnostic, Diagnostics, FileId, SourceMap, Span};
+use seawall_waf::{EXCLUSIONS_MAX, Exclude, ExcludeError, Exclusions};
 use std::{
     cell::RefCell,
     io,
@@ -27,6 +30,14 @@ pub struct WafPlan {
     pub report_header: Option<String>,
     /// Responses are judged, too.
     pub response: bool,
+    /// The score that refuses.
+    pub threshold: u32,
+    /// What rules do not look at: the configuration's exclusions, then those that were added since.
+    pub exclusions: ArcSwap<Exclusions>,
+    /// The configuration's own.
+    configured: Vec<Exclude>,
+    /// Those that were added by the API; handed on to the next plan.
+    added: Arc<Mutex<Vec<Exclude>>>,
     /// What rules remember between requests; handed on to the next plan.
     pub collections: Arc<seawall_waf::Collections>,
     /// The files that it was read from, those that others include among them.
@@ -72,7 +83,19 @@ pub fn compile(
                     );
                     errors.push(Diagnostic::warning("reported-rules", waf.at, message));
                 }
+                let configured = excludes(waf, &program, errors);
+                let added = old.map_or_else(Arc::default, |w| w.added.clone());
+                // What the rules of before had and these have not excludes nothing any more.
+                added
+                    .lock()
+                    .retain(|e| program.exclusions(std::slice::from_ref(e)).is_ok());
+                let all = [configured.as_slice(), added.lock().as_slice()].concat();
+                let exclusions = program.exclusions(&all).unwrap_or_default();
                 out.push(Some(Arc::new(WafPlan {
+                    threshold: waf.threshold,
+                    exclusions: ArcSwap::from_pointee(exclusions),
+                    configured,
+                    added,
                     name: waf.name.clone(),
                     response: waf.response && program.judges_responses(),
                     program: Arc::new(program),
@@ -90,6 +113,48 @@ pub fn compile(
         }
     }
     out
+}
+
+impl WafPlan {
+    /// Adds an exclusion; it holds from the next request on.
+    pub fn exclude(&self, exclude: &Exclude) -> Result<(), ExcludeError> {
+        let mut added = self.added.lock();
+        if added.contains(exclude) {
+            return Ok(());
+        }
+        let mut more = added.clone();
+        more.push(exclude.clone());
+        let all = [self.configured.as_slice(), more.as_slice()].concat();
+        self.exclusions
+            .store(Arc::new(self.program.exclusions(&all)?));
+        *added = more;
+        Ok(())
+    }
+}
+
+/// The exclusions that the configuration writes; one that names what is not there is reported at its place.
+fn excludes(
+    waf: &model::Waf,
+    program: &seawall_waf::Program,
+    errors: &mut Diagnostics,
+) -> Vec<Exclude> {
+    let mut list = Vec::new();
+    for written in &waf.exclude {
+        let exclude = Exclude {
+            rules: written.rules.clone(),
+            tags: written.tags.clone(),
+            target: written.target.clone(),
+            path: written.path.clone(),
+        };
+        match program.exclusions(std::slice::from_ref(&exclude)) {
+            Ok(_) => list.push(exclude),
+            Err(e) => errors.error("exclusion", written.at, e.to_string()),
+        }
+    }
+    if list.len() > EXCLUSIONS_MAX {
+        errors.error("exclusion", waf.at, ExcludeError::TooMany.to_string());
+    }
+    list
 }
 
 fn options(waf: &model::Waf, collections: Arc<seawall_waf::Collections>) -> seawall_waf::Options {
