@@ -46,7 +46,7 @@ SecResponseBodyAccess On
 SecResponseBodyMimeType text/plain text/html text/xml application/json
 Include $setup
 SecAction "id:900000,phase:1,pass,t:none,nolog,setvar:tx.blocking_paranoia_level=4,setvar:tx.detection_paranoia_level=4,setvar:tx.paranoia_level=4"
-SecAction "id:900300,phase:1,pass,t:none,nolog,setvar:tx.total_arg_length=6400,setvar:tx.arg_length=400,setvar:tx.max_file_size=64100,setvar:tx.combined_file_sizes=65535,setvar:tx.crs_validate_utf8_encoding=1,setvar:tx.crs_xml_attr_inspect=1"
+SecAction "id:900300,phase:1,pass,t:none,nolog,setvar:tx.total_arg_length=6400,setvar:tx.arg_length=400,setvar:tx.arg_name_length=100,setvar:tx.max_num_args=255,setvar:tx.max_file_size=64100,setvar:tx.combined_file_sizes=65535,setvar:tx.crs_validate_utf8_encoding=1,setvar:tx.crs_xml_attr_inspect=1"
 Include $rules/*.conf
 CONF
 cat > "$work/seawall.yaml" <<YAML

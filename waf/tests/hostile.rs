@@ -336,7 +336,7 @@ fn busy() -> Vec<(String, String)> {
 
 #[test]
 fn in_steps_the_outcome_is_the_same_and_no_step_is_long() {
-    const BUDGET: u64 = 100_000;
+    const BUDGET: u64 = 10_000;
     let program = Arc::new(
         Program::builtin(&Options {
             paranoia: 4,

@@ -1,5 +1,6 @@
 //! SQL and markup that is injected, by libinjection's method.
 
+use super::prose::is_prose;
 use crate::byteset::ByteSet;
 
 /// The fingerprint of an injection: at most five kinds of tokens.
@@ -16,16 +17,9 @@ pub(crate) trait Detector {
 /// The port of libinjection to Rust.
 pub(crate) struct Libinjection;
 
-/// A text of letters alone is one word, and no fingerprint of an injection is a single word.
-const LETTERS: [(u8, u8); 2] = [(b'a', b'z'), (b'A', b'Z')];
-
 impl Detector for Libinjection {
     fn sqli(&self, text: &[u8], bytes: &ByteSet) -> Option<Fingerprint> {
-        let letters = LETTERS.iter().fold(ByteSet::default(), |set, (from, to)| {
-            set.union(ByteSet::range(*from, *to))
-        });
-        let digits = ByteSet::range(b'0', b'9');
-        if bytes.within(&letters.with(b'_')) || bytes.within(&digits) {
+        if is_prose(text, bytes) {
             return None;
         }
         let found = libinjectionrs::detect_sqli(text);

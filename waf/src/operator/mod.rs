@@ -4,6 +4,7 @@ mod address;
 mod checked;
 mod injection;
 mod phrases;
+mod prose;
 mod validate;
 
 pub(crate) use address::Addresses;

@@ -32,8 +32,9 @@ pub(crate) enum PatternError {
 
 /// Bytes that one compiled pattern may take.
 const PATTERN_BYTES_MAX: usize = 16 << 20;
-/// Bytes of the lazy DFA that verifies a pattern, a worker thread.
-const PATTERN_CACHE_BYTES: usize = 256 << 10;
+/// Bytes of the lazy DFA that verifies a pattern, a worker thread. A state of CRS's longest patterns takes some 10 KiB: with
+/// less the search gives up and is made step by step, which is a hundred times slower.
+const PATTERN_CACHE_BYTES: usize = 1 << 20;
 
 /// A compiled pattern.
 #[derive(Debug)]

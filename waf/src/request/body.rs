@@ -117,7 +117,7 @@ impl Store {
         if body.forced || body.kind == Some(BodyKind::Form) {
             self.push_text(Source::Body, body.bytes);
         }
-        self.load_processor(body.kind);
+        // `REQBODY_PROCESSOR` stays what the head and its rules made it, also where there is no body.
         let (error, text) = match &loaded {
             Err(Failure::Text(text)) => ("1", *text),
             _ => ("0", ""),
