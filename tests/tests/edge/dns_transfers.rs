@@ -82,6 +82,7 @@ fn knot(directory: &Path, address: SocketAddr, zone: &str) -> Peer {
     let text = format!(
         "server:\n  rundir: {0}\n  listen: {1}@{2}\n  udp-workers: 1\n  tcp-workers: 1\n  background-workers: 1\n\
          log:\n  - target: {0}/log\n    any: info\ndatabase:\n  storage: {0}\n\
+         template:\n  - id: default\n    storage: {0}\n\
          key:\n  - id: k.test\n    algorithm: hmac-sha256\n    secret: c2Vhd2FsbC1zZWFsZWQtc2VjcmV0LTEyMzQ1Njc4\n{zone}",
         state.display(),
         address.ip(),
@@ -99,6 +100,45 @@ fn knot(directory: &Path, address: SocketAddr, zone: &str) -> Peer {
 fn reload(edge: &Running, zone: String) {
     edge.write("shop.test.zone", zone);
     edge.signal(Signal::SIGHUP);
+}
+
+#[test]
+fn knot_follows_our_zone_by_notify_and_ixfr_signed() {
+    let other = free_address();
+    let edge = edge(&format!(
+        "    - name: shop.test\n      file: shop.test.zone\n      transfer: {{ to: 127.0.0.1, key: {{ file: tsig.key }} }}\n      notify: \"{other}\""
+    ));
+    edge.write("shop.test.zone", zone(1, ""));
+    let edge = edge.start();
+    let ours = edge.address("dns");
+    let directory = edge.path("knot").parent().unwrap().to_owned();
+    let _knot = knot(
+        &directory,
+        other,
+        &format!(
+            "remote:\n  - id: us\n    address: {}@{}\n    key: k.test\nacl:\n  - id: us\n    address: 127.0.0.1\n    key: k.test\n    action: notify\n\
+             zone:\n  - domain: shop.test\n    master: us\n    acl: us\n",
+            ours.ip(),
+            ours.port()
+        ),
+    );
+    has_serial(other, "1");
+    reload(
+        &edge,
+        zone(2, "new IN A 192.0.2.99\n").replace("www IN A 192.0.2.10", "www IN A 192.0.2.11"),
+    );
+    has_serial(other, "2");
+    assert_eq!(ask(other, "new.shop.test", Type::A).data(), ["192.0.2.99"]);
+    assert_eq!(ask(other, "www.shop.test", Type::A).data(), ["192.0.2.11"]);
+    assert_eq!(
+        ask(other, "host7.shop.test", Type::A).data(),
+        ["198.51.100.7"]
+    );
+    let log = std::fs::read_to_string(directory.join("knot/log")).unwrap();
+    assert!(
+        log.contains("IXFR, incoming") && log.contains("notify, incoming"),
+        "{log}"
+    );
 }
 
 #[test]
