@@ -262,6 +262,78 @@ dns:
 }
 
 #[test]
+fn a_check_of_its_own_is_a_pool_that_nobody_is_led_to() {
+    let config = config(
+        "listen: 80
+pools: { web: ['127.0.0.1:1'] }
+dns:
+  listen: '127.0.0.1:5353'
+  zones:
+    name: shop.test
+    file: z
+    records:
+      name: www
+      targets:
+        - { address: 192.0.2.1, up: { check: 'https://192.0.2.1:8443/ready?x=1' } }
+        - { address: 192.0.2.2, up: { check: { url: 'tcp://192.0.2.2:25', interval: 5s } } }
+",
+    );
+    let zone = &config.dns.as_ref().expect("dns").zones[0];
+    let pools: Vec<_> = zone.records[0].targets.iter().map(|t| t.up_pool).collect();
+    assert_eq!(pools, [Some(1), Some(2)]);
+    let health = |n: usize| config.pools[n].health.as_ref().expect("a check");
+    assert!(matches!(&health(1).kind, CheckKind::Http(http) if http.path == "/ready?x=1"));
+    assert!(config.pools[1].tls.is_some());
+    assert!(matches!(health(2).kind, CheckKind::Tcp));
+    assert_eq!(health(2).interval, std::time::Duration::from_secs(5));
+    assert_eq!(
+        config.pools[2].servers[0].address,
+        Address::Ip("192.0.2.2:25".parse().expect("an address"))
+    );
+}
+
+#[test]
+fn places_of_targets_are_read_and_need_a_database() {
+    let text = |geo: &str, target: &str| {
+        format!(
+            "listen: 80
+dns:
+  listen: '127.0.0.1:5353'
+{geo}  zones: {{ name: shop.test, file: z, records: {{ name: www, policy: geo, targets: [{{ address: 192.0.2.1, {target} }}] }} }}
+"
+        )
+    };
+    let placed = text(
+        "  geo: [a.mmdb, b.mmdb]\n",
+        "geo: { country: [de, AT], continent: EU, asn: 64500 }, at: [52.52, -13.405]",
+    );
+    let config = config(&placed);
+    let dns = config.dns.as_ref().expect("dns");
+    let target = &dns.zones[0].records[0].targets[0];
+    assert_eq!(
+        target.areas,
+        [
+            DnsArea::Country(*b"DE"),
+            DnsArea::Country(*b"AT"),
+            DnsArea::Continent(*b"EU"),
+            DnsArea::Asn(64_500)
+        ]
+    );
+    assert_eq!(target.place, Some((525_200, -134_050)));
+    assert_eq!(dns.geo.len(), 2);
+    for (geo, target) in [
+        ("", "geo: { country: DE }"),
+        ("  geo: a.mmdb\n", "geo: { country: Germany }"),
+        ("  geo: a.mmdb\n", "geo: { continent: XX }"),
+        ("  geo: a.mmdb\n", "at: [95, 0]"),
+        ("  geo: a.mmdb\n", "at: 52"),
+    ] {
+        let error = load_text("a.yaml", &text(geo, target), &LoadOptions::default());
+        assert!(error.is_err(), "{geo} {target}");
+    }
+}
+
+#[test]
 fn included_files_join_lists_and_names() {
     let dir = tempfile::tempdir().expect("a directory");
     std::fs::create_dir(dir.path().join("d")).expect("a directory");

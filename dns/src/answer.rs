@@ -5,13 +5,15 @@ use crate::geo::Geo;
 use crate::guard::Guard;
 use crate::limits::{TCP_BYTES, UDP_EDNS_BYTES, UDP_PLAIN_BYTES};
 use crate::message::Writer;
-use crate::query::{CLIENT_SUBNET, COOKIE, Edns, HEADER, Query, Question, Subnet, rcode};
+use crate::query::{
+    CLIENT_SUBNET, COOKIE, Edns, HEADER, Query, Question, Subnet, rcode, record_name_len,
+};
 use crate::resolve::{Outcome, resolve};
 use crate::rrl::Limit;
 use crate::set::{Find, Match, Rendered, ZoneSet};
 use crate::{DropReason, RType, Zones};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 const QR: u16 = 0x8000;
 const AA: u16 = 0x0400;
@@ -33,6 +35,25 @@ pub enum Transport {
     Udp,
     /// A stream: answers are whole.
     Tcp,
+    /// A stream within TLS (RFC 7858).
+    Tls,
+    /// A request over HTTPS (RFC 8484).
+    Https,
+}
+
+impl Transport {
+    /// All of them, in the order of [`crate::Snapshot::transports`].
+    pub const ALL: [Transport; 4] = [Self::Udp, Self::Tcp, Self::Tls, Self::Https];
+
+    /// As a label.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Https => "https",
+        }
+    }
 }
 
 /// Who asks.
@@ -87,11 +108,11 @@ pub fn answer(zones: &Zones, query: &[u8], client: &Client<'_>, out: &mut Out<'_
     }
     let edns = parsed.edns.unwrap_or_default();
     let limit = match (client.transport, edns) {
-        (Transport::Tcp, _) => TCP_BYTES,
         (Transport::Udp, Some(edns)) => {
             usize::from(edns.payload).clamp(UDP_PLAIN_BYTES, UDP_EDNS_BYTES)
         }
         (Transport::Udp, None) => UDP_PLAIN_BYTES,
+        _ => TCP_BYTES,
     };
     let limit = limit.min(out.bytes.len());
     let mut reply = Reply {
@@ -113,7 +134,7 @@ pub fn answer(zones: &Zones, query: &[u8], client: &Client<'_>, out: &mut Out<'_
     let behind_question = reply.end;
     let mut outcome = sections(zones, &parsed, &asked_by, &mut reply);
     reply.set_scope(scope_at, &asker);
-    let limited = if known || client.transport == Transport::Tcp {
+    let limited = if known || client.transport != Transport::Udp {
         Limit::Send
     } else {
         limit_of(zones, &parsed, client, outcome, reply.counts[0] > 0)
@@ -136,6 +157,8 @@ struct Asker<'a> {
     address: IpAddr,
     draw: u32,
     by_client: AtomicBool,
+    /// Bits of the client's address that the answer depends on, if some policy has looked at it.
+    bits: AtomicU8,
 }
 
 impl<'a> Asker<'a> {
@@ -156,6 +179,7 @@ impl<'a> Asker<'a> {
                 .map_or(client.addr, |s| s.address),
             draw: draw as u32,
             by_client: AtomicBool::new(false),
+            bits: AtomicU8::new(0),
         }
     }
 }
@@ -166,12 +190,18 @@ impl Health for Asker<'_> {
     }
 
     fn client(&self) -> Option<IpAddr> {
+        self.bits.fetch_max(u8::MAX, Ordering::Relaxed);
         Some(self.address)
     }
 
     fn place(&self) -> Place {
-        self.geo
-            .map_or_else(Place::default, |geo| geo.place(self.address))
+        let Some(geo) = self.geo else {
+            return Place::default();
+        };
+        let place = geo.place(self.address);
+        self.bits
+            .fetch_max(place.bits.unwrap_or(u8::MAX), Ordering::Relaxed);
+        place
     }
 
     fn draw(&self) -> u32 {
@@ -296,13 +326,26 @@ fn sections(zones: &Zones, query: &Query, client: &Client<'_>, reply: &mut Reply
     }
     // RFC 1035 §6.2: who asks for any class is never answered with authority, as we know but one: what there is,
     // and no word about what there is not.
-    if outcome.authoritative && reply.counts[0] == 0 {
-        (reply.end, reply.counts) = (behind_question, [0; 3]);
+    if outcome.authoritative
+        && reply.counts[1] > 0
+        && let Some(end) = behind_records(reply.message, behind_question, reply.counts[0])
+    {
+        (reply.end, reply.counts) = (end, [reply.counts[0], 0, 0]);
     }
     Outcome {
         authoritative: false,
         ..outcome
     }
+}
+
+/// Where so many records end that we have written ourselves.
+fn behind_records(message: &[u8], mut at: usize, count: u16) -> Option<usize> {
+    for _ in 0..count {
+        at += record_name_len(message.get(at..)?)? + 8;
+        let len: [u8; 2] = *message.get(at..)?.first_chunk()?;
+        at += 2 + usize::from(u16::from_be_bytes(len));
+    }
+    Some(at)
 }
 
 fn look_up(
@@ -325,6 +368,7 @@ fn look_up(
             rcode,
             authoritative: rendered.authoritative,
             truncated: false,
+            looped: false,
         };
     }
     let mut writer = Writer::new(&mut *reply.message, reply.end, room);
@@ -428,7 +472,8 @@ impl Reply<'_> {
         Some(self.options.len.saturating_sub(len + 1))
     }
 
-    /// An answer that was chosen by the client's network holds for that network.
+    /// An answer that was chosen by where the client is holds for that network, or for the larger one that the database
+    /// knows no difference in (RFC 7871 §7.2.1).
     fn set_scope(&mut self, at: Option<usize>, asker: &Asker<'_>) {
         let subnet = self.edns.and_then(|e| e.subnet);
         let by_client = asker.by_client.load(Ordering::Relaxed);
@@ -437,7 +482,7 @@ impl Reply<'_> {
             subnet,
             by_client,
         ) {
-            *place = subnet.bits;
+            *place = subnet.bits.min(asker.bits.load(Ordering::Relaxed));
         }
     }
 

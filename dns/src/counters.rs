@@ -85,8 +85,8 @@ pub struct Snapshot {
     pub rcodes: [u64; RCODES.len()],
     /// Answers by type asked for, in the order of [`QTYPE_CLASSES`].
     pub qtypes: [u64; QTYPE_CLASSES.len()],
-    /// Answers over UDP and over TCP.
-    pub transports: [u64; 2],
+    /// Answers by transport, in the order of [`Transport::ALL`].
+    pub transports: [u64; Transport::ALL.len()],
     /// Answers with TC.
     pub truncated: u64,
     /// What got no answer, in the order of [`DropReason::ALL`].
@@ -155,7 +155,7 @@ fn qtype_class(reply: &[u8]) -> usize {
 pub struct Counters {
     rcodes: [AtomicU64; RCODES.len()],
     qtypes: [AtomicU64; QTYPE_CLASSES.len()],
-    transports: [AtomicU64; 2],
+    transports: [AtomicU64; Transport::ALL.len()],
     truncated: AtomicU64,
     dropped: [AtomicU64; DropReason::ALL.len()],
 }

@@ -47,6 +47,8 @@ pub struct Place {
     pub asn: Option<u32>,
     /// Latitude and longitude in ten-thousandths of a degree.
     pub at: Option<(i32, i32)>,
+    /// How many bits of the address decide about all this, if that is known.
+    pub bits: Option<u8>,
 }
 
 /// Everything is up, always.
@@ -68,8 +70,8 @@ pub enum Policy {
     Failover,
     /// One by chance, in the proportion of the weights.
     Weighted,
-    /// One of those for the client's autonomous system, else its country, else its continent, else of those for
-    /// nowhere in particular.
+    /// One of those for the smallest network that the client is in, else for its autonomous system, else its country,
+    /// else its continent, else of those for nowhere in particular.
     Geo,
     /// One of those for the smallest network that the client is in, else of those for no network.
     Nets,

@@ -19,6 +19,7 @@ mod answer;
 mod authority;
 mod cookie;
 mod counters;
+mod described;
 mod dnssec;
 mod dynamic;
 mod edit;
@@ -47,9 +48,10 @@ mod wire;
 mod zone;
 
 pub use answer::{Client, Out, Transport, Verdict, answer};
-pub use authority::{ChallengeError, ChangeError, Finish};
+pub use authority::{ChallengeError, ChangeError, Finish, RecordLine, ZoneSummary};
 pub use cookie::CookieSecrets;
 pub use counters::{Counters, DropReason, QTYPE_CLASSES, RCODES, Snapshot};
+pub use described::{Question, described};
 pub use dnssec::{
     Algorithm, Denial, KeyFile, KeyPolicy, KeyStatus, KeyStore, Lifetimes, Role, Signer,
     SignerStatus, SigningOptions, State, ds_answer, ds_query,
@@ -58,14 +60,14 @@ pub use dynamic::{
     AllDown, AlwaysUp, Area, DynamicRecord, Health, HealthId, Place, Policy, Target,
 };
 pub use error::Error;
-pub use geo::Geo;
+pub use geo::{BadDatabase, Databases, Geo};
 pub use guard::Guard;
 pub use limits::TcpLimits;
 pub use name::Name;
 pub use policy::{Access, Net, Peer, Policies, Secondary, ZonePolicy};
 pub use rrl::RrlOptions;
 pub use rtype::RType;
-pub use serve::{Serving, Shared, serve_tcp, serve_tls, serve_udp};
+pub use serve::{HttpsAnswer, Serving, Shared, serve_tcp, serve_tls, serve_udp};
 pub use served::Zones;
 pub use set::ZoneSet;
 pub use transfer::{Report, Secondaries, notify_peers};

@@ -12,6 +12,10 @@ pub const UDP_PLAIN_BYTES: usize = 512;
 pub const UDP_EDNS_BYTES: usize = 1232;
 /// Bytes of a message over TCP (RFC 1035 §4.2.2).
 pub const TCP_BYTES: usize = 65_535;
+/// Room for an answer over HTTPS before it is made again with [`TCP_BYTES`].
+pub const HTTPS_ROOM_BYTES: usize = 4096;
+/// Records of a zone that the API lists at most.
+pub const API_RECORDS_MAX: usize = 10_000;
 /// Aliases (CNAME and DNAME) followed in one answer; the rest is the resolver's.
 pub const ALIASES_MAX: usize = 16;
 /// Records in one answer that deny: up to four for what is asked, one for each wildcard among its aliases.

@@ -254,7 +254,7 @@ fn additional(
 }
 
 /// The bytes of a record's owner, which may end in a pointer; where that leads does not matter here.
-fn record_name_len(message: &[u8]) -> Option<usize> {
+pub(crate) fn record_name_len(message: &[u8]) -> Option<usize> {
     if let Some(len) = wire_len(message) {
         return Some(len);
     }

@@ -15,6 +15,8 @@ pub(crate) struct Outcome {
     pub rcode: u16,
     pub authoritative: bool,
     pub truncated: bool,
+    /// Whether an alias was met twice: then the answer depends on the very name that is asked for.
+    pub looped: bool,
 }
 
 impl Outcome {
@@ -24,6 +26,7 @@ impl Outcome {
             rcode,
             authoritative: false,
             truncated: false,
+            looped: false,
         }
     }
 
@@ -31,6 +34,7 @@ impl Outcome {
         rcode: rcode::NOERROR,
         authoritative: true,
         truncated: false,
+        looped: false,
     };
 
     /// RFC 2181 §9: what has to be there did not fit.
@@ -63,8 +67,10 @@ struct Resolver<'a> {
     /// Records that deny and are still to be written, as they stand behind the answer section.
     proofs: [u32; PROOFS_MAX],
     proofs_len: usize,
-    /// Names of aliases that were followed; one that comes again is a loop.
-    followed: [Option<&'a Node>; ALIASES_MAX],
+    /// Aliases that were followed, by node and the hash of the name: the same name again is a loop, another one below
+    /// the same wildcard or DNAME is not.
+    followed: [Option<(&'a Node, u64)>; ALIASES_MAX],
+    looped: bool,
 }
 
 /// Writes the sections of an answer to a question for a name within `zone`.
@@ -86,23 +92,36 @@ pub(crate) fn resolve(
         proofs: [NONE; PROOFS_MAX],
         proofs_len: 0,
         followed: [None; ALIASES_MAX],
+        looped: false,
     };
-    let mut step = resolver.step(name, Owner::Question, 0, writer);
-    for hop in 1..=ALIASES_MAX {
-        match step {
-            Step::Done(outcome) => return outcome,
-            // Only this zone's data: resolvers ask the next zone themselves, whoever sends it along (RFC 2181 §5.4.1).
-            Step::Follow(target) if zones.zone_of(&target, qtype) != Some(zone) => {
-                return resolver.close(Outcome::ANSWER, writer);
-            }
-            Step::Follow(target) => {
-                step = resolver.step(&target, Owner::Name(target.wire()), hop, writer)
+    let outcome = resolver.run(name, writer);
+    Outcome {
+        looped: resolver.looped,
+        ..outcome
+    }
+}
+
+impl<'a> Resolver<'a> {
+    /// Follows aliases to their end.
+    fn run(&mut self, name: &QName, writer: &mut Writer<'_>) -> Outcome {
+        let (zones, zone, qtype) = (self.zones, self.zone, self.qtype);
+        let mut step = self.step(name, Owner::Question, 0, writer);
+        for hop in 1..=ALIASES_MAX {
+            match step {
+                Step::Done(outcome) => return outcome,
+                // Only this zone's data: resolvers ask the next zone themselves, whoever sends it along (RFC 2181 §5.4.1).
+                Step::Follow(target) if zones.zone_of(&target, qtype) != Some(zone) => {
+                    return self.close(Outcome::ANSWER, writer);
+                }
+                Step::Follow(target) => {
+                    step = self.step(&target, Owner::Name(target.wire()), hop, writer)
+                }
             }
         }
-    }
-    match step {
-        Step::Done(outcome) => outcome,
-        Step::Follow(_) => resolver.close(Outcome::ANSWER, writer),
+        match step {
+            Step::Done(outcome) => outcome,
+            Step::Follow(_) => self.close(Outcome::ANSWER, writer),
+        }
     }
 }
 
@@ -185,13 +204,13 @@ impl<'a> Resolver<'a> {
         match self.zones.locate(self.zone, name, self.qtype) {
             Match::Cut(node) => Step::Done(self.referral(node, name, owner, hop, writer)),
             Match::Redirect(node) => self.redirect(node, name, owner, hop, writer),
-            Match::Exact(node) => self.node(node, None, owner, hop, writer),
+            Match::Exact(node) => self.node(node, None, name, owner, hop, writer),
             Match::Wildcard { node, encloser } => {
                 if self.secure {
                     // What the wildcard answers holds as long as the name itself is shown not to be there.
                     self.prove_missing(encloser, name, !self.has_answer(node));
                 }
-                self.node(node, Some(encloser), owner, hop, writer)
+                self.node(node, Some(encloser), name, owner, hop, writer)
             }
             Match::Nothing { encloser } => {
                 if self.secure {
@@ -219,6 +238,7 @@ impl<'a> Resolver<'a> {
         &mut self,
         node: &'a Node,
         encloser: Option<u32>,
+        name: &QName,
         owner: Owner<'_>,
         hop: usize,
         writer: &mut Writer<'_>,
@@ -254,7 +274,7 @@ impl<'a> Resolver<'a> {
             }
             return Step::Done(self.denial(rcode::NOERROR, writer));
         };
-        if self.is_loop(node, hop) {
+        if self.is_loop(node, name, hop) {
             return Step::Done(self.close(Outcome::ANSWER, writer));
         }
         let written = put(zones, Section::Answer, owner, alias, self.secure, writer);
@@ -495,7 +515,7 @@ impl<'a> Resolver<'a> {
         if writer.rrset(Section::Answer, owner, &alias).is_err() {
             return Step::Done(Outcome::ANSWER.or_truncated(Err(Full)));
         }
-        let looping = self.is_loop(top, hop);
+        let looping = self.is_loop(top, name, hop);
         match alias.records().next().and_then(QName::read) {
             Some(target) if !looping && self.qtype != RType::CNAME => Step::Follow(target),
             _ => Step::Done(self.close(Outcome::ANSWER, writer)),
@@ -503,17 +523,18 @@ impl<'a> Resolver<'a> {
     }
 
     /// Remembers that an alias is followed, and tells whether it was before.
-    fn is_loop(&mut self, node: &'a Node, hop: usize) -> bool {
-        if self
-            .followed
-            .iter()
-            .flatten()
-            .any(|seen| std::ptr::eq(*seen, node))
-        {
-            return true;
+    fn is_loop(&mut self, node: &'a Node, name: &QName, hop: usize) -> bool {
+        let hash = self.zones.hash_of(NONE, name.wire());
+        for (seen, by) in self.followed.iter().flatten() {
+            if std::ptr::eq(*seen, node) {
+                self.looped = true;
+                if *by == hash {
+                    return true;
+                }
+            }
         }
         if let Some(place) = self.followed.get_mut(hop) {
-            *place = Some(node);
+            *place = Some((node, hash));
         }
         false
     }

@@ -34,12 +34,14 @@ impl Geo for Atlas {
                 continent: Some(*b"EU"),
                 asn: Some(64_500),
                 at: Some((525_200, 134_050)),
+                bits: None,
             },
             2 => Place {
                 country: Some(*b"FR"),
                 continent: Some(*b"EU"),
                 asn: None,
                 at: Some((488_566, 23_522)),
+                bits: None,
             },
             3 => Place {
                 continent: Some(*b"AS"),

@@ -153,7 +153,7 @@ fn read_document(
     });
     let dns = document
         .get("dns")
-        .and_then(|n| dns::read(reader, n, &pools));
+        .and_then(|n| dns::read(reader, n, &mut pools));
     let admin = document
         .get("admin")
         .map_or_else(Vec::new, |n| listen::admin(reader, n));

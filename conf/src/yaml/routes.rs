@@ -30,6 +30,7 @@ const ROUTE: Shape = Shape {
         "respond",
         "redirect",
         "root",
+        "doh",
         "index",
         "try",
         "name",
@@ -80,7 +81,7 @@ const REDIRECT: Shape = Shape {
     not_yet: &[],
 };
 /// Fields that say what answers.
-const CONTENTS: &[&str] = &["to", "respond", "redirect", "root"];
+const CONTENTS: &[&str] = &["to", "respond", "redirect", "root", "doh"];
 
 /// What routes refer to.
 pub(crate) struct Context<'c> {
@@ -308,6 +309,9 @@ pub(crate) fn content(
     } else if let Some(node) = fields.get("redirect") {
         let (status, location) = redirect(reader, node)?;
         Content::Redirect { status, location }
+    } else if let Some(node) = fields.get("doh") {
+        reader.boolean(node)?;
+        Content::Doh
     } else {
         Content::Static {
             root: root?,

@@ -32,6 +32,7 @@ const SITE: Shape = Shape {
         "respond",
         "redirect",
         "root",
+        "doh",
         "index",
         "try",
         "do",

@@ -8,10 +8,12 @@
 mod challenge;
 mod difference;
 mod edit;
+mod records;
 
 pub use challenge::ChallengeError;
 pub(crate) use difference::{Difference, History, Version};
 pub(crate) use edit::{Draft, Edit, apply, keep};
+pub use records::{RecordLine, ZoneSummary};
 
 use crate::edit::is_newer;
 use crate::journal::Journal;
@@ -21,8 +23,15 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Finishes a zone before it is compiled: signs it.
-pub type Finish = Arc<dyn Fn(Zone) -> Zone + Send + Sync>;
+/// Finishes a zone before it is compiled: signs it. Called with the changes of all zones held up, so that it must
+/// change no zone itself.
+pub trait Finish: Send + Sync {
+    /// The zone to publish. It may have a newer serial number; without a zone nothing is changed.
+    fn finish(&self, zone: &Zone) -> Result<Zone, String>;
+
+    /// What was finished last is being served.
+    fn published(&self) {}
+}
 
 /// Why a zone was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +56,7 @@ pub(crate) struct Kept {
     /// The last serial number that was published.
     pub serial: Option<u32>,
     pub history: History,
-    pub finish: Option<Finish>,
+    pub finish: Option<Arc<dyn Finish>>,
     pub journal: Option<Journal>,
 }
 
@@ -101,7 +110,11 @@ impl Shared {
         if difference.is_empty() && zone.serial() == Some(serial) {
             return Ok(serial);
         }
-        let raised = next_serial(&zone, serial);
+        let mut zone = zone;
+        zone.set_serial(next_serial(&zone, serial));
+        // Before anything is written: what cannot be signed is not changed.
+        let zone = finished(kept, zone).map_err(ChangeError::Refused)?;
+        let raised = zone.serial().unwrap_or(0);
         if let Some(journal) = &mut kept.journal {
             journal.append(&edits, raised)?;
         }
@@ -109,8 +122,27 @@ impl Shared {
             .into_iter()
             .filter(Edit::is_kept)
             .for_each(|edit| keep(&mut kept.edits, edit));
-        self.put_zone(name, zone, raised, kept, Some((serial, difference)));
+        self.put_zone(name, zone, kept, Some(difference));
         Ok(raised)
+    }
+
+    /// Finishes a zone anew, as its keys or the time of its signatures want it. Fails where it is not served, or
+    /// cannot be finished; it is then served as it was.
+    pub fn finish_again(&self, name: &Name) -> Result<(), ChangeError> {
+        let mut all = self.authority.lock();
+        let serving = self.serving_now();
+        let served = serving.zones.get(name).and_then(|z| z.to_zone());
+        let zone = served.ok_or_else(|| ChangeError::NoZone(name.clone()))?;
+        let kept = all.entry(key(name)).or_default();
+        let before = zone.serial();
+        let zone = finished(kept, zone).map_err(ChangeError::Refused)?;
+        if zone.serial() == before {
+            // Nothing but what no answer shows, such as the next moment of a key.
+            settled(kept);
+            return Ok(());
+        }
+        self.put_zone(name, zone, kept, None);
+        Ok(())
     }
 
     /// The steps from a version of a zone to its last.
@@ -124,41 +156,35 @@ impl Shared {
         let name = zone.origin().clone();
         let mut all = self.authority.lock();
         let kept = all.entry(key(&name)).or_default();
-        let before = self.serving_now().zones.get(&name).and_then(|z| z.serial());
-        let serial = zone.serial().unwrap_or(0);
-        self.put_zone(&name, zone, serial, kept, before.zip(difference));
+        self.put_zone(&name, zone, kept, difference);
     }
 
-    fn put_zone(
-        &self,
-        name: &Name,
-        mut zone: Zone,
-        serial: u32,
-        kept: &mut Kept,
-        difference: Option<(u32, Difference)>,
-    ) {
-        zone.set_serial(serial);
-        let soa = zone.soa_record();
-        if let Some(finish) = &kept.finish {
-            zone = finish(zone);
-        }
-        let records = zone.records();
+    /// Compiles a zone that is finished, notes what changed and serves it.
+    fn put_zone(&self, name: &Name, zone: Zone, kept: &mut Kept, difference: Option<Difference>) {
+        let (soa, records) = (zone.soa_record(), zone.records());
+        let before = self.serving_now().zones.get(name).cloned();
+        let difference = match &kept.finish {
+            // What signing changed as well is in no edit.
+            Some(_) => before
+                .as_ref()
+                .and_then(|b| b.to_zone())
+                .map(|before| Difference::between(&before, &zone)),
+            None => difference,
+        };
+        let serial = zone.serial().unwrap_or(0);
         let compiled = Arc::new(ZoneSet::new(vec![zone]));
-        let before = self
-            .serving_now()
-            .zones
-            .get(name)
-            .and_then(|z| z.to_soa_record());
-        match difference.zip(before).zip(soa) {
-            // Signatures change with every version and are not in the edits: such zones are transferred whole.
-            Some((((from, difference), before), soa)) if kept.finish.is_none() => {
+        let soa_before = before.as_ref().and_then(|z| z.to_soa_record());
+        let from = before.as_ref().and_then(|z| z.serial());
+        match difference.zip(soa_before).zip(soa).zip(from) {
+            Some((((difference, before), soa), from)) => {
                 kept.history
                     .push(from, serial, before, soa, difference, records);
             }
-            _ => kept.history.clear(),
+            None => kept.history.clear(),
         }
         kept.serial = Some(serial);
         self.swap(|zones| zones.insert(name, compiled));
+        settled(kept);
         self.announce(name);
     }
 
@@ -182,40 +208,36 @@ impl Shared {
                 continue;
             };
             kept.edits.iter().for_each(|edit| apply(&mut zone, edit));
-            let least = [before.and_then(|z| z.serial()), kept.serial]
+            let before_serial = before.and_then(|z| z.serial());
+            let least = [before_serial, kept.serial]
                 .into_iter()
-                .flatten();
-            let least = least.reduce(|a, b| if is_newer(a, b) { a } else { b });
-            let own = zone.serial().unwrap_or(0);
-            if let Some(least) = least.filter(|least| !is_newer(own, *least)) {
-                let same = before
-                    .and_then(|z| z.to_zone())
-                    .is_some_and(|b| b.same_records(&zone));
-                let time = crate::tsig::now() as u32;
-                let next = if automatic && is_newer(time, least) {
-                    time
-                } else {
-                    after(least)
-                };
-                let chosen = if same { least } else { next };
-                zone.set_serial(chosen);
-                // So that the next start does not give this number to something else.
-                if let Some(journal) = kept.journal.as_mut().filter(|_| !same) {
-                    let _ = journal.append(&[], chosen);
+                .flatten()
+                .reduce(|a, b| if is_newer(a, b) { a } else { b });
+            if kept.finish.is_some() {
+                number_before_finish(&mut zone, least);
+            } else {
+                number(&mut zone, least, automatic, before, kept);
+            }
+            match finished(kept, zone) {
+                Ok(zone) => {
+                    let compiled = Arc::new(ZoneSet::new(vec![zone]));
+                    let is_new = reloaded(kept, before, &compiled);
+                    zones.insert(&name, compiled);
+                    changed.extend(is_new.then_some(name));
                 }
+                // Half-finished it would be refused by everybody who validates: as it was, or not at all.
+                Err(_) => match before {
+                    Some(before) => zones.insert(&name, Arc::clone(before)),
+                    None => drop(zones.remove(&name)),
+                },
             }
-            if zone.serial() == Some(0) {
-                zone.set_serial(crate::tsig::now() as u32);
-            }
-            if let Some(finish) = &kept.finish {
-                zone = finish(zone);
-            }
-            let compiled = Arc::new(ZoneSet::new(vec![zone]));
-            let is_new = reloaded(kept, before, &compiled);
-            zones.insert(&name, compiled);
-            changed.extend(is_new.then_some(name));
         }
         changed
+    }
+
+    /// Tells all who finish zones that what they finished is served.
+    pub(crate) fn all_settled(&self, all: &HashMap<Box<[u8]>, Kept>) {
+        all.values().for_each(settled);
     }
 
     /// Keeps the changes of a zone in a journal from now on. What the journal holds already is put on the zone when it
@@ -226,9 +248,7 @@ impl Shared {
         if kept.journal.is_some() {
             return Ok(());
         }
-        let file = crate::transfer::file_name(name);
-        let file = format!("{}journal", file.strip_suffix("zone").unwrap_or(&file));
-        let (journal, recovered) = Journal::open(&folder.join(file))?;
+        let (journal, recovered) = Journal::open(&journal_of(name, folder))?;
         kept.journal = Some(journal);
         kept.serial = recovered.serial.or(kept.serial);
         let tokens = std::mem::take(&mut kept.edits);
@@ -237,9 +257,76 @@ impl Shared {
         Ok(())
     }
 
+    /// Whether a zone was ever changed with a journal in this folder.
+    pub fn has_journal(name: &Name, folder: &Path) -> bool {
+        journal_of(name, folder).exists()
+    }
+
     /// Sets what finishes a zone before it is compiled; it takes effect with the next change or reload.
-    pub fn finish_with(&self, name: &Name, finish: Option<Finish>) {
+    pub fn finish_with(&self, name: &Name, finish: Option<Arc<dyn Finish>>) {
         self.authority.lock().entry(key(name)).or_default().finish = finish;
+    }
+}
+
+fn journal_of(name: &Name, folder: &Path) -> std::path::PathBuf {
+    let file = crate::transfer::file_name(name);
+    folder.join(format!(
+        "{}journal",
+        file.strip_suffix("zone").unwrap_or(&file)
+    ))
+}
+
+fn finished(kept: &Kept, zone: Zone) -> Result<Zone, String> {
+    match &kept.finish {
+        Some(finish) => finish.finish(&zone),
+        None => Ok(zone),
+    }
+}
+
+fn settled(kept: &Kept) {
+    if let Some(finish) = &kept.finish {
+        finish.published();
+    }
+}
+
+/// Numbers a loaded zone with its edits: never back, and not on where nothing changed.
+fn number(
+    zone: &mut Zone,
+    least: Option<u32>,
+    automatic: bool,
+    before: Option<&Arc<ZoneSet>>,
+    kept: &mut Kept,
+) {
+    let own = zone.serial().unwrap_or(0);
+    if let Some(least) = least.filter(|least| !is_newer(own, *least)) {
+        let same = before
+            .and_then(|z| z.to_zone())
+            .is_some_and(|b| b.same_records(zone));
+        let time = crate::tsig::now() as u32;
+        let next = if automatic && is_newer(time, least) {
+            time
+        } else {
+            after(least)
+        };
+        let chosen = if same { least } else { next };
+        zone.set_serial(chosen);
+        // So that the next start does not give this number to something else.
+        if let Some(journal) = kept.journal.as_mut().filter(|_| !same) {
+            let _ = journal.append(&[], chosen);
+        }
+    }
+    if zone.serial() == Some(0) {
+        zone.set_serial(crate::tsig::now() as u32);
+    }
+}
+
+/// Who finishes a zone compares it with the last one and numbers it: it needs but a number that is not behind.
+fn number_before_finish(zone: &mut Zone, least: Option<u32>) {
+    let own = zone.serial().unwrap_or(0);
+    match least {
+        Some(least) if own == 0 || !is_newer(own, least) => zone.set_serial(least),
+        None if own == 0 => zone.set_serial(crate::tsig::now() as u32),
+        _ => {}
     }
 }
 
@@ -254,7 +341,7 @@ fn reloaded(kept: &mut Kept, before: Option<&Arc<ZoneSet>>, now: &Arc<ZoneSet>) 
     let zones = before.to_zone().zip(now.to_zone());
     let soas = before.to_soa_record().zip(now.to_soa_record());
     match zones.zip(soas).zip(before.serial().zip(serial)) {
-        Some((((old, new), (soa_before, soa_now)), (from, to))) if kept.finish.is_none() => {
+        Some((((old, new), (soa_before, soa_now)), (from, to))) => {
             let difference = Difference::between(&old, &new);
             kept.history
                 .push(from, to, soa_before, soa_now, difference, new.records());

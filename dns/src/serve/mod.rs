@@ -1,9 +1,11 @@
 //! The servers: what they share, UDP on threads of its own, TCP on tokio.
 
+mod https;
 pub(crate) mod orders;
 mod tcp;
 mod udp;
 
+pub use https::HttpsAnswer;
 pub use tcp::{serve_tcp, serve_tls};
 pub use udp::serve_udp;
 
@@ -104,6 +106,7 @@ impl Shared {
             policies: Arc::new(policies),
             guard,
         }));
+        self.all_settled(&kept);
         drop(kept);
         changed.iter().for_each(|name| self.announce(name));
     }

@@ -5,6 +5,7 @@
 use super::{Serving, Shared, guarded};
 use crate::authority::ChangeError;
 use crate::edit::serial_of;
+use crate::limits::UDP_EDNS_BYTES;
 use crate::name::wire_len;
 use crate::policy::is_served;
 use crate::query::HEADER;
@@ -128,6 +129,7 @@ impl Asked<'_> {
     }
 
     fn signed(&mut self, mut answer: Vec<u8>) -> Order {
+        put_opt(self.query, &mut answer);
         if let Some(signer) = &mut self.signer {
             signer.sign(&mut answer, now());
         }
@@ -162,8 +164,11 @@ impl Asked<'_> {
         let mut out = Out::new(&mut buffer);
         match guarded(&self.serving.zones, self.query, &client, &mut out) {
             Verdict::Reply(len) => {
-                let answer = out.written(len).to_vec();
-                self.signed(answer)
+                let mut answer = out.written(len).to_vec();
+                if let Some(signer) = &mut self.signer {
+                    signer.sign(&mut answer, now());
+                }
+                Order::Reply(answer)
             }
             Verdict::Drop(_) => self.reply(SERVFAIL),
         }
@@ -200,7 +205,8 @@ impl Asked<'_> {
         }
         if self.transport == Transport::Udp {
             // RFC 1995 §2: the SOA alone sends the client to TCP.
-            let Some(soa) = zone.to_soa_record().filter(|_| rtype == RType::IXFR) else {
+            let whole = rtype == RType::IXFR && self.client_serial().is_some();
+            let Some(soa) = zone.to_soa_record().filter(|_| whole) else {
                 return Order::Question;
             };
             let mut answer = reply(self.query, 0, true);
@@ -261,10 +267,35 @@ impl Asked<'_> {
     }
 }
 
+/// RFC 6891 §6.1.1: who sends an OPT gets one, with its DO (RFC 3225 §3).
+fn put_opt(query: &[u8], answer: &mut Vec<u8>) {
+    let Some(header) = Header::read(query) else {
+        return;
+    };
+    let Some((.., mut at)) = question(query, HEADER).filter(|_| header.counts[0] == 1) else {
+        return;
+    };
+    let records = header.counts.iter().skip(1).map(|n| u32::from(*n)).sum();
+    for _ in 0..records {
+        let Some((received, end)) = record(query, at) else {
+            return;
+        };
+        at = end;
+        if received.rtype == RType::OPT {
+            let [size0, size1] = (UDP_EDNS_BYTES as u16).to_be_bytes();
+            let dnssec_ok = (received.ttl >> 8) as u8 & 0x80;
+            answer.extend([0, 0, 41, size0, size1, 0, 0, dnssec_ok, 0, 0, 0]);
+            count(answer, 3, 1);
+            return;
+        }
+    }
+}
+
 impl Change {
     /// The answer where too many are made at once.
     pub fn refused(mut self) -> Vec<u8> {
         let mut answer = reply(&self.query, SERVFAIL, false);
+        put_opt(&self.query, &mut answer);
         if let Some(signer) = &mut self.signer {
             signer.sign(&mut answer, now());
         }
@@ -284,6 +315,7 @@ impl Change {
             rcode = SERVFAIL;
         }
         let mut answer = reply(&self.query, rcode, false);
+        put_opt(&self.query, &mut answer);
         if let Some(signer) = &mut self.signer {
             signer.sign(&mut answer, now());
         }

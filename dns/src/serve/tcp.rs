@@ -81,10 +81,14 @@ async fn serve(
                     let _ = stream.set_nodelay(true);
                     // A client that breaks off has nothing left to be told.
                     let _ = match tls {
-                        None => connection(stream, place.address, &shared, &limits, stop).await,
+                        None => {
+                            let from = (place.address, Transport::Tcp);
+                            connection(stream, from, &shared, &limits, stop).await
+                        }
                         Some(tls) => match timeout(limits.idle, tls.accept(stream)).await {
                             Ok(Ok(stream)) => {
-                                connection(stream, place.address, &shared, &limits, stop).await
+                                let from = (place.address, Transport::Tls);
+                                connection(stream, from, &shared, &limits, stop).await
                             }
                             _ => Ok(()),
                         },
@@ -149,10 +153,13 @@ impl Drop for Place {
     }
 }
 
+/// Who asks, and over what.
+type Whence = (IpAddr, Transport);
+
 /// Reads, answers all that is whole, writes once, reads again.
 async fn connection<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
-    address: IpAddr,
+    from: Whence,
     shared: &Arc<Shared>,
     limits: &TcpLimits,
     mut stop: watch::Receiver<bool>,
@@ -179,11 +186,11 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin>(
             let query = frame(&received).unwrap_or_default().to_vec();
             received.drain(..2 + query.len());
             queries += 1;
-            ordered(&mut stream, query, address, shared, limits).await?;
+            ordered(&mut stream, query, from, shared, limits).await?;
             continue;
         }
         let (answers, used, asked) =
-            answer_all(&received, address, shared, limits, limits.queries - queries);
+            answer_all(&received, from, shared, limits, limits.queries - queries);
         received.drain(..used);
         queries += asked;
         let written = async {
@@ -200,12 +207,12 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin>(
 async fn ordered<S: AsyncWrite + Unpin>(
     stream: &mut S,
     query: Vec<u8>,
-    address: IpAddr,
+    from: Whence,
     shared: &Arc<Shared>,
     limits: &TcpLimits,
 ) -> io::Result<()> {
-    let reply = match order(shared, &query, address, Transport::Tcp) {
-        Order::Question => plain(&query, address, shared),
+    let reply = match order(shared, &query, from.0, from.1) {
+        Order::Question => plain(&query, from, shared),
         Order::Reply(reply) => reply,
         Order::Change(change) => {
             let shared = Arc::clone(shared);
@@ -216,7 +223,7 @@ async fn ordered<S: AsyncWrite + Unpin>(
         Order::Transfer(outgoing) => return transfer(stream, outgoing, shared, limits).await,
     };
     let mut tally = Snapshot::default();
-    tally.count(Transport::Tcp, Verdict::Reply(reply.len()), &reply);
+    tally.count(from.1, Verdict::Reply(reply.len()), &reply);
     shared.counters.add(&tally);
     send(stream, &reply, limits).await
 }
@@ -261,11 +268,11 @@ async fn transfer<S: AsyncWrite + Unpin>(
 }
 
 /// A question that looked like more.
-fn plain(query: &[u8], address: IpAddr, shared: &Shared) -> Vec<u8> {
+fn plain(query: &[u8], (address, transport): Whence, shared: &Shared) -> Vec<u8> {
     let serving = shared.serving();
     let client = Client {
         addr: address,
-        transport: Transport::Tcp,
+        transport,
         health: &*serving.health,
         guard: Some(&serving.guard),
     };
@@ -293,15 +300,15 @@ fn frame(received: &[u8]) -> Option<&[u8]> {
 /// queries.
 fn answer_all(
     received: &[u8],
-    address: IpAddr,
+    from: Whence,
     shared: &Shared,
     limits: &TcpLimits,
     most: usize,
 ) -> (Vec<u8>, usize, usize) {
     let serving = shared.serving();
     let client = Client {
-        addr: address,
-        transport: Transport::Tcp,
+        addr: from.0,
+        transport: from.1,
         health: &*serving.health,
         guard: Some(&serving.guard),
     };
@@ -324,7 +331,7 @@ fn answer_all(
             } else {
                 &[]
             };
-            tally.count(Transport::Tcp, verdict, reply);
+            tally.count(from.1, verdict, reply);
             if !reply.is_empty() {
                 answers.extend((reply.len() as u16).to_be_bytes());
                 answers.extend_from_slice(reply);

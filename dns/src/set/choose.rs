@@ -154,7 +154,12 @@ impl Choice {
         match self.policy {
             Policy::Failover | Policy::Multi(_) => lowest,
             Policy::Weighted => self.weighted(up, health.draw()),
-            Policy::Geo => self.weighted(self.for_place(up, health.place()), health.draw()),
+            Policy::Geo => {
+                let near = self
+                    .in_nets(up, health)
+                    .unwrap_or_else(|| self.for_place(up, health.place()));
+                self.weighted(near, health.draw())
+            }
             Policy::Nets => self.weighted(self.for_client(up, health.client()), health.draw()),
             Policy::Nearest => self.nearest(up, health.place()).unwrap_or(lowest),
             Policy::Hash => self.hashed(up, health.client()).unwrap_or(lowest),
@@ -199,8 +204,20 @@ impl Choice {
                 return found;
             }
         }
-        let anywhere = self.matching(up, |r| r.areas.is_empty());
+        let anywhere = self.matching(up, |r| r.areas.is_empty() && r.nets.is_empty());
         if anywhere != 0 { anywhere } else { up }
+    }
+
+    /// Targets for the client's network, which are asked for only where some target has one: an answer by place alone
+    /// holds for more clients.
+    fn in_nets(&self, up: u64, health: &dyn Health) -> Option<u64> {
+        if self.targets.iter().all(|r| r.nets.is_empty()) {
+            return None;
+        }
+        let client = health.client()?;
+        let inside = |r: &Rule| r.nets.iter().any(|n| n.contains(client));
+        let within = self.matching(up, inside);
+        (within != 0).then(|| self.for_client(within, Some(client)))
     }
 
     fn for_client(&self, up: u64, client: Option<IpAddr>) -> u64 {

@@ -31,6 +31,7 @@ pub(super) fn compile(zones: Vec<Zone>) -> ZoneSet {
         canonical: Vec::new(),
         data: Vec::new(),
     };
+    reserve(&mut set, &zones);
     for zone in &zones {
         add_zone(&mut set, zone);
         set.keep_dynamic(zone);
@@ -40,7 +41,29 @@ pub(super) fn compile(zones: Vec<Zone>) -> ZoneSet {
     link_targets(&mut set);
     proofs::link(&mut set);
     render::render(&mut set);
+    // What is served for days does not keep what growing left over.
+    set.nodes.shrink_to_fit();
+    set.slots.shrink_to_fit();
+    set.sets.shrink_to_fit();
+    set.targets.shrink_to_fit();
+    set.data.shrink_to_fit();
     set
+}
+
+/// Room for all that zones hold: growing step by step would touch several times the memory that is needed.
+fn reserve(set: &mut ZoneSet, zones: &[Zone]) {
+    let owners = || zones.iter().flat_map(|z| z.owners().values());
+    let sets = || owners().flat_map(|o| &o.sets);
+    let count = sets().count();
+    let names: usize = owners().map(|o| o.name.wire().len()).sum();
+    let data: usize = sets().flat_map(|s| &s.data).map(|d| d.len() + 2).sum();
+    set.nodes.reserve(owners().count());
+    set.slots.reserve(count);
+    set.sets.reserve(count + zones.len());
+    set.targets.reserve(count.min(1024));
+    set.names.reserve(names);
+    set.canonical.reserve(names);
+    set.data.reserve(data);
 }
 
 fn add_zone(set: &mut ZoneSet, zone: &Zone) {

@@ -130,7 +130,7 @@ impl ZoneSet {
         self.table.find(self.hash_of(zone, name), is_it).copied()
     }
 
-    pub(super) fn hash_of(&self, zone: u32, name: &[u8]) -> u64 {
+    pub(crate) fn hash_of(&self, zone: u32, name: &[u8]) -> u64 {
         use std::hash::{BuildHasher, Hasher};
         let mut hasher = self.hasher.build_hasher();
         hasher.write_u32(zone);

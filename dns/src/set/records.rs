@@ -112,6 +112,11 @@ impl ZoneSet {
         self.stored().count()
     }
 
+    /// Whether its answers have signatures, for who asks for them.
+    pub fn is_signed(&self) -> bool {
+        self.zones.first().is_some_and(|apex| apex.signed)
+    }
+
     /// The zone that this was compiled from.
     pub fn to_zone(&self) -> Option<Zone> {
         let mut zone = Zone::empty(self.origin()?);

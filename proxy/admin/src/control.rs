@@ -16,6 +16,24 @@ pub trait Control: Send + Sync + 'static {
         Value::Array(Vec::new())
     }
 
+    /// `GET /api/v1/dns/zones`; quick.
+    fn zones(&self) -> Value {
+        Value::Array(Vec::new())
+    }
+
+    /// `GET /api/v1/dns/zones/{zone}`, with its records. May take a while. `None` if it is not served.
+    fn zone(&self, _zone: &str) -> Option<Value> {
+        None
+    }
+
+    /// Puts an RRset in the place of another, and gives the zone's serial number. May block until it is on a disk.
+    ///
+    /// # Errors
+    /// Why nothing was changed.
+    fn change_zone(&self, _change: &crate::ZoneChange) -> Result<u32, crate::ZoneRefusal> {
+        Err(crate::ZoneRefusal::NoZone)
+    }
+
     /// `GET /api/v1/certs`; quick.
     fn certificates(&self) -> Value;
 

@@ -23,6 +23,7 @@ mod problem;
 mod routes;
 mod serve;
 mod waf;
+mod zones;
 
 pub use control::{
     AdminState, CacheQuery, Control, PurgeOrder, PurgeOutcome, PurgeRefusal, PurgeWhat,
@@ -35,3 +36,4 @@ pub use serve::{
     CONNECTION_TIME_MAX, CONNECTIONS_MAX, Error, HEAD_BYTES_MAX, HEAD_TIME_MAX, serve_metrics,
     serve_tcp, serve_unix,
 };
+pub use zones::{ZoneChange, ZoneRefusal};

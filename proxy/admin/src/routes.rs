@@ -2,7 +2,7 @@
 
 use crate::{
     AdminState, CacheQuery, Door, Problem, PurgeOrder, PurgeRefusal, PurgeWhat, ServerChange,
-    certificates, page, waf,
+    certificates, page, waf, zones,
 };
 use axum::{
     Json, Router,
@@ -71,6 +71,7 @@ fn api(routes: Router<AdminState>) -> Router<AdminState> {
         )
         .merge(certificates::routes())
         .merge(waf::routes())
+        .merge(zones::routes())
         .route("/api/v1/cache/purge", post(purge))
         .route("/api/v1/cache/object", get(cache_object))
         .route("/api/v1/cache/objects", get(cache_objects))

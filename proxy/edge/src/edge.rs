@@ -163,6 +163,7 @@ impl Edge {
             resolver,
             acme,
             drain_by: Mutex::default(),
+            dns: std::sync::OnceLock::new(),
             passwords: Passwords::new()
                 .ok_or_else(|| LoadError::System("the system gives no random numbers".into()))?,
             tls,

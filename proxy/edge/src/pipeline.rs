@@ -712,6 +712,7 @@ async fn answer(cx: &mut Cx<'_>, route: &Arc<RoutePlan>) -> Result<Outcome, Clie
                 .await
                 .map(|()| Outcome::Done)
         }
+        (ContentPlan::Doh, _) => Box::pin(content::doh(cx, route)).await,
         (ContentPlan::Static { root, index }, _) => {
             if let Some(kept) = content::kept(cx, route, root) {
                 return cx
@@ -794,16 +795,8 @@ fn finish(cx: &mut Cx<'_>, route: Option<&RoutePlan>) {
             clock: &cx.local.clock,
             process: &cx.local.process,
         };
-        if let Some(condition) = &log.condition {
-            scratch.clear();
-            condition.render(&scope, &mut scratch);
-            if matches!(scratch.as_slice(), b"" | b"0") {
-                continue;
-            }
-        }
         cx.local.logs.line(&log.file, log.buffer, log.flush, |out| {
-            let style = (log.escape, log.privacy);
-            log.format.render_log(&scope, style, &mut scratch, out);
+            log.format.render_log(&scope, log.escape, &mut scratch, out);
         });
     }
     cx.tx.scratch = scratch;

@@ -42,6 +42,8 @@ pub struct Shared {
     pub acme: Arc<seawall_tls::acme::Acme>,
     /// What the WAF refused lately.
     pub waf_events: crate::waf_events::WafEvents,
+    /// The DNS server, for questions over HTTPS; set once, before the first request.
+    pub dns: std::sync::OnceLock<Arc<seawall_dns::Shared>>,
     /// Where passwords are verified.
     pub passwords: crate::access::Passwords,
     /// TLS settings of every listener.

@@ -118,6 +118,57 @@ fn a_validating_resolver_accepts_answers_and_denials() {
     }
 }
 
+/// Changes the zone as a dynamic client does (RFC 2136).
+fn update(edge: &Running, lines: &str) {
+    let server = edge.address("dns");
+    let path = edge.write(
+        "update",
+        format!(
+            "server {} {}\nzone shop.test\n{lines}\nsend\n",
+            server.ip(),
+            server.port()
+        ),
+    );
+    let output = Command::new("nsupdate").arg(path).output();
+    let output = output.expect("nsupdate (Debian's bind9-dnsutils) is installed");
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn what_an_update_changes_is_signed_when_it_is_acknowledged_and_after_a_restart() {
+    let edge = Edge::yaml(configuration("{ denial: nsec3 }").replace(
+        "      dnssec:",
+        "      update: { from: 127.0.0.1 }\n      dnssec:",
+    ));
+    edge.write("shop.test.zone", ZONE);
+    let edge = edge.start();
+    let ds = said(&edge, &["dns", "ds", "shop.test"]);
+    update(
+        &edge,
+        "update add new.shop.test. 60 A 192.0.2.77\nupdate delete web.shop.test. A",
+    );
+    let holds = |edge: &Running| {
+        let found = delv(edge, &ds, "new.shop.test", "A");
+        assert!(
+            found.contains("; fully validated") && found.contains("192.0.2.77"),
+            "{found}"
+        );
+        for name in ["web.shop.test", "nope.shop.test", "shop.test"] {
+            let found = delv(edge, &ds, name, "A");
+            assert!(
+                found.contains("; negative response, fully validated"),
+                "{name}: {found}"
+            );
+        }
+    };
+    holds(&edge);
+    said(&edge, &["reload"]);
+    holds(&edge);
+    edge.signal(nix::sys::signal::Signal::SIGTERM);
+    let (_, stopped) = edge.wait();
+    holds(&stopped.start());
+}
+
 #[test]
 fn keys_stay_over_reloads_and_restarts_and_a_reload_without_a_change_is_no_new_version() {
     let edge = signed("true");

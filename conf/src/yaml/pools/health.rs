@@ -34,7 +34,8 @@ const EXPECT: Shape = Shape {
 /// Fields that only a check over HTTP has.
 const OF_HTTP: &[&str] = &["path", "method", "host", "headers", "expect"];
 
-fn http() -> HttpCheck {
+/// A check over HTTP with every default.
+pub(super) fn http() -> HttpCheck {
     HttpCheck {
         method: "GET".into(),
         path: "/".into(),
@@ -45,8 +46,9 @@ fn http() -> HttpCheck {
     }
 }
 
-pub(super) fn health(reader: &mut Reader<'_>, node: &Node) -> Option<HealthCheck> {
-    let mut check = HealthCheck {
+/// A check of `/` with every default.
+pub(super) fn default() -> HealthCheck {
+    HealthCheck {
         kind: CheckKind::Http(http()),
         port: None,
         interval: Duration::from_secs(2),
@@ -55,7 +57,26 @@ pub(super) fn health(reader: &mut Reader<'_>, node: &Node) -> Option<HealthCheck
         timeout: Duration::from_secs(1),
         fall: 2,
         rise: 2,
+    }
+}
+
+/// How often, how long and how many times, of any check.
+pub(super) fn check_of(reader: &mut Reader<'_>, fields: &Fields<'_>) -> HealthCheck {
+    let mut check = default();
+    check.interval = interval(reader, fields, "interval").unwrap_or(check.interval);
+    if let Some(timeout) = fields.get("timeout").and_then(|n| reader.duration(n)) {
+        check.timeout = timeout;
+    }
+    let mut count = |name| {
+        let n = fields.get(name).and_then(|n| reader.integer(n, 1, 1000));
+        n.map_or(2, |n| n as u32)
     };
+    (check.fall, check.rise) = (count("fall"), count("rise"));
+    check
+}
+
+pub(super) fn health(reader: &mut Reader<'_>, node: &Node) -> Option<HealthCheck> {
+    let mut check = default();
     if let Value::Scalar { .. } = node.value {
         let text = reader.string(node)?;
         check.kind = match text {
@@ -69,24 +90,19 @@ pub(super) fn health(reader: &mut Reader<'_>, node: &Node) -> Option<HealthCheck
         return Some(check);
     }
     let fields = reader.open(node, &HEALTH)?;
-    check.kind = kind(reader, &fields)?;
+    let kind = kind(reader, &fields)?;
+    check = HealthCheck {
+        kind,
+        ..check_of(reader, &fields)
+    };
     check.port = fields
         .get("port")
         .and_then(|n| reader.integer(n, 1, 65_535))
         .map(|n| n as u16);
-    check.interval = interval(reader, &fields, "interval").unwrap_or(check.interval);
     check.fast_interval = interval(reader, &fields, "fast_interval");
     if let Some(percent) = fields.get("jitter").and_then(|n| reader.percent(n)) {
         check.jitter_percent = percent;
     }
-    if let Some(timeout) = fields.get("timeout").and_then(|n| reader.duration(n)) {
-        check.timeout = timeout;
-    }
-    let mut count = |name| {
-        let n = fields.get(name).and_then(|n| reader.integer(n, 1, 1000));
-        n.map_or(2, |n| n as u32)
-    };
-    (check.fall, check.rise) = (count("fall"), count("rise"));
     Some(check)
 }
 

@@ -1,5 +1,6 @@
 //! Pools of servers, named ones and those made of an address.
 
+mod check;
 mod connection;
 mod health;
 mod load;

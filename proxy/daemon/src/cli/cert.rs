@@ -70,7 +70,7 @@ pub fn run(command: Cert) -> anyhow::Result<ExitCode> {
 }
 
 /// A name as a segment of a path.
-fn segment(name: &str) -> String {
+pub(super) fn segment(name: &str) -> String {
     let mut out = String::new();
     for byte in name.bytes() {
         match byte {

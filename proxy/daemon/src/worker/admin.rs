@@ -4,13 +4,14 @@ use super::{
     cached, certificates,
     host::{KeeperHost, endpoint},
     life::Worker,
-    status, waf,
+    status, waf, zones,
 };
 use crate::log::ErrorLog;
 use anyhow::anyhow;
 use seawall_admin::{
     AdminState, CacheQuery, Control, PurgeOrder, PurgeOutcome, PurgeRefusal, PurgeWhat,
-    ReloadError, ReloadOutcome, ServerChange, serve_metrics, serve_tcp, serve_unix,
+    ReloadError, ReloadOutcome, ServerChange, ZoneChange, ZoneRefusal, serve_metrics, serve_tcp,
+    serve_unix,
 };
 use seawall_conf::model::LogLevel;
 use seawall_edge::{CachedQuery, PurgeError, PurgeTarget, plan::Plan};
@@ -153,6 +154,25 @@ impl Control for Daemon {
 
     fn dnssec(&self) -> Value {
         self.0.dns.signers().status()
+    }
+
+    fn zones(&self) -> Value {
+        zones::list(self.0.dns.shared())
+    }
+
+    fn zone(&self, zone: &str) -> Option<Value> {
+        zones::show(self.0.dns.shared(), zone)
+    }
+
+    fn change_zone(&self, change: &ZoneChange) -> Result<u32, ZoneRefusal> {
+        let folder = self.0.edge.plan().config.process.state.join("dns");
+        let serial = zones::change(self.0.dns.shared(), &folder, change)?;
+        let (name, rtype, zone) = (&change.name, &change.rtype, &change.zone);
+        let line = format_args!(
+            "dns: {zone} has other records at {name} {rtype}, by the API: serial number {serial}"
+        );
+        self.0.log.line(LogLevel::Notice, 0, line);
+        Ok(serial)
     }
 
     fn certificates(&self) -> Value {

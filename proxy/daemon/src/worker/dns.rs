@@ -147,7 +147,11 @@ impl DnsServer {
     /// Serves the zones of a plan, with what was changed in them since, and copies others.
     fn publish(&self, mut dns: DnsPlan, state: &Path, control: &Handle) {
         let folder = state.join("dns");
-        let changeable = dns.kept.iter().filter(|zone| dns.policies.may_change(zone));
+        // What the API changed is in a journal, whether or not others may change the zone.
+        let changeable = dns
+            .kept
+            .iter()
+            .filter(|zone| dns.policies.may_change(zone) || Shared::has_journal(zone, &folder));
         for zone in changeable {
             if let Err(e) = self.shared.keep_journal(zone, &folder) {
                 self.log.line(

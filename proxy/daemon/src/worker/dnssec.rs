@@ -4,10 +4,10 @@
 use crate::log::ErrorLog;
 use seawall_conf::model::LogLevel;
 use seawall_dns::{
-    Denial, KeyFile, Name, Shared, Signer, SignerStatus, SigningOptions, Zone, ZoneSet, Zones,
+    Denial, Finish, KeyFile, Name, Shared, Signer, SignerStatus, SigningOptions, Zone, ZoneSet,
     ds_answer, ds_query,
 };
-use seawall_edge::plan::{DnsPlan, ZoneToSign};
+use seawall_edge::plan::DnsPlan;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -32,11 +32,13 @@ const RETRY_S: u64 = 300;
 const PARENT_TIME: Duration = Duration::from_secs(3);
 
 /// What signs zones, and keeps them signed.
+///
+/// A zone is signed wherever it is published: by a reload, an update, a token, the API, or here when something is due.
+/// The lock on a zone's [`Work`] is taken last, and nothing is published under it.
 pub struct ZoneSigners {
     shared: Arc<Shared>,
     log: ErrorLog,
-    /// One at a time signs and publishes.
-    work: Mutex<BTreeMap<String, Work>>,
+    work: Mutex<BTreeMap<String, Arc<Mutex<Work>>>>,
     /// What people see; never held while something is signed.
     seen: Mutex<BTreeMap<String, Seen>>,
     failures: AtomicU64,
@@ -44,20 +46,39 @@ pub struct ZoneSigners {
     wake: Condvar,
 }
 
-/// A zone and what signs it.
+/// What signs a zone.
 struct Work {
     signer: Signer,
-    zone: Zone,
     parent: Vec<SocketAddr>,
-    served: Option<Arc<ZoneSet>>,
     parent_asked: u64,
     not_before: u64,
+    /// What was signed last is not served yet.
+    unpublished: bool,
 }
 
 #[derive(Clone)]
 struct Seen {
     status: Option<SignerStatus>,
     problem: Option<String>,
+}
+
+/// Signs one zone for the server.
+struct Signing {
+    signers: Weak<ZoneSigners>,
+    work: Arc<Mutex<Work>>,
+}
+
+impl Finish for Signing {
+    fn finish(&self, zone: &Zone) -> Result<Zone, String> {
+        let signers = self.signers.upgrade().ok_or("the server is stopping")?;
+        signers.sign(&mut locked(&self.work), zone)
+    }
+
+    fn published(&self) {
+        if let Some(signers) = self.signers.upgrade() {
+            signers.published(&mut locked(&self.work));
+        }
+    }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -97,7 +118,7 @@ impl ZoneSigners {
 
     /// Signs the zones of a plan and publishes it all. A zone that cannot be signed is answered from as it was before, or
     /// not at all: without signatures it would be refused by everybody who validates.
-    pub fn apply(&self, plan: DnsPlan, keys: &Path) {
+    pub fn apply(self: &Arc<Self>, plan: DnsPlan, keys: &Path) {
         let DnsPlan {
             mut zones,
             to_sign,
@@ -106,101 +127,110 @@ impl ZoneSigners {
             guard,
             ..
         } = plan;
-        let mut work = locked(&self.work);
         let names: Vec<String> = to_sign
             .iter()
             .map(|z| z.zone.origin().to_string())
             .collect();
-        work.retain(|name, _| names.contains(name));
-        locked(&self.seen).retain(|name, _| names.contains(name));
+        self.forget_others(&names);
         for to_sign in to_sign {
             let name = to_sign.zone.origin().clone();
-            match self.take(&mut work, to_sign, keys) {
-                Ok(()) => {
-                    if let Some(entry) = work.get_mut(&name.to_string()) {
-                        self.sign(entry);
-                        if let Some(served) = &entry.served {
-                            zones.insert(&name, served.clone());
-                        }
+            let compiled = Arc::new(ZoneSet::new(vec![to_sign.zone]));
+            match self.take(&name, to_sign.options, to_sign.parent, keys) {
+                Ok(work) => {
+                    let signers = Arc::downgrade(self);
+                    let signing = Signing { signers, work };
+                    self.shared.finish_with(&name, Some(Arc::new(signing)));
+                    zones.insert(&name, compiled);
+                }
+                Err(problem) => {
+                    self.failed(&name.to_string(), None, problem);
+                    let serving = self.shared.serving();
+                    if let Some(before) = serving.zones.get(&name) {
+                        zones.insert(&name, before.clone());
                     }
                 }
-                Err(problem) => self.failed(&name.to_string(), None, problem),
             }
         }
         self.shared
             .publish_with(zones, health, policies, Arc::new(guard));
-        work.values_mut().for_each(|entry| self.published(entry));
         self.wake.notify_all();
+    }
+
+    /// Signs no longer what a plan does not sign.
+    fn forget_others(&self, names: &[String]) {
+        let gone: Vec<Name> = locked(&self.work)
+            .iter()
+            .filter(|(name, _)| !names.contains(name))
+            .map(|(_, work)| locked(work).signer.origin().clone())
+            .collect();
+        gone.iter()
+            .for_each(|name| self.shared.finish_with(name, None));
+        locked(&self.work).retain(|name, _| names.contains(name));
+        locked(&self.seen).retain(|name, _| names.contains(name));
     }
 
     fn take(
         &self,
-        work: &mut BTreeMap<String, Work>,
-        to_sign: ZoneToSign,
+        zone: &Name,
+        options: SigningOptions,
+        parent: Vec<SocketAddr>,
         keys: &Path,
-    ) -> Result<(), String> {
-        let ZoneToSign {
-            zone,
-            options,
-            parent,
-        } = to_sign;
-        let name = zone.origin().to_string();
-        if let Some(entry) = work.get_mut(&name) {
-            entry.signer.set_options(options);
-            (entry.zone, entry.parent, entry.not_before) = (zone, parent, 0);
-            return Ok(());
+    ) -> Result<Arc<Mutex<Work>>, String> {
+        let name = zone.to_string();
+        let known = locked(&self.work).get(&name).cloned();
+        if let Some(known) = known {
+            let mut work = locked(&known);
+            work.signer.set_options(options);
+            (work.parent, work.not_before) = (parent, 0);
+            drop(work);
+            return Ok(known);
         }
-        let signer = open(&zone, options, keys)?;
-        let entry = Work {
+        let store = KeyFile::of(keys, &name);
+        let signer = Signer::open(zone, options, Box::new(store)).map_err(|e| e.to_string())?;
+        let work = Arc::new(Mutex::new(Work {
             signer,
-            zone,
             parent,
-            served: None,
             parent_asked: 0,
             not_before: 0,
-        };
-        work.insert(name, entry);
-        Ok(())
+            unpublished: false,
+        }));
+        locked(&self.work).insert(name, work.clone());
+        Ok(work)
     }
 
-    /// Signs a zone as it is now. Tells whether there is something new to publish.
-    fn sign(&self, entry: &mut Work) -> bool {
-        let name = entry.signer.origin().to_string();
-        match entry.signer.sign(&entry.zone, now()) {
+    /// Signs a zone as it is now.
+    fn sign(&self, work: &mut Work, zone: &Zone) -> Result<Zone, String> {
+        let name = work.signer.origin().to_string();
+        match work.signer.sign(zone, now()) {
             Ok((signed, events)) => {
                 for event in events {
                     self.say(LogLevel::Notice, format_args!("{name} {event}"));
                 }
-                entry.served = Some(Arc::new(ZoneSet::new(vec![signed])));
-                let status = Some(entry.signer.status());
-                locked(&self.seen).insert(
-                    name,
-                    Seen {
-                        status,
-                        problem: None,
-                    },
-                );
-                true
+                work.unpublished = true;
+                let status = Some(work.signer.status());
+                let problem = None;
+                locked(&self.seen).insert(name, Seen { status, problem });
+                Ok(signed)
             }
             Err(e) => {
-                entry.not_before = now() + RETRY_S;
-                self.failed(&name, Some(entry.signer.status()), e.to_string());
-                false
+                work.not_before = now() + RETRY_S;
+                self.failed(&name, Some(work.signer.status()), e.to_string());
+                Err(format!("{name} cannot be signed: {e}"))
             }
         }
     }
 
-    fn published(&self, entry: &mut Work) {
-        if entry.served.is_none() {
+    fn published(&self, work: &mut Work) {
+        if !std::mem::take(&mut work.unpublished) {
             return;
         }
-        let name = entry.signer.origin().to_string();
-        if let Err(e) = entry.signer.published(now()) {
-            self.failed(&name, Some(entry.signer.status()), e.to_string());
+        let name = work.signer.origin().to_string();
+        if let Err(e) = work.signer.published(now()) {
+            self.failed(&name, Some(work.signer.status()), e.to_string());
             return;
         }
         if let Some(seen) = locked(&self.seen).get_mut(&name) {
-            seen.status = Some(entry.signer.status());
+            seen.status = Some(work.signer.status());
         }
     }
 
@@ -220,43 +250,50 @@ impl ZoneSigners {
 
     /// Does what is due. Gives how long there is nothing to do.
     fn due(&self) -> Duration {
-        let mut work = locked(&self.work);
+        let all: Vec<(String, Arc<Mutex<Work>>)> = locked(&self.work)
+            .iter()
+            .map(|(name, work)| (name.clone(), work.clone()))
+            .collect();
         let mut next = now() + SLEEP_MAX.as_secs();
-        for (name, entry) in work.iter_mut() {
-            self.ask_parent(name, entry);
-            let due = entry.signer.next().max(entry.not_before);
+        for (name, work) in all {
+            self.ask_parent(&name, &work);
+            let (origin, due) = {
+                let work = locked(&work);
+                let due = work.signer.next().max(work.not_before);
+                (work.signer.origin().clone(), due)
+            };
             if due > now() {
                 next = next.min(due);
                 continue;
             }
-            if self.sign(entry)
-                && let Some(served) = &entry.served
-            {
-                let serving = self.shared.serving();
-                let mut zones = Zones::clone(&serving.zones);
-                zones.insert(entry.signer.origin(), served.clone());
-                self.shared.publish(zones, serving.health.clone());
-                self.published(entry);
+            if self.shared.finish_again(&origin).is_err() {
+                // Why is in the log; a zone that is not published yet is signed when it is.
+                let mut work = locked(&work);
+                work.not_before = work.not_before.max(now() + 1);
             }
             next = next.min(now() + 1);
         }
         Duration::from_secs(next.saturating_sub(now()).max(1))
     }
 
-    fn ask_parent(&self, name: &str, entry: &mut Work) {
-        if !entry.signer.wants_parent() || entry.parent_asked + PARENT_EVERY_S > now() {
-            return;
-        }
-        entry.parent_asked = now();
-        let servers = if entry.parent.is_empty() {
+    fn ask_parent(&self, name: &str, work: &Mutex<Work>) {
+        let (servers, origin) = {
+            let mut work = locked(work);
+            if !work.signer.wants_parent() || work.parent_asked + PARENT_EVERY_S > now() {
+                return;
+            }
+            work.parent_asked = now();
+            (work.parent.clone(), work.signer.origin().clone())
+        };
+        let servers = if servers.is_empty() {
             system_servers()
         } else {
-            entry.parent.clone()
+            servers
         };
         // Every one of them has to lead to the new key before the old one may go.
         let mut common: Option<Vec<Box<[u8]>>> = None;
         for server in servers {
-            match ask(server, entry.signer.origin()) {
+            match ask(server, &origin) {
                 Ok(ds) => {
                     common = Some(match common {
                         Some(before) => before.into_iter().filter(|d| ds.contains(d)).collect(),
@@ -270,14 +307,15 @@ impl ZoneSigners {
                 }
             }
         }
-        match entry.signer.parent(&common.unwrap_or_default(), now()) {
+        let mut work = locked(work);
+        match work.signer.parent(&common.unwrap_or_default(), now()) {
             Ok(events) => events
                 .iter()
                 .for_each(|event| self.say(LogLevel::Notice, format_args!("{name} {event}"))),
-            Err(e) => self.failed(name, Some(entry.signer.status()), e.to_string()),
+            Err(e) => self.failed(name, Some(work.signer.status()), e.to_string()),
         }
         if let Some(seen) = locked(&self.seen).get_mut(name) {
-            seen.status = Some(entry.signer.status());
+            seen.status = Some(work.signer.status());
         }
     }
 
@@ -338,11 +376,6 @@ impl ZoneSigners {
             self.failures.load(Ordering::Relaxed)
         )
     }
-}
-
-fn open(zone: &Zone, options: SigningOptions, keys: &Path) -> Result<Signer, String> {
-    let store = KeyFile::of(keys, &zone.origin().to_string());
-    Signer::open(zone.origin(), options, Box::new(store)).map_err(|e| e.to_string())
 }
 
 /// The thread's body. Ends with the signers.

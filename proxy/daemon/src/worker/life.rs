@@ -221,6 +221,8 @@ fn start(
     };
     let dns = DnsServer::new(log.clone(), edge.shared().resolver.clone(), patient);
     let zones = Arc::new(OwnZones::new(dns.shared().clone()));
+    // Requests that come before this are told to come again.
+    let _ = edge.shared().dns.set(dns.shared().clone());
     let issuer = certificates::issuer(&edge, zones.clone(), &log, control);
     let worker = Arc::new(Worker {
         edge,

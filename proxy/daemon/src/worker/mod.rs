@@ -15,6 +15,7 @@ mod status;
 mod taken;
 mod waf;
 mod watch;
+mod zones;
 
 pub use check::check;
 pub use life::run;

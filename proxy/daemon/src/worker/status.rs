@@ -3,7 +3,7 @@
 use super::{certificates, life::Worker};
 use crate::version;
 use seawall_cache::DiskStats;
-use seawall_dns::{DropReason, QTYPE_CLASSES, RCODES};
+use seawall_dns::{DropReason, QTYPE_CLASSES, RCODES, Transport};
 use seawall_edge::plan::{CachePlan, PeerSlot, Plan, PoolPlan};
 use serde_json::{Value, json};
 use std::{
@@ -134,6 +134,17 @@ fn dns_metrics(worker: &Worker, out: &mut String) -> std::fmt::Result {
         .filter(|(_, n)| *n > 0)
     {
         writeln!(out, "seawall_dns_queries_total{{type=\"{name}\"}} {n}")?;
+    }
+    writeln!(
+        out,
+        "# HELP seawall_dns_transports_total DNS queries answered, by transport\n# TYPE seawall_dns_transports_total counter"
+    )?;
+    for (transport, n) in Transport::ALL.iter().zip(counters.transports) {
+        let name = transport.name();
+        writeln!(
+            out,
+            "seawall_dns_transports_total{{transport=\"{name}\"}} {n}"
+        )?;
     }
     writeln!(
         out,

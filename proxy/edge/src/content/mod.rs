@@ -1,6 +1,7 @@
 //! What answers: a value chosen by the steps.
 
 mod ahead;
+mod doh;
 mod fastcgi;
 mod files;
 mod fixed;
@@ -9,6 +10,7 @@ mod intercept;
 mod proxy;
 mod splice;
 
+pub use doh::doh;
 pub use fastcgi::fastcgi;
 pub use files::ranges;
 pub use files::{OpenFiles, files, kept, tries, type_of};

@@ -11,7 +11,6 @@ pub use connections::connections;
 pub use metrics::{ConnectionMetrics, LimitFamily, LimitMetrics};
 
 use crate::{
-    access::request_of,
     client::{ClientError, Reply},
     content::Outcome,
     log::LogLevel,
@@ -136,12 +135,14 @@ fn note(cx: &Cx<'_>, limit: &RateLimitPlan, decision: &Decision) {
         (limit.log_level, "limiting requests", "")
     };
     if errors.enabled(level) {
-        let who = request_of(cx);
+        let client = cx.tx.client_text(&cx.client.info);
         let name = &limit.name;
         errors.line(
             level,
             serial,
-            format_args!("{text}{dry}, excess: {whole}.{milli:03}{comma} by {name}, {who}"),
+            format_args!(
+                "{text}{dry}, excess: {whole}.{milli:03}{comma} by {name}, client: {client}"
+            ),
         );
     }
 }

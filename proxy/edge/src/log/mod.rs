@@ -2,7 +2,6 @@
 
 mod access;
 mod error;
-pub mod privacy;
 
 pub use access::{AccessLogs, LogBuffers, LogFile};
 pub use error::{ErrorLog, LogLevel, Stderr};

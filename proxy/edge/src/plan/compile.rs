@@ -52,7 +52,7 @@ struct Compiler<'a> {
     pools: Vec<Arc<PoolPlan>>,
     caches: Vec<Arc<CachePlan>>,
     wafs: Vec<Option<Arc<WafPlan>>>,
-    logs: Vec<Option<CompiledLog>>,
+    logs: Vec<Option<(Arc<LogFile>, Arc<Template>)>>,
     previous: Option<&'a Plan>,
     limits: Arc<super::LimitTables>,
     site_name: String,
@@ -126,16 +126,10 @@ impl Plan {
         } = compiler;
         let mut files = config.files.clone();
         let mut sources = std::mem::take(&mut config.sources);
-        let dns = config.dns.as_ref().map(|d| {
-            super::dns::compile(
-                d,
-                &config.process.state,
-                &mut sources,
-                &pools,
-                env,
-                &mut errors,
-            )
-        });
+        let dns = config
+            .dns
+            .as_ref()
+            .map(|d| super::dns::compile(d, &config, &mut sources, &pools, env, &mut errors));
         config.sources = sources;
         files.extend(dns.iter().flat_map(|d| d.files.iter().cloned()));
         files.extend(other_files(&config));
@@ -301,18 +295,12 @@ fn define_ops(ops: &[Op], user: &mut UserVariables) {
     }
 }
 
-/// A log file, its line and its condition.
-type CompiledLog = (Arc<LogFile>, Arc<Template>, Option<Arc<Template>>);
-
 impl Compiler<'_> {
     fn compile_logs(&mut self) {
         for log in &self.config.log.access {
             let format = Arc::new(Template::compile(&log.format, &self.user, &mut self.errors));
-            let condition = log.condition.as_ref().map(|condition| {
-                Arc::new(Template::compile(condition, &self.user, &mut self.errors))
-            });
             match self.env.logs.file(&log.path, self.env.open_log) {
-                Ok(file) => self.logs.push(Some((file, format, condition))),
+                Ok(file) => self.logs.push(Some((file, format))),
                 Err(e) => {
                     self.errors.push(
                         Diagnostic::error("log-open", log.at, format!("open() \"{}\" failed ({e})", log.path.display()))
@@ -674,7 +662,7 @@ impl Compiler<'_> {
     fn access(&self, logs: &[usize]) -> Vec<AccessLog> {
         logs.iter()
             .filter_map(|at| {
-                let (file, format, condition) = self.logs.get(*at)?.clone()?;
+                let (file, format) = self.logs.get(*at)?.clone()?;
                 let log = self.config.log.access.get(*at)?;
                 Some(AccessLog {
                     file,
@@ -682,8 +670,6 @@ impl Compiler<'_> {
                     escape: log.escape,
                     buffer: log.buffer,
                     flush: log.flush,
-                    condition,
-                    privacy: log.privacy,
                 })
             })
             .collect()
@@ -748,6 +734,7 @@ impl Compiler<'_> {
                     lines: lines.into(),
                 })
             }
+            Content::Doh => ContentPlan::Doh,
             Content::Static { root, index } => ContentPlan::Static {
                 root: super::RootPlan::compile(root, user, errors),
                 index: index

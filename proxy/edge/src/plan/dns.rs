@@ -2,12 +2,12 @@
 
 use super::{PoolPlan, compile::Environment};
 use ipnet::IpNet;
-use seawall_conf::model::{self, DnsAllDown, DnsPolicy, DnssecAlgorithm, DnssecDenial};
+use seawall_conf::model::{self, DnsAllDown, DnsArea, DnsPolicy, DnssecAlgorithm, DnssecDenial};
 use seawall_diag::{Diagnostic, Diagnostics, SourceMap, Span};
 use seawall_dns::{
-    Access, Algorithm, AllDown, CookieSecrets, Denial, DynamicRecord, Guard, Health, HealthId, Key,
-    KeyPolicy, Lifetimes, Name, Net, Peer, Policies, Policy, RType, RrlOptions, Secondary,
-    SigningOptions, Target, Zone, ZonePolicy, Zones,
+    Access, Algorithm, AllDown, Area, CookieSecrets, Databases, Denial, DynamicRecord, Guard,
+    Health, HealthId, Key, KeyPolicy, Lifetimes, Name, Net, Peer, Policies, Policy, RType,
+    RrlOptions, Secondary, SigningOptions, Target, Zone, ZonePolicy, Zones,
 };
 use std::{
     collections::HashMap,
@@ -62,14 +62,14 @@ impl Health for PoolHealth {
 /// Compiles the zones of a configuration.
 pub fn compile(
     dns: &model::Dns,
-    state: &Path,
+    config: &model::Config,
     sources: &mut SourceMap,
     pools: &[Arc<PoolPlan>],
     env: &Environment<'_>,
     errors: &mut Diagnostics,
 ) -> DnsPlan {
     let (mut zones, mut to_sign, mut files) = (Vec::new(), Vec::new(), Vec::new());
-    let mut rights = Rights::new(env, state.join("dns"));
+    let mut rights = Rights::new(env, config.process.state.join("dns"));
     for from in &dns.zones {
         rights.zone(from, errors);
         if from.secondary.is_some() {
@@ -78,7 +78,7 @@ pub fn compile(
         let Some(mut zone) = zone_of(from, sources, env, &mut files, errors) else {
             continue;
         };
-        add_static(&mut zone, &from.statics, errors);
+        add_static(&mut zone, &from.statics, config, errors);
         add_dynamic(&mut zone, &from.records, errors);
         match &from.dnssec {
             None => zones.push(zone),
@@ -104,7 +104,10 @@ pub fn compile(
         to_sign,
         health,
         files,
-        guard: guard(dns, env, errors),
+        guard: match places(dns, env, errors) {
+            Some(places) => guard(dns, env, errors).with_geo(Arc::new(places)),
+            None => guard(dns, env, errors),
+        },
         policies: rights.policies,
         secondaries: rights.secondaries,
         kept: rights.kept,
@@ -153,6 +156,24 @@ fn zone_of(
             None
         }
     }
+}
+
+/// The databases that tell where clients are.
+fn places(dns: &model::Dns, env: &Environment<'_>, errors: &mut Diagnostics) -> Option<Databases> {
+    let mut files = Vec::new();
+    for (path, at) in &dns.geo {
+        match (env.read)(path) {
+            Ok(bytes) => files.push(bytes.to_vec()),
+            Err(e) => {
+                let message = format!("cannot read \"{}\": {e}", path.display());
+                errors.error("unreadable", *at, message);
+            }
+        }
+    }
+    let (_, at) = dns.geo.first()?;
+    Databases::read(files)
+        .map_err(|e| errors.error("bad-database", *at, e.to_string()))
+        .ok()
 }
 
 fn guard(dns: &model::Dns, env: &Environment<'_>, errors: &mut Diagnostics) -> Guard {
@@ -313,10 +334,26 @@ fn access(from: &model::DnsAccess, key: Option<&Arc<Key>>) -> Access {
     }
 }
 
-fn add_static(zone: &mut Zone, records: &[model::DnsStatic], errors: &mut Diagnostics) {
+fn add_static(
+    zone: &mut Zone,
+    records: &[model::DnsStatic],
+    config: &model::Config,
+    errors: &mut Diagnostics,
+) {
     for record in records {
         let ttl = record.ttl.as_secs().min(i32::MAX as u64) as u32;
-        for value in &record.values {
+        let own = record.rtype.eq_ignore_ascii_case("HTTPS") && record.values == ["listeners"];
+        if own && super::dns_service::values(config, zone.origin(), &record.name).is_empty() {
+            let message = format!("no site is reached by HTTPS at `{}`", record.name);
+            let help = "it is the name of a site with a certificate and a listener with an address";
+            errors.push(Diagnostic::error("no-listener", record.at, message).help(help));
+        }
+        let made = if own {
+            super::dns_service::values(config, zone.origin(), &record.name)
+        } else {
+            record.values.clone()
+        };
+        for value in &made {
             if let Err(message) = zone.add_line(&record.name, ttl, &record.rtype, value) {
                 errors.error("bad-record", record.at, message);
             }
@@ -384,6 +421,8 @@ fn policy(record: &model::DnsRecord) -> Policy {
     match record.policy {
         DnsPolicy::Failover => Policy::Failover,
         DnsPolicy::Weighted => Policy::Weighted,
+        DnsPolicy::Geo => Policy::Geo,
+        DnsPolicy::Nearest => Policy::Nearest,
         DnsPolicy::Nets => Policy::Nets,
         DnsPolicy::Hash => Policy::Hash,
         DnsPolicy::Multi => Policy::Multi(record.count),
@@ -393,6 +432,16 @@ fn policy(record: &model::DnsRecord) -> Policy {
 fn target(from: &model::DnsTarget) -> Target {
     let mut target = Target::new(from.address, from.up_pool.map(|p| HealthId(p as u32)));
     target.weight = from.weight;
+    target.at = from.place;
+    target.areas = from
+        .areas
+        .iter()
+        .map(|area| match *area {
+            DnsArea::Country(code) => Area::Country(code),
+            DnsArea::Continent(code) => Area::Continent(code),
+            DnsArea::Asn(number) => Area::Asn(number),
+        })
+        .collect();
     target.nets = from
         .nets
         .iter()

@@ -16,6 +16,7 @@ mod compress;
 pub mod computed;
 pub mod content;
 mod dns;
+mod dns_service;
 pub mod dynamic;
 mod exposure;
 mod fastcgi;
@@ -265,6 +266,8 @@ pub enum ContentPlan {
         /// Names tried in a directory.
         index: Vec<Template>,
     },
+    /// Questions to the DNS server.
+    Doh,
 }
 
 /// A fixed answer.
@@ -289,10 +292,6 @@ pub struct AccessLog {
     pub buffer: usize,
     /// Longest time buffered.
     pub flush: Duration,
-    /// Whether there is a line.
-    pub condition: Option<Arc<Template>>,
-    /// What is left out of it.
-    pub privacy: model::LogPrivacy,
 }
 
 impl RoutePlan {

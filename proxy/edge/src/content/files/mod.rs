@@ -153,10 +153,8 @@ async fn refuse(
         cx.local.shared,
         Error,
         serial,
-        "open() \"{}\" failed ({}), {}",
-        String::from_utf8_lossy(&path.bytes),
-        crate::access::kernel_words(error),
-        crate::access::request_of(cx)
+        "open() \"{}\" failed ({error})",
+        String::from_utf8_lossy(&path.bytes)
     );
     done(cx.reply(Some(route), Reply::error(status)).await)
 }

@@ -1,23 +1,22 @@
-//! The DNS server: its zones, and the records that follow the balancer's health.
+//! The DNS server and its zones.
 
-use super::document::networks;
-use super::listen::sockets;
-use super::pools::Pools;
-use super::read::{Reader, Shape};
-use super::tree::Node;
-use crate::model::{
-    Dns, DnsAccess, DnsAllDown, DnsPolicy, DnsRecord, DnsRrl, DnsSecondary, DnsStatic, DnsTarget,
-    DnsZone,
-};
+mod records;
+
+use crate::model::{Dns, DnsAccess, DnsPolicy, DnsRecord, DnsRrl, DnsSecondary, DnsZone};
+use crate::yaml::document::networks;
+use crate::yaml::listen::sockets;
+use crate::yaml::pools::Pools;
+use crate::yaml::read::{Reader, Shape};
+use crate::yaml::tree::Node;
+use records::{Record, record};
 use seawall_diag::{Diagnostic, Span};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::time::Duration;
 
 const DNS: Shape = Shape {
     what: "`dns`",
-    fields: &["listen", "dot", "threads", "rrl", "cookies", "zones"],
-    not_yet: &["doq", "doh"],
+    fields: &["listen", "dot", "threads", "rrl", "cookies", "geo", "zones"],
+    not_yet: &["doq"],
 };
 const ZONE: Shape = Shape {
     what: "a zone",
@@ -32,28 +31,6 @@ const ZONE: Shape = Shape {
         "dnssec",
     ],
     not_yet: &[],
-};
-const RECORD: Shape = Shape {
-    what: "a record",
-    fields: &[
-        "name",
-        "type",
-        "ttl",
-        "policy",
-        "targets",
-        "all_down",
-        "value",
-        "min_up",
-        "degraded_ttl",
-        "count",
-        "last_resort",
-    ],
-    not_yet: &["key"],
-};
-const TARGET: Shape = Shape {
-    what: "a target",
-    fields: &["address", "up", "weight", "nets"],
-    not_yet: &["geo", "at"],
 };
 const RRL: Shape = Shape {
     what: "`rrl`",
@@ -85,26 +62,14 @@ const KEY: Shape = Shape {
     fields: &["file"],
     not_yet: &[],
 };
-const UP: Shape = Shape {
-    what: "`up`",
-    fields: &["pool"],
-    not_yet: &["check"],
-};
-
-/// Time to live of a record that follows health, unless said otherwise: short, since it is meant to change.
-const TTL: Duration = Duration::from_secs(30);
-
 /// Answers a second for each network and answer, and which of those over it are sent truncated. Where nothing is said
 /// the loopback is not limited: nobody forges from there.
 const RRL_RATE: u16 = 200;
 const RRL_SLIP: u16 = 2;
 const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];
 
-/// Time to live of other records written here, unless said otherwise.
-const STATIC_TTL: Duration = Duration::from_secs(300);
-
 /// Reads `dns`.
-pub(crate) fn read(reader: &mut Reader<'_>, node: &Node, pools: &Pools) -> Option<Dns> {
+pub(crate) fn read(reader: &mut Reader<'_>, node: &Node, pools: &mut Pools) -> Option<Dns> {
     let fields = reader.open(node, &DNS)?;
     let listen = match fields.get("listen") {
         Some(node) => sockets(reader, node),
@@ -152,9 +117,15 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node, pools: &Pools) -> Optio
         .get("dot")
         .map(|n| sockets(reader, n))
         .unwrap_or_default();
+    let geo = fields.get("geo").map(|n| databases(reader, n));
+    let geo = geo.unwrap_or_default();
+    if geo.is_empty() {
+        without_places(reader, &zones);
+    }
     Some(Dns {
         listen,
         dot,
+        geo,
         threads,
         rrl,
         cookies: cookies.is_none_or(|n| !n.is_off()),
@@ -163,7 +134,31 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node, pools: &Pools) -> Optio
     })
 }
 
-fn zone(reader: &mut Reader<'_>, node: &Node, pools: &Pools) -> Option<DnsZone> {
+fn databases(reader: &mut Reader<'_>, node: &Node) -> Vec<(PathBuf, Span)> {
+    let nodes = reader.list(node).iter();
+    nodes
+        .filter_map(|n| Some((reader.path(n)?, n.at)))
+        .collect()
+}
+
+/// Records that choose by place where no place is known: all clients would get the same.
+fn without_places(reader: &mut Reader<'_>, zones: &[DnsZone]) {
+    let records = zones.iter().flat_map(|z| &z.records);
+    let by_place = |r: &&DnsRecord| match r.policy {
+        DnsPolicy::Nearest => true,
+        DnsPolicy::Geo => r.targets.iter().any(|t| !t.areas.is_empty()),
+        _ => false,
+    };
+    for record in records.filter(by_place) {
+        reader.invalid(
+            record.at,
+            "nothing tells where clients are",
+            "name a database beside `zones`: geo: GeoLite2-City.mmdb",
+        );
+    }
+}
+
+fn zone(reader: &mut Reader<'_>, node: &Node, pools: &mut Pools) -> Option<DnsZone> {
     let fields = reader.open(node, &ZONE)?;
     let mut at = fields.at;
     let mut name = String::new();
@@ -197,7 +192,7 @@ fn zone(reader: &mut Reader<'_>, node: &Node, pools: &Pools) -> Option<DnsZone> 
     }
     let dnssec = fields
         .get("dnssec")
-        .and_then(|n| super::dnssec::read(reader, n));
+        .and_then(|n| crate::yaml::dnssec::read(reader, n));
     let secondary = fields
         .get("secondary")
         .filter(|n| !n.is_off())
@@ -325,173 +320,9 @@ fn servers(reader: &mut Reader<'_>, node: &Node) -> Vec<SocketAddr> {
     found
 }
 
-fn is_label(label: &str) -> bool {
+pub(super) fn is_label(label: &str) -> bool {
     (1..=63).contains(&label.len())
         && label
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-}
-
-enum Record {
-    Dynamic(DnsRecord),
-    Static(DnsStatic),
-}
-
-fn record(reader: &mut Reader<'_>, node: &Node, pools: &Pools) -> Option<Record> {
-    let fields = reader.open(node, &RECORD)?;
-    let mut at = fields.at;
-    let mut name = "@".to_owned();
-    match fields.get("name") {
-        Some(node) => {
-            at = node.at;
-            name = reader.string(node)?.to_ascii_lowercase();
-            if name != "@"
-                && !name
-                    .split('.')
-                    .enumerate()
-                    .all(|(i, l)| is_label(l) || (i == 0 && l == "*"))
-            {
-                reader.invalid(
-                    node.at,
-                    "this is no owner's name",
-                    "write it relative to the zone: www, or @ for the apex",
-                );
-            }
-        }
-        None => reader.missing(at, "a record", "name"),
-    }
-    if let Some(value) = fields.get("value") {
-        let rtype = fields.get("type").and_then(|n| reader.string(n));
-        let ttl = fields.get("ttl").and_then(|n| reader.duration(n));
-        if rtype.is_none() {
-            reader.missing(at, "a record with a `value`", "type");
-        }
-        let mut values = Vec::new();
-        for node in reader.list(value) {
-            values.extend(reader.string(node).map(str::to_owned));
-        }
-        return Some(Record::Static(DnsStatic {
-            at: value.at,
-            name,
-            rtype: rtype?.to_owned(),
-            ttl: ttl.unwrap_or(STATIC_TTL),
-            values,
-        }));
-    }
-    let rtype = match fields.get("type") {
-        Some(node) => reader.choice(node, &[("A", "A"), ("AAAA", "AAAA")], &["CNAME", "ALIAS"])?,
-        None => "A",
-    };
-    let ttl = fields
-        .get("ttl")
-        .and_then(|n| reader.duration(n))
-        .unwrap_or(TTL);
-    let mut policy = DnsPolicy::Failover;
-    if let Some(node) = fields.get("policy") {
-        let known = [
-            ("failover", DnsPolicy::Failover),
-            ("weighted", DnsPolicy::Weighted),
-            ("nets", DnsPolicy::Nets),
-            ("hash", DnsPolicy::Hash),
-            ("multi", DnsPolicy::Multi),
-        ];
-        policy = reader.choice(node, &known, &["geo", "nearest"])?;
-    }
-    let mut all_down = DnsAllDown::ServeAll;
-    if let Some(node) = fields.get("all_down") {
-        let known = [("serve_all", false), ("serve_none", true)];
-        if reader.choice(node, &known, &[])? {
-            all_down = DnsAllDown::ServeNone;
-        }
-    }
-    if let Some(node) = fields.get("last_resort") {
-        let mut addresses = Vec::new();
-        for node in reader.list(node) {
-            addresses.extend(ip(reader, node, rtype));
-        }
-        all_down = DnsAllDown::LastResort(addresses);
-    }
-    let degraded_ttl = fields.get("degraded_ttl").and_then(|n| reader.duration(n));
-    let min_up = fields.get("min_up").and_then(|n| reader.integer(n, 1, 64));
-    let count = fields.get("count").and_then(|n| reader.integer(n, 1, 8));
-    let mut targets = Vec::new();
-    match fields.get("targets") {
-        Some(node) => {
-            for node in reader.list(node) {
-                targets.extend(target(reader, node, rtype, pools));
-            }
-        }
-        None => reader.missing(at, "a record", "targets"),
-    }
-    Some(Record::Dynamic(DnsRecord {
-        at,
-        name,
-        rtype: rtype.to_owned(),
-        ttl,
-        degraded_ttl,
-        policy,
-        count: count.unwrap_or(8) as u8,
-        min_up: min_up.unwrap_or(1) as usize,
-        all_down,
-        targets,
-    }))
-}
-
-fn target(reader: &mut Reader<'_>, node: &Node, rtype: &str, pools: &Pools) -> Option<DnsTarget> {
-    if node.scalar().is_some() {
-        return Some(DnsTarget {
-            address: ip(reader, node, rtype)?,
-            up_pool: None,
-            weight: 1,
-            nets: Vec::new(),
-        });
-    }
-    let fields = reader.open(node, &TARGET)?;
-    let Some(address) = fields.get("address") else {
-        reader.missing(fields.at, "a target", "address");
-        return None;
-    };
-    let address = ip(reader, address, rtype)?;
-    let up_pool = fields.get("up").filter(|n| !n.is_off()).and_then(|n| {
-        let up = reader.open(n, &UP)?;
-        let pool = up.get("pool")?;
-        let name = reader.string(pool)?;
-        reader.resolve(pool.at, name, "pool", &pools.names())
-    });
-    let weight = fields
-        .get("weight")
-        .and_then(|n| reader.integer(n, 0, 65_535));
-    let nets = fields
-        .get("nets")
-        .map(|n| networks(reader, n))
-        .unwrap_or_default();
-    Some(DnsTarget {
-        address,
-        up_pool,
-        weight: weight.unwrap_or(1) as u16,
-        nets,
-    })
-}
-
-fn ip(reader: &mut Reader<'_>, node: &Node, rtype: &str) -> Option<IpAddr> {
-    let text = reader.string(node)?;
-    let address: Option<IpAddr> = text.parse().ok();
-    let fits = match address {
-        Some(IpAddr::V4(_)) => rtype == "A",
-        Some(IpAddr::V6(_)) => rtype == "AAAA",
-        None => false,
-    };
-    if !fits {
-        mismatch(reader, node.at, text, rtype);
-    }
-    address.filter(|_| fits)
-}
-
-fn mismatch(reader: &mut Reader<'_>, at: Span, text: &str, rtype: &str) {
-    let family = if rtype == "A" { "an IPv4" } else { "an IPv6" };
-    reader.invalid(
-        at,
-        format!("`{text}` is not {family} address"),
-        format!("a record of type {rtype} needs one"),
-    );
 }
