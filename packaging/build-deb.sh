@@ -59,9 +59,12 @@ put 0644 packaging/apparmor/usr.bin.seawall etc/apparmor.d/usr.bin.seawall
 put 0644 packaging/share/welcome/index.html usr/share/seawall/welcome/index.html
 for place in grafana prometheus; do
     [ -d "packaging/$place" ] || continue
-    find "packaging/$place" -type f | sort | while read -r file; do
+    find "packaging/$place" -type f ! -name '*.py' ! -name '*.test.yml' | sort | while read -r file; do
         put 0644 "$file" "usr/share/seawall/${file#packaging/}"
     done
+done
+find packaging/runbooks -type f | sort | while read -r file; do
+    put 0644 "$file" "usr/share/doc/seawall/runbooks/$(basename "$file")"
 done
 find conf/samples -type f | sort | while read -r file; do
     put 0644 "$file" "usr/share/doc/seawall/examples/${file#conf/samples/}"

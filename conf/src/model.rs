@@ -210,6 +210,19 @@ pub struct AccessLog {
     pub buffer: usize,
     /// The longest a line stays in the buffer (nginx: `flush=`).
     pub flush: Duration,
+    /// A line is written only where this is neither empty nor `0` (nginx: `if=`).
+    pub condition: Option<Template>,
+    /// What is left out of the lines.
+    pub privacy: LogPrivacy,
+}
+
+/// What an access log does not say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct LogPrivacy {
+    /// Values of arguments that look like secrets, credentials and cookies are `***`.
+    pub scrub: bool,
+    /// Clients' addresses are cut to their network: /24 of IPv4, /48 of IPv6.
+    pub truncate_addresses: bool,
 }
 
 /// How values are escaped in a log line (ngx_http_log_module, `escape=`).

@@ -19,6 +19,8 @@ test+=([pebble]=pebble)
 test+=([delv]=bind9-dnsutils [ldns-verify-zone]=ldnsutils)
 # name servers that zones are transferred from and to
 test+=([knotd]=knot [nsd]=nsd [named]=bind9 [nsupdate]=dnsutils)
+# readers of logs, metrics and alert rules
+test+=([fail2ban-regex]=fail2ban [goaccess]=goaccess [promtool]=prometheus [amtool]=prometheus-alertmanager)
 # servers that streams lead to
 test+=([redis-server]=redis-server)
 

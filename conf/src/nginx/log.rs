@@ -3,7 +3,7 @@
 use super::read::Reader;
 use super::tree::Directive;
 use crate::log_format;
-use crate::model::{AccessLog, ErrorLog, LogEscape, LogLevel, Template};
+use crate::model::{AccessLog, ErrorLog, LogEscape, LogLevel, LogPrivacy, Template};
 use crate::suggest::hint;
 use crate::template::{self, Dollar};
 use seawall_diag::{Diagnostic, Span};
@@ -49,6 +49,8 @@ impl Logs {
             escape: LogEscape::Default,
             buffer: 0,
             flush: Duration::from_secs(1),
+            condition: None,
+            privacy: LogPrivacy::default(),
         })
     }
 
@@ -59,6 +61,7 @@ impl Logs {
                 && l.format.parts.len() == log.format.parts.len()
                 && l.format == log.format
                 && l.escape == log.escape
+                && l.condition == log.condition
         };
         if let Some(known) = self.all.iter().position(same) {
             return known;
@@ -120,6 +123,9 @@ impl Logs {
             escape: LogEscape::Default,
             buffer: 0,
             flush: Duration::from_secs(1),
+            condition: None,
+            // nginx's lines to the letter: whoever reads them expects everything.
+            privacy: LogPrivacy::default(),
         };
         let name = d.args.get(1).map_or("combined", |w| &w.text);
         match (name, self.formats.get(name)) {
@@ -163,8 +169,8 @@ impl Logs {
                 log.flush = reader.duration_word(word, time).unwrap_or(log.flush);
             } else if word.text.starts_with("gzip") {
                 reader.not_yet(word.at, "a compressed log");
-            } else if word.text.starts_with("if=") {
-                reader.not_yet(word.at, "a condition on a log");
+            } else if let Some(condition) = word.text.strip_prefix("if=") {
+                log.condition = Some(reader.template_text(word, condition));
             } else {
                 reader.invalid_parameter(word);
             }

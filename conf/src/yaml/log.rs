@@ -3,7 +3,7 @@
 use super::read::{Reader, Shape};
 use super::tree::{Node, Value};
 use crate::log_format;
-use crate::model::{AccessLog, ErrorLog, Log, LogEscape, LogLevel};
+use crate::model::{AccessLog, ErrorLog, Log, LogEscape, LogLevel, LogPrivacy};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,7 +17,16 @@ const LOG: Shape = Shape {
 };
 const ACCESS: Shape = Shape {
     what: "an access log",
-    fields: &["path", "format", "escape", "buffer", "flush"],
+    fields: &[
+        "path",
+        "format",
+        "escape",
+        "buffer",
+        "flush",
+        "if",
+        "scrub",
+        "addresses",
+    ],
     not_yet: &["sample", "when"],
 };
 const ERROR: Shape = Shape {
@@ -89,6 +98,11 @@ fn file(reader: &mut Reader<'_>, node: &Node, format: &str) -> Option<AccessLog>
         escape: LogEscape::Default,
         buffer: 64 * 1024,
         flush: Duration::from_secs(1),
+        condition: None,
+        privacy: LogPrivacy {
+            scrub: true,
+            truncate_addresses: false,
+        },
     };
     if let Value::Scalar { .. } = node.value {
         log.path = path(reader, node)?;
@@ -127,6 +141,14 @@ fn file(reader: &mut Reader<'_>, node: &Node, format: &str) -> Option<AccessLog>
         } else {
             reader.size(node)?.min(16 << 20) as usize
         };
+    }
+    log.condition = fields.get("if").and_then(|n| reader.template(n));
+    if let Some(scrub) = fields.get("scrub").and_then(|n| reader.boolean(n)) {
+        log.privacy.scrub = scrub;
+    }
+    if let Some(node) = fields.get("addresses") {
+        let words = [("whole", false), ("truncated", true)];
+        log.privacy.truncate_addresses = reader.choice(node, &words, &[]).unwrap_or_default();
     }
     if let Some(flush) = fields.get("flush").and_then(|n| reader.duration(n)) {
         log.flush = flush;

@@ -795,8 +795,16 @@ fn finish(cx: &mut Cx<'_>, route: Option<&RoutePlan>) {
             clock: &cx.local.clock,
             process: &cx.local.process,
         };
+        if let Some(condition) = &log.condition {
+            scratch.clear();
+            condition.render(&scope, &mut scratch);
+            if matches!(scratch.as_slice(), b"" | b"0") {
+                continue;
+            }
+        }
         cx.local.logs.line(&log.file, log.buffer, log.flush, |out| {
-            log.format.render_log(&scope, log.escape, &mut scratch, out);
+            let style = (log.escape, log.privacy);
+            log.format.render_log(&scope, style, &mut scratch, out);
         });
     }
     cx.tx.scratch = scratch;

@@ -2,6 +2,7 @@
 
 use crate::{
     clock::Clock,
+    log::privacy,
     plan::{SitePlan, computed::Computed},
     tx::{ConnInfo, Tx},
     whereabouts::{self, Whereabouts},
@@ -212,12 +213,19 @@ impl Template {
     pub fn render_log(
         &self,
         scope: &Scope<'_>,
-        escape: model::LogEscape,
+        (escape, privacy): (model::LogEscape, model::LogPrivacy),
         scratch: &mut Vec<u8>,
         out: &mut Vec<u8>,
     ) {
         for piece in &self.pieces {
             match piece {
+                Piece::Variable(Variable::RemoteAddr | Variable::ClientIp)
+                    if privacy.truncate_addresses =>
+                {
+                    scratch.clear();
+                    privacy::network(scope.tx.client_text(scope.conn), scratch);
+                    out.extend_from_slice(scratch);
+                }
                 Piece::Literal(text) => out.extend_from_slice(text),
                 Piece::Variable(v) if v.is_plain() => {
                     let before = out.len();
@@ -229,6 +237,11 @@ impl Template {
                 Piece::Variable(v) => {
                     scratch.clear();
                     value(v, scope, scratch);
+                    match v.secrecy() {
+                        Secrecy::Arguments if privacy.scrub => privacy::scrub(scratch),
+                        Secrecy::Whole if privacy.scrub => privacy::cover(scratch),
+                        _ => {}
+                    }
                     escape_into(scratch, escape, out);
                 }
             }
@@ -236,7 +249,27 @@ impl Template {
     }
 }
 
+/// What of a value is not for a log.
+enum Secrecy {
+    Nothing,
+    /// Values of arguments in it, by their names.
+    Arguments,
+    /// All of it.
+    Whole,
+}
+
 impl Variable {
+    fn secrecy(&self) -> Secrecy {
+        use Variable::*;
+        match self {
+            Request | RequestUri | Args | Http(Name::Referer) => Secrecy::Arguments,
+            Http(Name::Authorization | Name::Cookie) | Cookie(_) | RequestBody => Secrecy::Whole,
+            Arg(name) if privacy::is_secret(name) => Secrecy::Whole,
+            SentHttp(name) | HttpOther(name) if privacy::is_credential(name) => Secrecy::Whole,
+            _ => Secrecy::Nothing,
+        }
+    }
+
     /// Values that are digits, dots and the like by construction need no escaping in a log.
     #[rustfmt::skip]
     fn is_plain(&self) -> bool {
@@ -551,7 +584,7 @@ fn joined(tx: &Tx, out: &mut Vec<u8>, each: impl Fn(&crate::tx::Try, &mut Vec<u8
 }
 
 /// The request line as received (nginx: `$request`).
-fn request_line(tx: &Tx, out: &mut Vec<u8>) {
+pub(crate) fn request_line(tx: &Tx, out: &mut Vec<u8>) {
     let bytes = tx.rb.bytes();
     let start = tx.head.method_text.start as usize;
     let line = bytes.get(start..).unwrap_or_default();

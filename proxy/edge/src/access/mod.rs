@@ -37,8 +37,11 @@ use crate::{
         RoutePlan,
         access::{AuthPlan, GuardPlan},
     },
+    template::request_line,
 };
 use challenge::Challenge;
+use seawall_http::Name;
+use std::fmt::Write;
 
 /// What one check came to.
 pub(crate) enum Proof {
@@ -134,14 +137,34 @@ async fn authenticate(
     reply.map(|()| Some(Outcome::Done))
 }
 
-/// A request as nginx describes it at the end of a line of the error log.
+/// A request as nginx describes it at the end of a line of the error log (ngx_http_log_error_handler): fail2ban's filters read it.
 pub(crate) fn request_of(cx: &Cx<'_>) -> String {
-    format!(
-        "client: {}, server: {}, request: \"{} {}\", host: \"{}\"",
+    let mut line = Vec::new();
+    request_line(cx.tx, &mut line);
+    let fields = cx.tx.fields();
+    let host = fields.get(Name::Host).unwrap_or(&cx.tx.host);
+    let mut text = format!(
+        "client: {}, server: {}, request: \"{}\", host: \"{}\"",
         cx.tx.client_text(&cx.client.info),
         cx.site.name,
-        cx.tx.method_text().escape_ascii(),
-        cx.tx.request_uri().escape_ascii(),
-        cx.tx.host.escape_ascii()
-    )
+        line.escape_ascii(),
+        host.escape_ascii()
+    );
+    if let Some(referrer) = fields.get(Name::Referer) {
+        // Writing to memory does not fail.
+        let _ = write!(text, ", referrer: \"{}\"", referrer.escape_ascii());
+    }
+    text
+}
+
+/// An error of the kernel as nginx writes it: `2: No such file or directory`.
+pub(crate) fn kernel_words(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match error.raw_os_error() {
+        Some(number) => {
+            let words = text.split(" (os error").next().unwrap_or_default();
+            format!("{number}: {words}")
+        }
+        None => text,
+    }
 }

@@ -60,12 +60,12 @@ fn note(cx: &Cx<'_>, limit: &ConnectionLimitPlan) {
     let errors = &cx.local.shared.errors;
     if errors.enabled(limit.log_level) {
         let dry = if limit.dry_run { ", dry run," } else { "" };
-        let client = cx.tx.client_text(&cx.client.info);
+        let who = crate::access::request_of(cx);
         let name = &limit.name;
         errors.line(
             limit.log_level,
             cx.client.info.serial,
-            format_args!("limiting connections{dry} by {name}, client: {client}"),
+            format_args!("limiting connections{dry} by {name}, {who}"),
         );
     }
 }

@@ -11,6 +11,7 @@ pub use connections::connections;
 pub use metrics::{ConnectionMetrics, LimitFamily, LimitMetrics};
 
 use crate::{
+    access::request_of,
     client::{ClientError, Reply},
     content::Outcome,
     log::LogLevel,
@@ -135,14 +136,12 @@ fn note(cx: &Cx<'_>, limit: &RateLimitPlan, decision: &Decision) {
         (limit.log_level, "limiting requests", "")
     };
     if errors.enabled(level) {
-        let client = cx.tx.client_text(&cx.client.info);
+        let who = request_of(cx);
         let name = &limit.name;
         errors.line(
             level,
             serial,
-            format_args!(
-                "{text}{dry}, excess: {whole}.{milli:03}{comma} by {name}, client: {client}"
-            ),
+            format_args!("{text}{dry}, excess: {whole}.{milli:03}{comma} by {name}, {who}"),
         );
     }
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod error;
+pub mod privacy;
 
 pub use access::{AccessLogs, LogBuffers, LogFile};
 pub use error::{ErrorLog, LogLevel, Stderr};

@@ -52,7 +52,7 @@ struct Compiler<'a> {
     pools: Vec<Arc<PoolPlan>>,
     caches: Vec<Arc<CachePlan>>,
     wafs: Vec<Option<Arc<WafPlan>>>,
-    logs: Vec<Option<(Arc<LogFile>, Arc<Template>)>>,
+    logs: Vec<Option<CompiledLog>>,
     previous: Option<&'a Plan>,
     limits: Arc<super::LimitTables>,
     site_name: String,
@@ -295,12 +295,18 @@ fn define_ops(ops: &[Op], user: &mut UserVariables) {
     }
 }
 
+/// A log file, its line and its condition.
+type CompiledLog = (Arc<LogFile>, Arc<Template>, Option<Arc<Template>>);
+
 impl Compiler<'_> {
     fn compile_logs(&mut self) {
         for log in &self.config.log.access {
             let format = Arc::new(Template::compile(&log.format, &self.user, &mut self.errors));
+            let condition = log.condition.as_ref().map(|condition| {
+                Arc::new(Template::compile(condition, &self.user, &mut self.errors))
+            });
             match self.env.logs.file(&log.path, self.env.open_log) {
-                Ok(file) => self.logs.push(Some((file, format))),
+                Ok(file) => self.logs.push(Some((file, format, condition))),
                 Err(e) => {
                     self.errors.push(
                         Diagnostic::error("log-open", log.at, format!("open() \"{}\" failed ({e})", log.path.display()))
@@ -662,7 +668,7 @@ impl Compiler<'_> {
     fn access(&self, logs: &[usize]) -> Vec<AccessLog> {
         logs.iter()
             .filter_map(|at| {
-                let (file, format) = self.logs.get(*at)?.clone()?;
+                let (file, format, condition) = self.logs.get(*at)?.clone()?;
                 let log = self.config.log.access.get(*at)?;
                 Some(AccessLog {
                     file,
@@ -670,6 +676,8 @@ impl Compiler<'_> {
                     escape: log.escape,
                     buffer: log.buffer,
                     flush: log.flush,
+                    condition,
+                    privacy: log.privacy,
                 })
             })
             .collect()

@@ -292,6 +292,10 @@ pub struct AccessLog {
     pub buffer: usize,
     /// Longest time buffered.
     pub flush: Duration,
+    /// Whether there is a line.
+    pub condition: Option<Arc<Template>>,
+    /// What is left out of it.
+    pub privacy: model::LogPrivacy,
 }
 
 impl RoutePlan {

@@ -48,8 +48,9 @@ pub async fn serve(
         cx.local.shared,
         Error,
         cx.client.info.serial,
-        "directory index of \"{}\" is forbidden",
-        String::from_utf8_lossy(&path.bytes)
+        "directory index of \"{}\" is forbidden, {}",
+        String::from_utf8_lossy(&path.bytes),
+        crate::access::request_of(cx)
     );
     done(cx.reply(Some(route), Reply::error(403)).await)
 }

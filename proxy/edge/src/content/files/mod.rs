@@ -153,8 +153,10 @@ async fn refuse(
         cx.local.shared,
         Error,
         serial,
-        "open() \"{}\" failed ({error})",
-        String::from_utf8_lossy(&path.bytes)
+        "open() \"{}\" failed ({}), {}",
+        String::from_utf8_lossy(&path.bytes),
+        crate::access::kernel_words(error),
+        crate::access::request_of(cx)
     );
     done(cx.reply(Some(route), Reply::error(status)).await)
 }
