@@ -15,6 +15,7 @@ trap finish EXIT
 port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 http=$(port) metrics=$(port) origin=$(port) prom=$(port) am=$(port) slack=$(port) dns=$(port)
 
+mkdir "$dir/www"; echo shop > "$dir/www/index.html"
 printf '$TTL 60\n@ SOA ns h 1 60 60 60 60\n@ NS ns\nns A 192.0.2.1\n' > "$dir/a.test.zone"
 cat > "$dir/seawall.yaml" << END
 version: 1
@@ -56,7 +57,7 @@ python3 "$dir/receiver.py" "$slack" > "$dir/channel" & pids+=($!)
 "$binary" run -c "$dir/seawall.yaml" > "$dir/out" 2>&1 & pids+=($!)
 prometheus --config.file="$dir/prometheus.yml" --storage.tsdb.path="$dir/tsdb" --web.listen-address="127.0.0.1:$prom" > "$dir/prom.log" 2>&1 & pids+=($!)
 prometheus-alertmanager --config.file="$dir/alertmanager.yml" --storage.path="$dir/am" --web.listen-address="127.0.0.1:$am" --cluster.listen-address= > "$dir/am.log" 2>&1 & pids+=($!)
-python3 -m http.server "$origin" --bind 127.0.0.1 --directory "$dir/state" > /dev/null 2>&1 & shop=$!; pids+=("$shop")
+python3 -m http.server "$origin" --bind 127.0.0.1 --directory "$dir/www" > /dev/null 2>&1 & shop=$!; pids+=("$shop")
 
 ask() { curl -so /dev/null -m 2 -H 'Host: a.test' "http://127.0.0.1:$http/$1" || true; }
 said() {
@@ -69,13 +70,14 @@ said() {
 }
 sleep 2
 for n in $(seq 20); do ask "$n"; ask "?q=%27%20or%201%3D1--"; done
+curl -s "http://127.0.0.1:$metrics/metrics" | grep -q '^seawall_server_up{.*} 1$' || { echo "NOT OK: the pool is not up"; exit 1; }
 [ ! -s "$dir/channel" ] && echo "ok: the channel is silent while all is well"
 began=$(date +%s)
 kill "$shop"
 said '^FIRING SeawallPoolDown' 240
 echo "ok: $(grep -m 1 '^FIRING SeawallPoolDown' "$dir/channel")"
 echo "ok: $(($(date +%s) - began)) s after the origin was killed (the rule waits for 30 s)"
-python3 -m http.server "$origin" --bind 127.0.0.1 --directory "$dir/state" > /dev/null 2>&1 & pids+=($!)
+python3 -m http.server "$origin" --bind 127.0.0.1 --directory "$dir/www" > /dev/null 2>&1 & pids+=($!)
 said '^RESOLVED SeawallPoolDown' 240
 echo "ok: $(grep -m 1 '^RESOLVED SeawallPoolDown' "$dir/channel")"
 curl -s "http://127.0.0.1:$metrics/metrics" | promtool check metrics && echo "ok: promtool finds nothing in /metrics"
