@@ -74,7 +74,7 @@ Include /usr/share/modsecurity-crs/rules/*.conf
 """
 SEAWALL = """
 process: { threads: 1 }
-log: { error: seawall.log }
+log: { error: DIR/seawall.log }
 listen: [{ http: "127.0.0.1:PLAIN" }, { http: "127.0.0.1:GUARDED" }]
 wafs: { crs: { rules: owasp-crs, mode: block } }
 sites:
@@ -131,14 +131,15 @@ def script(work, case, host):
 
 def load(work, case, port, host, seconds):
     """Requests answered in a closed loop."""
-    command = ["taskset", "-c", "1", "wrk", "-t1", "-c8", f"-d{seconds}s", "--timeout", "30s",
+    command = ["taskset", "-c", "1", "wrk", "-t1", "-c2", f"-d{seconds}s", "--timeout", "30s",
                "-s", script(work, case, host), f"http://127.0.0.1:{port}{case[4]}"]
     done = subprocess.run(command, capture_output=True, text=True)
     out = done.stdout
     refused = "Non-2xx" in out
     if done.returncode or "Socket errors" in out or refused != (case[0] == "attack" and host == "guarded.test"):
         sys.exit(f"{case[0]} at {port}: an unexpected outcome\n{out}{done.stderr}")
-    return int(next(line for line in out.splitlines() if "requests in" in line).split()[0])
+    requests = int(next(line for line in out.splitlines() if "requests in" in line).split()[0])
+    return requests or sys.exit(f"{case[0]} at {port}: nothing was answered in {seconds} s; give it more --seconds")
 
 
 def main():
