@@ -41,6 +41,7 @@ pub use limit::{ConnectionLimit, RateLimit};
 
 pub use stream::{ProxyProtocol, ProxyVersion, Stream, StreamTimeouts, StreamTo};
 mod content;
+mod secrets;
 
 pub use content::*;
 
@@ -63,6 +64,8 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// The admin API, if wanted.
     pub admin: Vec<AdminListener>,
+    /// Who may use the admin API over TCP, and for what.
+    pub admin_tokens: Option<(PathBuf, Span)>,
     /// A read-only `/metrics` apart from admin.
     pub metrics: Option<SocketAddr>,
     /// Whose `X-Forwarded-*` and `Forwarded` count.

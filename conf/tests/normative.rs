@@ -81,11 +81,14 @@ fn mended(line: &str) -> Option<String> {
     Some(match line.trim_start() {
         l if l.starts_with("- { https: 443") => "  - { https: 443 }".into(),
         l if l.starts_with("default: { memory") => "  default: { memory: 256MiB }".into(),
-        l if l.starts_with("default: { rules") => "  default: { rules: builtin, mode: detect, paranoia: 1 }".into(),
-        l if l.starts_with("timeouts: {") => "  timeouts: { connect: 3s, first_byte: 60s, between_bytes: 60s }".into(),
+        l if l.starts_with("default: { rules") => {
+            "  default: { rules: builtin, mode: detect, paranoia: 1 }".into()
+        }
+        l if l.starts_with("timeouts: {") => {
+            "  timeouts: { connect: 3s, first_byte: 60s, between_bytes: 60s }".into()
+        }
         l if l.starts_with("- { path: /ws") => "      - { path: /ws, to: shop-web }".into(),
         l if l.starts_with("to: { shop-web") => "        to: shop-web".into(),
-        l if l.starts_with("- { host: vault") => "  - { host: vault.lan, listen: lan, tls: { certificate: lan.pem, key: lan.key, clients: lan-ca.pem }, to: vault }".into(),
         _ => return None,
     })
 }

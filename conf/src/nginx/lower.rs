@@ -75,6 +75,7 @@ pub(crate) fn lower(
         process,
         listeners: Vec::new(),
         admin: Vec::new(),
+        admin_tokens: None,
         metrics: None,
         trusted_proxies: Vec::new(),
         log: Log {

@@ -15,14 +15,14 @@ use ipnet::IpNet;
 use seawall_diag::Span;
 use std::time::Duration;
 
-const AUTH: Shape = Shape {
+pub(super) const AUTH: Shape = Shape {
     what: "`auth`",
     fields: &[
         "basic", "realm", "strip", "forward", "copy", "timeout", "jwt",
     ],
     not_yet: &[],
 };
-const JWT: Shape = Shape {
+pub(super) const JWT: Shape = Shape {
     what: "`jwt`",
     fields: &[
         "jwks",
@@ -36,7 +36,7 @@ const JWT: Shape = Shape {
     ],
     not_yet: &[],
 };
-const FROM: Shape = Shape {
+pub(super) const FROM: Shape = Shape {
     what: "where a token is",
     fields: &["header", "cookie"],
     not_yet: &[],
@@ -182,7 +182,7 @@ fn basic(reader: &mut Reader<'_>, fields: &Fields<'_>, strip: bool) -> Option<Ba
     let node = fields.get("basic")?;
     Some(BasicAuth {
         at: node.at,
-        users: reader.path(node)?,
+        users: reader.secret_file(node)?.0,
         realm: match fields.get("realm") {
             Some(node) => reader.template(node)?,
             None => Template {

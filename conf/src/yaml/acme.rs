@@ -5,7 +5,7 @@ use super::tree::{Node, Value};
 use crate::model::{Acme, AcmeAccount, AcmeChallenge, SecretText};
 use std::{net::SocketAddr, time::Duration};
 
-const ACME: Shape = Shape {
+pub(super) const ACME: Shape = Shape {
     what: "`acme`",
     fields: &[
         "directory",
@@ -23,16 +23,10 @@ const ACME: Shape = Shape {
     not_yet: &[],
 };
 
-const EAB: Shape = Shape {
+pub(super) const EAB: Shape = Shape {
     what: "`eab`",
     fields: &["key_id", "key"],
     not_yet: &[],
-};
-
-const KEY: Shape = Shape {
-    what: "`key`",
-    fields: &["file"],
-    not_yet: &["credential"],
 };
 
 /// The directory of Let's Encrypt, which is asked unless another is named.
@@ -172,8 +166,8 @@ fn eab(reader: &mut Reader<'_>, node: &Node) -> Option<AcmeAccount> {
     let key = key?;
     let key = match key.value {
         Value::Map(_) => {
-            let file = reader.open(key, &KEY)?.get("file")?;
-            SecretText::File(reader.path(file)?, file.at)
+            let (file, at) = reader.secret_file(key)?;
+            SecretText::File(file, at)
         }
         _ => SecretText::Text(reader.string(key)?.to_owned(), key.at),
     };

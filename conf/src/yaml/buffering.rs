@@ -4,13 +4,13 @@ use super::read::{Reader, Shape};
 use super::tree::{Node, Value};
 use crate::model::{Pace, RequestBuffering, ResponseBuffering, Template};
 
-const BUFFERING: Shape = Shape {
+pub(super) const BUFFERING: Shape = Shape {
     what: "`buffering`",
     fields: &["request", "response", "memory", "disk"],
     not_yet: &[],
 };
 
-const PACE: Shape = Shape {
+pub(super) const PACE: Shape = Shape {
     what: "`pace`",
     fields: &["rate", "after"],
     not_yet: &[],

@@ -11,7 +11,7 @@ use crate::model::{
 use seawall_diag::Span;
 use std::time::Duration;
 
-const CACHE: Shape = Shape {
+pub(super) const CACHE: Shape = Shape {
     what: "`cache`",
     fields: &[
         "name",
@@ -35,12 +35,12 @@ const CACHE: Shape = Shape {
     ],
     not_yet: &["methods"],
 };
-const QUERY: Shape = Shape {
+pub(super) const QUERY: Shape = Shape {
     what: "`query`",
     fields: &["only", "without", "sorted"],
     not_yet: &[],
 };
-const VARY: Shape = Shape {
+pub(super) const VARY: Shape = Shape {
     what: "`vary`",
     fields: &["cookies", "headers", "device"],
     not_yet: &["country"],

@@ -4,7 +4,7 @@ use super::read::{Reader, Shape};
 use super::tree::{Node, Value};
 use crate::model::{Coding, Compress};
 
-const COMPRESS: Shape = Shape {
+pub(super) const COMPRESS: Shape = Shape {
     what: "`compress`",
     fields: &["encodings", "types", "min_length", "level", "decode"],
     not_yet: &[],

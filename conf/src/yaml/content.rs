@@ -8,17 +8,17 @@ use crate::model::{
     ModifiedSince, OpenCache, PageStatus, PageTarget, Symlinks, Template, TryFiles, TryLast,
 };
 
-const ERROR_PAGE: Shape = Shape {
+pub(super) const ERROR_PAGE: Shape = Shape {
     what: "an error page",
     fields: &["file", "to", "status"],
     not_yet: &[],
 };
-const OPEN_CACHE: Shape = Shape {
+pub(super) const OPEN_CACHE: Shape = Shape {
     what: "`open_cache`",
     fields: &["max", "valid", "errors"],
     not_yet: &[],
 };
-const LISTING: Shape = Shape {
+pub(super) const LISTING: Shape = Shape {
     what: "`listing`",
     fields: &["format", "exact_size", "local_time"],
     not_yet: &[],

@@ -6,7 +6,7 @@ use super::tree::Node;
 use crate::model::{Dnssec, DnssecAlgorithm, DnssecDenial};
 use std::time::Duration;
 
-const DNSSEC: Shape = Shape {
+pub(super) const DNSSEC: Shape = Shape {
     what: "`dnssec`",
     fields: &[
         "algorithm",

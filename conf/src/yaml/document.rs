@@ -30,7 +30,7 @@ const STATE: &str = "/var/lib/seawall";
 /// How long connections may go on after a stop unless said otherwise.
 const DRAIN: Duration = Duration::from_secs(30);
 
-const DOCUMENT: Shape = Shape {
+pub(super) const DOCUMENT: Shape = Shape {
     what: "the configuration",
     fields: &[
         "version",
@@ -54,13 +54,13 @@ const DOCUMENT: Shape = Shape {
     not_yet: &[],
 };
 
-const PROCESS: Shape = Shape {
+pub(super) const PROCESS: Shape = Shape {
     what: "`process`",
     fields: &["threads", "user", "pid", "daemon", "state", "drain"],
     not_yet: &[],
 };
 
-const LIMITS: Shape = Shape {
+pub(super) const LIMITS: Shape = Shape {
     what: "`limits`",
     fields: &[
         "head_bytes",
@@ -86,6 +86,7 @@ pub(crate) fn load(
         let mut reader = Reader {
             sources: &sources,
             found: &mut found,
+            env: &options.env,
         };
         read_document(&mut reader, &root, options, files)
     });
@@ -154,9 +155,9 @@ fn read_document(
     let dns = document
         .get("dns")
         .and_then(|n| dns::read(reader, n, &mut pools));
-    let admin = document
+    let (admin, admin_tokens) = document
         .get("admin")
-        .map_or_else(Vec::new, |n| listen::admin(reader, n));
+        .map_or_else(Default::default, |n| listen::admin(reader, n));
     let metrics = document
         .get("metrics")
         .and_then(|n| listen::metrics(reader, n));
@@ -178,6 +179,7 @@ fn read_document(
         process,
         listeners: listeners.all,
         admin,
+        admin_tokens,
         metrics,
         trusted_proxies: identity
             .as_ref()

@@ -9,12 +9,12 @@ use crate::model::{
 };
 use std::time::Duration;
 
-const FORWARDED: Shape = Shape {
+pub(super) const FORWARDED: Shape = Shape {
     what: "`forwarded`",
     fields: &["x", "rfc7239", "via", "via_response", "real_ip"],
     not_yet: &[],
 };
-const CORS: Shape = Shape {
+pub(super) const CORS: Shape = Shape {
     what: "`cors`",
     fields: &[
         "origins",
@@ -26,12 +26,12 @@ const CORS: Shape = Shape {
     ],
     not_yet: &[],
 };
-const HSTS: Shape = Shape {
+pub(super) const HSTS: Shape = Shape {
     what: "`hsts`",
     fields: &["max_age", "include_subdomains", "preload"],
     not_yet: &[],
 };
-const TRUSTED: Shape = Shape {
+pub(super) const TRUSTED: Shape = Shape {
     what: "`trusted_proxies`",
     fields: &["from", "header"],
     not_yet: &[],

@@ -10,7 +10,7 @@ use crate::model::{
 };
 use seawall_diag::Span;
 
-const FASTCGI: Shape = Shape {
+pub(super) const FASTCGI: Shape = Shape {
     what: "`fastcgi`",
     fields: &[
         "params",

@@ -4,7 +4,7 @@ use super::read::{Reader, Shape};
 use super::tree::Node;
 use crate::model::Http2Limits;
 
-const HTTP2: Shape = Shape {
+pub(super) const HTTP2: Shape = Shape {
     what: "`http2`",
     fields: &[
         "streams",

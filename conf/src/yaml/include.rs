@@ -25,7 +25,7 @@ pub(crate) fn load_tree(
 ) -> Option<Node> {
     let mut root = parse(file, sources, options, found)?;
     files.push(sources.name(file).to_path_buf());
-    let patterns = patterns(&root, sources, found);
+    let patterns = patterns(&root, sources, options, found);
     for (pattern, at) in patterns {
         let pattern = directory(sources.name(file)).join(pattern);
         let paths = match glob::expand(&pattern) {
@@ -55,14 +55,23 @@ pub(crate) fn load_tree(
     Some(root)
 }
 
-fn patterns(root: &Node, sources: &SourceMap, found: &mut Diagnostics) -> Vec<(String, Span)> {
+fn patterns(
+    root: &Node,
+    sources: &SourceMap,
+    options: &LoadOptions,
+    found: &mut Diagnostics,
+) -> Vec<(String, Span)> {
     let Value::Map(entries) = &root.value else {
         return Vec::new();
     };
     let Some((_, node)) = entries.iter().find(|(k, _)| k.name == "include") else {
         return Vec::new();
     };
-    let mut reader = Reader { sources, found };
+    let mut reader = Reader {
+        sources,
+        found,
+        env: &options.env,
+    };
     reader
         .list(node)
         .iter()

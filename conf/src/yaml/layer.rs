@@ -20,7 +20,7 @@ use crate::model::{AddHeader, ConnectionLimit, Pace, RateLimit, RoutePolicy, Tem
 use seawall_diag::Span;
 use std::time::Duration;
 
-const DEFAULTS: Shape = Shape {
+pub(super) const DEFAULTS: Shape = Shape {
     what: "`defaults`",
     fields: &[
         "mirror",
@@ -54,7 +54,7 @@ const DEFAULTS: Shape = Shape {
     ],
     not_yet: &[],
 };
-const TIMEOUTS: Shape = Shape {
+pub(super) const TIMEOUTS: Shape = Shape {
     what: "`timeouts`",
     fields: &[
         "connect",
@@ -66,12 +66,12 @@ const TIMEOUTS: Shape = Shape {
     ],
     not_yet: &["request"],
 };
-const HEADERS: Shape = Shape {
+pub(super) const HEADERS: Shape = Shape {
     what: "`headers`",
     fields: &["response", "request"],
     not_yet: &[],
 };
-const HEADER_CHANGES: Shape = Shape {
+pub(super) const HEADER_CHANGES: Shape = Shape {
     what: "header changes",
     fields: &["set", "add", "remove"],
     not_yet: &[],

@@ -6,14 +6,14 @@ use crate::model::{ConnectionLimit, LogLevel, RateLimit, Template};
 use crate::quantity;
 use std::time::Duration;
 
-const RATE: Shape = Shape {
+pub(super) const RATE: Shape = Shape {
     what: "a rate limit",
     fields: &[
         "key", "rate", "burst", "delay", "status", "dry_run", "keys", "fields",
     ],
     not_yet: &[],
 };
-const CONNECTIONS: Shape = Shape {
+pub(super) const CONNECTIONS: Shape = Shape {
     what: "a connection limit",
     fields: &["key", "max", "status", "dry_run", "keys"],
     not_yet: &[],

@@ -6,20 +6,21 @@ use crate::address;
 use crate::model::{Address, AdminListener, Listener};
 use seawall_diag::{Diagnostic, Span};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
-const LISTEN: Shape = Shape {
+pub(super) const LISTEN: Shape = Shape {
     what: "a listener",
     fields: &["http", "https", "name", "http2", "proxy_protocol"],
     not_yet: &["http3", "backlog"],
 };
 
-const ADMIN: Shape = Shape {
+pub(super) const ADMIN: Shape = Shape {
     what: "`admin`",
-    fields: &["listen"],
-    not_yet: &["tokens"],
+    fields: &["listen", "tokens"],
+    not_yet: &[],
 };
 
-const METRICS: Shape = Shape {
+pub(super) const METRICS: Shape = Shape {
     what: "`metrics`",
     fields: &["listen"],
     not_yet: &[],
@@ -154,13 +155,23 @@ pub(crate) fn addresses(reader: &mut Reader<'_>, node: &Node) -> Vec<Address> {
     }
 }
 
-/// Reads `admin`: an address, a list of them, or `{ listen }`.
-pub(crate) fn admin(reader: &mut Reader<'_>, node: &Node) -> Vec<AdminListener> {
+/// Reads `admin`: an address, a list of them, or `{ listen, tokens }`. Also the file of the tokens.
+pub(crate) fn admin(
+    reader: &mut Reader<'_>,
+    node: &Node,
+) -> (Vec<AdminListener>, Option<(PathBuf, Span)>) {
+    let mut tokens = None;
     let node = match node.value {
-        Value::Map(_) => match reader.open(node, &ADMIN).and_then(|f| f.get("listen")) {
-            Some(node) => node,
-            None => return Vec::new(),
-        },
+        Value::Map(_) => {
+            let Some(fields) = reader.open(node, &ADMIN) else {
+                return (Vec::new(), None);
+            };
+            tokens = fields.get("tokens").and_then(|n| reader.secret_file(n));
+            match fields.get("listen") {
+                Some(node) => node,
+                None => return (Vec::new(), tokens),
+            }
+        }
         _ => node,
     };
     let mut all = Vec::new();
@@ -174,7 +185,7 @@ pub(crate) fn admin(reader: &mut Reader<'_>, node: &Node) -> Vec<AdminListener> 
                 }),
         );
     }
-    all
+    (all, tokens)
 }
 
 /// Reads `metrics`: one TCP address.

@@ -10,12 +10,12 @@ use std::time::Duration;
 /// Where relative log paths start from.
 const DIRECTORY: &str = "/var/log/seawall";
 
-const LOG: Shape = Shape {
+pub(super) const LOG: Shape = Shape {
     what: "`log`",
     fields: &["access", "error"],
     not_yet: &["traces"],
 };
-const ACCESS: Shape = Shape {
+pub(super) const ACCESS: Shape = Shape {
     what: "an access log",
     fields: &[
         "path",
@@ -29,7 +29,7 @@ const ACCESS: Shape = Shape {
     ],
     not_yet: &["sample", "when"],
 };
-const ERROR: Shape = Shape {
+pub(super) const ERROR: Shape = Shape {
     what: "the error log",
     fields: &["path", "level"],
     not_yet: &["format"],

@@ -4,22 +4,22 @@ use super::read::{Fields, Reader, Shape};
 use super::tree::{Node, Value};
 use crate::model::{Condition, FileTest, Op, Pattern, RewriteFlag};
 
-const STEP: Shape = Shape {
+pub(super) const STEP: Shape = Shape {
     what: "a step of `do`",
     fields: &["set", "rewrite", "return", "if", "then"],
     not_yet: &[],
 };
-const REWRITE: Shape = Shape {
+pub(super) const REWRITE: Shape = Shape {
     what: "`rewrite` in `do`",
     fields: &["regex", "to", "then"],
     not_yet: &[],
 };
-const RETURN: Shape = Shape {
+pub(super) const RETURN: Shape = Shape {
     what: "`return`",
     fields: &["status", "body", "to"],
     not_yet: &[],
 };
-const CONDITION: Shape = Shape {
+pub(super) const CONDITION: Shape = Shape {
     what: "`if`",
     fields: &[
         "value",

@@ -2,6 +2,7 @@
 
 use super::tree::{Key, Node, Value};
 use crate::address::UNIX_PATH_MAX;
+use crate::load::Environment;
 use crate::model::{Address, Template};
 use crate::quantity;
 use crate::suggest::hint;
@@ -19,6 +20,15 @@ pub(crate) struct Shape {
     /// Fields whose room is not built.
     pub(crate) not_yet: &'static [&'static str],
 }
+
+pub(super) const SECRET: Shape = Shape {
+    what: "a secret",
+    fields: &["file", "credential"],
+    not_yet: &[],
+};
+
+/// Where systemd puts the credentials of the packaged unit.
+const CREDENTIALS: &str = "/run/credentials/seawall.service";
 
 /// An object being read.
 #[derive(Clone, Copy)]
@@ -51,6 +61,8 @@ impl<'t> Fields<'t> {
 pub(crate) struct Reader<'a> {
     pub(crate) sources: &'a SourceMap,
     pub(crate) found: &'a mut Diagnostics,
+    /// The environment.
+    pub(crate) env: &'a Environment,
 }
 
 impl Reader<'_> {
@@ -292,6 +304,39 @@ impl Reader<'_> {
             return None;
         }
         Some(self.absolute(node.at, text))
+    }
+
+    /// The file that holds a secret: a path, `{ file: PATH }`, or `{ credential: NAME }` for what systemd hands to the unit
+    /// (systemd.exec(5), "Credentials").
+    pub(crate) fn secret_file(&mut self, node: &Node) -> Option<(PathBuf, Span)> {
+        if matches!(node.value, Value::Scalar { .. }) {
+            return Some((self.path(node)?, node.at));
+        }
+        let fields = self.open(node, &SECRET)?;
+        match (fields.get("file"), fields.get("credential")) {
+            (Some(file), None) => Some((self.path(file)?, file.at)),
+            (None, Some(name)) => Some((self.credential(name)?, name.at)),
+            _ => {
+                let help = "write { file: PATH } or { credential: NAME }";
+                self.invalid(fields.at, "a secret is in one place", help);
+                None
+            }
+        }
+    }
+
+    fn credential(&mut self, node: &Node) -> Option<PathBuf> {
+        let name = self.string(node)?;
+        let good = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+        if name.is_empty() || name.starts_with('.') || !name.bytes().all(good) {
+            let message = format!("`{name}` is no credential's name");
+            let help = "letters, digits, `-`, `_` and `.`: as in LoadCredential=NAME:PATH";
+            self.invalid(node.at, message, help);
+            return None;
+        }
+        // Outside of the unit (`seawall check` by hand) nobody says where it is: then where the packaged unit has it.
+        let directory = (self.env)("CREDENTIALS_DIRECTORY").filter(|d| d.starts_with('/'));
+        let directory = directory.unwrap_or_else(|| CREDENTIALS.to_owned());
+        Some(Path::new(&directory).join(name))
     }
 
     pub(crate) fn absolute(&self, at: Span, text: &str) -> PathBuf {

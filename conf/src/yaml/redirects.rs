@@ -7,7 +7,7 @@ use super::routes;
 use super::tree::{Key, Node, Value};
 use crate::model::{Content, Matcher, RedirectMap, Route};
 
-const FILE: Shape = Shape {
+pub(super) const FILE: Shape = Shape {
     what: "a file of redirects",
     fields: &["file", "status"],
     not_yet: &[],

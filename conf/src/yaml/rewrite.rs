@@ -5,17 +5,17 @@ use super::tree::Node;
 use crate::model::{Matcher, Op, Part, Pattern, ProxyUri, RewriteFlag, Template};
 use seawall_diag::Span;
 
-const REWRITE: Shape = Shape {
+pub(super) const REWRITE: Shape = Shape {
     what: "`rewrite`",
     fields: &["strip", "add", "path", "regex", "query"],
     not_yet: &[],
 };
-const REGEX: Shape = Shape {
+pub(super) const REGEX: Shape = Shape {
     what: "`regex`",
     fields: &["pattern", "to"],
     not_yet: &[],
 };
-const QUERY: Shape = Shape {
+pub(super) const QUERY: Shape = Shape {
     what: "`query`",
     fields: &["set", "remove"],
     not_yet: &[],

@@ -5,19 +5,19 @@ use super::tree::{Node, Value};
 use crate::model::{Cache, CacheDisk, OWASP_CRS, Waf, WafExclude, WafMode, WafRules};
 use seawall_diag::Span;
 
-const CACHE: Shape = Shape {
+pub(super) const CACHE: Shape = Shape {
     what: "a cache",
     fields: &["memory", "disk"],
     not_yet: &["inactive"],
 };
 
-const DISK: Shape = Shape {
+pub(super) const DISK: Shape = Shape {
     what: "a cache's `disk`",
     fields: &["path", "size"],
     not_yet: &[],
 };
 
-const WAF: Shape = Shape {
+pub(super) const WAF: Shape = Shape {
     what: "a rule set",
     fields: &[
         "rules",
@@ -38,7 +38,7 @@ const EXCLUSION: Shape = Shape {
     not_yet: &[],
 };
 
-const RULES: Shape = Shape {
+pub(super) const RULES: Shape = Shape {
     what: "rules",
     fields: &["files"],
     not_yet: &[],

@@ -18,7 +18,7 @@ use crate::model::{
 };
 use seawall_diag::{Diagnostic, Span};
 
-const ROUTE: Shape = Shape {
+pub(super) const ROUTE: Shape = Shape {
     what: "a route",
     fields: &[
         "path",
@@ -70,12 +70,12 @@ const ROUTE: Shape = Shape {
     ],
     not_yet: &["rollout", "limit"],
 };
-const RESPOND: Shape = Shape {
+pub(super) const RESPOND: Shape = Shape {
     what: "`respond`",
     fields: &["status", "body", "type", "file"],
     not_yet: &[],
 };
-const REDIRECT: Shape = Shape {
+pub(super) const REDIRECT: Shape = Shape {
     what: "`redirect`",
     fields: &["to", "status"],
     not_yet: &[],

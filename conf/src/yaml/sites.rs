@@ -16,7 +16,7 @@ use crate::model::{HostName, Matcher, Route, Routing, Site, SiteTls};
 use seawall_diag::{Diagnostic, Span};
 use std::collections::HashMap;
 
-const SITE: Shape = Shape {
+pub(super) const SITE: Shape = Shape {
     what: "a site",
     fields: &[
         "host",

@@ -6,7 +6,7 @@ use super::tree::{Node, Value};
 use crate::model::{Mirror, Split};
 use seawall_diag::Span;
 
-const MIRROR: Shape = Shape {
+pub(super) const MIRROR: Shape = Shape {
     what: "`mirror`",
     fields: &["to", "share", "methods"],
     not_yet: &[],

@@ -15,7 +15,7 @@ use crate::model::{
 use ipnet::IpNet;
 use seawall_diag::{Diagnostic, Span};
 
-const STREAM: Shape = Shape {
+pub(super) const STREAM: Shape = Shape {
     what: "a stream",
     fields: &[
         "listen",
@@ -34,13 +34,13 @@ const STREAM: Shape = Shape {
     not_yet: &["tls"],
 };
 
-const TIMEOUTS: Shape = Shape {
+pub(super) const TIMEOUTS: Shape = Shape {
     what: "`timeouts` of a stream",
     fields: &["connect", "tunnel_idle", "first_byte"],
     not_yet: &[],
 };
 
-const FROM: Shape = Shape {
+pub(super) const FROM: Shape = Shape {
     what: "`proxy_protocol`",
     fields: &["from"],
     not_yet: &[],

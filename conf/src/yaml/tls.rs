@@ -9,7 +9,7 @@ use crate::model::{CertificateFiles, Content, HostName, Route, SiteTls};
 use seawall_diag::{Diagnostic, Span};
 use std::path::PathBuf;
 
-const PAIR: Shape = Shape {
+pub(super) const PAIR: Shape = Shape {
     what: "`tls`",
     fields: &["certificate", "key", "ocsp", "clients"],
     not_yet: &["versions"],
@@ -314,13 +314,7 @@ fn file(reader: &mut Reader<'_>, fields: &Fields<'_>, name: &str) -> Option<(Pat
         reader.missing(fields.at, "`tls`", name);
         return None;
     };
-    if let Value::Map(entries) = &node.value
-        && let Some((key, _)) = entries.iter().find(|(k, _)| k.name == "credential")
-    {
-        reader.not_yet(key.at, "`credential`");
-        return None;
-    }
-    Some((reader.path(node)?, node.at))
+    reader.secret_file(node)
 }
 
 /// A name for which a public CA would issue.

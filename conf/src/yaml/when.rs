@@ -5,12 +5,12 @@ use super::read::{Fields, Reader, Shape};
 use super::tree::{Node, Value};
 use crate::model::{Pattern, Test, Wanted};
 
-const WHEN: Shape = Shape {
+pub(super) const WHEN: Shape = Shape {
     what: "`when`",
     fields: &["method", "header", "query", "cookie", "from", "not"],
     not_yet: &[],
 };
-const WANTED: Shape = Shape {
+pub(super) const WANTED: Shape = Shape {
     what: "a value that is wanted",
     fields: &["regex", "value"],
     not_yet: &[],

@@ -23,6 +23,20 @@ pub fn is_root() -> bool {
     Uid::effective().is_root()
 }
 
+/// Whether this process may listen on ports below 1024 (capabilities(7), ip(7)).
+pub fn may_bind_low_ports() -> bool {
+    /// CAP_NET_BIND_SERVICE (linux/capability.h).
+    const BIND_SERVICE: u64 = 1 << 10;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let held = status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))
+        .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
+    let first = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
+    let first = first.ok().and_then(|n| n.trim().parse::<u32>().ok());
+    is_root() || held.is_some_and(|held| held & BIND_SERVICE != 0) || first.is_some_and(|n| n <= 80)
+}
+
 /// The effective user id of this process.
 pub fn effective_uid() -> u32 {
     Uid::effective().as_raw()

@@ -1,6 +1,6 @@
 //! The DNS server and its zones.
 
-mod records;
+pub(super) mod records;
 
 use crate::model::{Dns, DnsAccess, DnsPolicy, DnsRecord, DnsRrl, DnsSecondary, DnsZone};
 use crate::yaml::document::networks;
@@ -13,12 +13,12 @@ use seawall_diag::{Diagnostic, Span};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-const DNS: Shape = Shape {
+pub(super) const DNS: Shape = Shape {
     what: "`dns`",
     fields: &["listen", "dot", "threads", "rrl", "cookies", "geo", "zones"],
     not_yet: &["doq"],
 };
-const ZONE: Shape = Shape {
+pub(super) const ZONE: Shape = Shape {
     what: "a zone",
     fields: &[
         "name",
@@ -32,34 +32,29 @@ const ZONE: Shape = Shape {
     ],
     not_yet: &[],
 };
-const RRL: Shape = Shape {
+pub(super) const RRL: Shape = Shape {
     what: "`rrl`",
     fields: &["rate", "slip", "exempt"],
     not_yet: &[],
 };
-const COOKIES: Shape = Shape {
+pub(super) const COOKIES: Shape = Shape {
     what: "`cookies`",
     fields: &["secrets"],
     not_yet: &[],
 };
-const TRANSFER: Shape = Shape {
+pub(super) const TRANSFER: Shape = Shape {
     what: "`transfer`",
     fields: &["to", "key"],
     not_yet: &[],
 };
-const UPDATE: Shape = Shape {
+pub(super) const UPDATE: Shape = Shape {
     what: "`update`",
     fields: &["from", "key"],
     not_yet: &[],
 };
-const SECONDARY: Shape = Shape {
+pub(super) const SECONDARY: Shape = Shape {
     what: "`secondary`",
     fields: &["from", "key", "catalog"],
-    not_yet: &[],
-};
-const KEY: Shape = Shape {
-    what: "a key",
-    fields: &["file"],
     not_yet: &[],
 };
 /// Answers a second for each network and answer, and which of those over it are sent truncated. Where nothing is said
@@ -112,7 +107,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node, pools: &mut Pools) -> O
     let cookie_secrets = cookies
         .filter(|n| n.scalar().is_none())
         .and_then(|n| reader.open(n, &COOKIES)?.get("secrets"))
-        .and_then(|n| Some((reader.path(n)?, n.at)));
+        .and_then(|n| reader.secret_file(n));
     let dot = fields
         .get("dot")
         .map(|n| sockets(reader, n))
@@ -271,14 +266,7 @@ fn access(
 }
 
 fn key(reader: &mut Reader<'_>, node: &Node) -> Option<(PathBuf, Span)> {
-    let fields = reader.open(node, &KEY)?;
-    match fields.get("file") {
-        Some(file) => Some((reader.path(file)?, file.at)),
-        None => {
-            reader.missing(fields.at, "a key", "file");
-            None
-        }
-    }
+    reader.secret_file(node)
 }
 
 fn secondary(reader: &mut Reader<'_>, node: &Node) -> Option<DnsSecondary> {

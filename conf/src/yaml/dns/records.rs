@@ -10,7 +10,7 @@ use seawall_diag::Span;
 use std::net::IpAddr;
 use std::time::Duration;
 
-const RECORD: Shape = Shape {
+pub(in crate::yaml) const RECORD: Shape = Shape {
     what: "a record",
     fields: &[
         "name",
@@ -27,18 +27,18 @@ const RECORD: Shape = Shape {
     ],
     not_yet: &["key"],
 };
-const TARGET: Shape = Shape {
+pub(in crate::yaml) const TARGET: Shape = Shape {
     what: "a target",
     fields: &["address", "up", "weight", "nets", "geo", "at"],
     not_yet: &[],
 };
-const UP: Shape = Shape {
+pub(in crate::yaml) const UP: Shape = Shape {
     what: "`up`",
     fields: &["pool", "check"],
     not_yet: &[],
 };
 
-const GEO: Shape = Shape {
+pub(in crate::yaml) const GEO: Shape = Shape {
     what: "`geo`",
     fields: &["country", "continent", "asn"],
     not_yet: &[],

@@ -4,12 +4,12 @@ use crate::model::{CertificateFiles, Pool, PoolTls, Protocol, ProxyVersion};
 use crate::yaml::read::{Fields, Reader, Shape};
 use crate::yaml::tree::{Node, Value};
 
-const KEEPALIVE_SHAPE: Shape = Shape {
+pub(in crate::yaml) const KEEPALIVE_SHAPE: Shape = Shape {
     what: "`keepalive`",
     fields: &["connections", "timeout"],
     not_yet: &["requests"],
 };
-const TLS: Shape = Shape {
+pub(in crate::yaml) const TLS: Shape = Shape {
     what: "`tls`",
     fields: &["ca", "sni", "verify", "certificate", "key", "crl"],
     not_yet: &["versions"],
@@ -69,7 +69,7 @@ pub(super) fn tls(reader: &mut Reader<'_>, node: &Node, pool: &mut Pool) {
             .and_then(|n| Some((reader.path(n)?, n.at)));
         let mut file = |name: &str| {
             let node = fields.get(name)?;
-            Some((reader.path(node)?, node.at))
+            reader.secret_file(node)
         };
         tls.identity = match (file("certificate"), file("key")) {
             (Some(certificate), Some(key)) => Some(CertificateFiles {

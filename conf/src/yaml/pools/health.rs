@@ -5,7 +5,7 @@ use crate::yaml::read::{Fields, Reader, Shape};
 use crate::yaml::tree::{Node, Value};
 use std::time::Duration;
 
-const HEALTH: Shape = Shape {
+pub(in crate::yaml) const HEALTH: Shape = Shape {
     what: "a health check",
     fields: &[
         "path",
@@ -25,7 +25,7 @@ const HEALTH: Shape = Shape {
     ],
     not_yet: &[],
 };
-const EXPECT: Shape = Shape {
+pub(in crate::yaml) const EXPECT: Shape = Shape {
     what: "`expect`",
     fields: &["status", "body", "regex"],
     not_yet: &[],

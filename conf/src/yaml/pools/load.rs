@@ -5,12 +5,12 @@ use crate::yaml::read::{Reader, Shape};
 use crate::yaml::tree::{Node, Value};
 use std::time::Duration;
 
-const QUEUE: Shape = Shape {
+pub(in crate::yaml) const QUEUE: Shape = Shape {
     what: "`queue`",
     fields: &["size", "timeout"],
     not_yet: &[],
 };
-const HEDGE: Shape = Shape {
+pub(in crate::yaml) const HEDGE: Shape = Shape {
     what: "`hedge`",
     fields: &["after", "at_least", "budget"],
     not_yet: &[],

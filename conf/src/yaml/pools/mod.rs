@@ -1,12 +1,12 @@
 //! Pools of servers, named ones and those made of an address.
 
 mod check;
-mod connection;
-mod health;
-mod load;
-mod resilience;
-mod servers;
-mod sticky;
+pub(super) mod connection;
+pub(super) mod health;
+pub(super) mod load;
+pub(super) mod resilience;
+pub(super) mod servers;
+pub(super) mod sticky;
 
 use super::read::{Fields, Reader, Shape};
 use super::tree::{Key, Node, Value};
@@ -15,7 +15,7 @@ use seawall_diag::Span;
 use servers::{origin, read_servers};
 use std::time::Duration;
 
-const POOL: Shape = Shape {
+pub(in crate::yaml) const POOL: Shape = Shape {
     what: "a pool",
     fields: &[
         "balance",
@@ -36,7 +36,7 @@ const POOL: Shape = Shape {
     ],
     not_yet: &[],
 };
-const HASH: Shape = Shape {
+pub(in crate::yaml) const HASH: Shape = Shape {
     what: "`hash`",
     fields: &["key"],
     not_yet: &[],

@@ -5,12 +5,12 @@ use crate::yaml::read::{Fields, Reader, Shape};
 use crate::yaml::tree::{Node, Value};
 use std::time::Duration;
 
-const EJECT: Shape = Shape {
+pub(in crate::yaml) const EJECT: Shape = Shape {
     what: "`eject`",
     fields: &["after", "ratio", "for", "at_longest", "at_most"],
     not_yet: &[],
 };
-const RETRY: Shape = Shape {
+pub(in crate::yaml) const RETRY: Shape = Shape {
     what: "`retry`",
     fields: &[
         "when",
@@ -24,17 +24,17 @@ const RETRY: Shape = Shape {
     ],
     not_yet: &[],
 };
-const RATIO: Shape = Shape {
+pub(in crate::yaml) const RATIO: Shape = Shape {
     what: "`ratio`",
     fields: &["errors", "min_requests", "window"],
     not_yet: &[],
 };
-const BACKOFF: Shape = Shape {
+pub(in crate::yaml) const BACKOFF: Shape = Shape {
     what: "`backoff`",
     fields: &["base", "cap"],
     not_yet: &[],
 };
-const BREAKER: Shape = Shape {
+pub(in crate::yaml) const BREAKER: Shape = Shape {
     what: "`breaker`",
     fields: &["failures", "min_requests", "window", "open_for", "probes"],
     not_yet: &[],

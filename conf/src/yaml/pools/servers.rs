@@ -8,7 +8,7 @@ use crate::yaml::tree::{Node, Value};
 use seawall_diag::Span;
 use std::net::SocketAddr;
 
-const SERVER: Shape = Shape {
+pub(in crate::yaml) const SERVER: Shape = Shape {
     what: "a server",
     fields: &[
         "address",

@@ -5,7 +5,7 @@ use crate::yaml::read::{Fields, Reader, Shape};
 use crate::yaml::tree::{Node, Value};
 use std::time::Duration;
 
-const STICKY: Shape = Shape {
+pub(in crate::yaml) const STICKY: Shape = Shape {
     what: "`sticky`",
     fields: &[
         "cookie",
@@ -21,7 +21,7 @@ const STICKY: Shape = Shape {
     ],
     not_yet: &[],
 };
-const LEARN: Shape = Shape {
+pub(in crate::yaml) const LEARN: Shape = Shape {
     what: "`learn`",
     fields: &["create", "lookup", "ttl", "sessions"],
     not_yet: &[],
