@@ -164,6 +164,7 @@ impl Edge {
             acme,
             drain_by: Mutex::default(),
             dns: std::sync::OnceLock::new(),
+            tail: Default::default(),
             passwords: Passwords::new()
                 .ok_or_else(|| LoadError::System("the system gives no random numbers".into()))?,
             tls,

@@ -782,6 +782,9 @@ fn finish(cx: &mut Cx<'_>, route: Option<&RoutePlan>) {
         cx.tx.step = reached;
     }
     cx.tx.held.clear();
+    if cx.local.shared.tail.is_watched() {
+        crate::tail::tell(cx, route, reached, ms);
+    }
     let logs = route.map_or(&cx.site.access, |r| &r.access);
     if logs.is_empty() {
         return;

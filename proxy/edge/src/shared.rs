@@ -44,6 +44,8 @@ pub struct Shared {
     pub waf_events: crate::waf_events::WafEvents,
     /// The DNS server, for questions over HTTPS; set once, before the first request.
     pub dns: std::sync::OnceLock<Arc<seawall_dns::Shared>>,
+    /// Who watches requests.
+    pub tail: crate::tail::Tail,
     /// Where passwords are verified.
     pub passwords: crate::access::Passwords,
     /// TLS settings of every listener.

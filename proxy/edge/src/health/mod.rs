@@ -143,6 +143,9 @@ async fn check_forever(shared: Arc<Shared>, pool: Arc<PoolPlan>, index: usize) {
             log_error!(shared, Warn, 0, "{sentence}{colon}{why}");
         }
         let next = schedule.checked(Instant::now(), ok, random());
-        tokio::time::sleep_until(next.into()).await;
+        tokio::select! {
+            () = tokio::time::sleep_until(next.into()) => {}
+            () = slot.check_asked.notified() => {}
+        }
     }
 }

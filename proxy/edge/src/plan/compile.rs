@@ -605,6 +605,15 @@ impl Compiler<'_> {
             })
         });
         RoutePlan {
+            name: match &route.matcher {
+                model::Matcher::Exact(path) => format!("= {path}").into(),
+                model::Matcher::Segments(path) | model::Matcher::Prefix { path, .. } => {
+                    path.as_str().into()
+                }
+                model::Matcher::Regex(pattern) => format!("~ {}", pattern.text).into(),
+                model::Matcher::Named(name) => format!("@{name}").into(),
+            },
+            at: route.at,
             program,
             content,
             rules,

@@ -168,6 +168,10 @@ pub struct SitePlan {
 
 /// A route.
 pub struct RoutePlan {
+    /// Its path as written, for those who watch.
+    pub name: Box<str>,
+    /// Where it was written.
+    pub at: seawall_diag::Span,
     /// Runs when the route is chosen.
     pub program: Program,
     /// What answers.

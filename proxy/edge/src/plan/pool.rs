@@ -98,6 +98,8 @@ pub struct PeerSlot {
     resolved: ArcSwapOption<OriginPeer>,
     /// Why its last check failed.
     check_failure: Mutex<Option<Box<str>>>,
+    /// An operator asks for a check at once.
+    pub check_asked: tokio::sync::Notify,
 }
 
 impl PeerSlot {
@@ -417,6 +419,7 @@ fn peer_slot(
         sni,
         resolved: ArcSwapOption::empty(),
         check_failure: Mutex::new(None),
+        check_asked: tokio::sync::Notify::new(),
     };
     match &server.address {
         Address::Ip(a) => slot.resolve(*a),
