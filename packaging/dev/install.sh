@@ -15,6 +15,8 @@ test+=([gzip]=gzip [brotli]=brotli [zstd]=zstd)
 test+=([php-fpm]=php-fpm)
 # the CA that certificates are asked of
 test+=([pebble]=pebble)
+# the browser that the console is looked at with
+test+=([chromium]=chromium)
 # what validates signed zones
 test+=([delv]=bind9-dnsutils [ldns-verify-zone]=ldnsutils)
 # name servers that zones are transferred from and to

@@ -225,7 +225,11 @@ pub(super) const TABLE: &[Object] = &[
         &dns::TRANSFER,
         "to: [text]\nkey: @secret / path",
     ),
-    ("update", &dns::records::UPDATE, "from: [text]\nkey: @secret / path"),
+    (
+        "update",
+        &dns::records::UPDATE,
+        "from: [text]\nkey: @secret / path",
+    ),
     (
         "secondary",
         &dns::SECONDARY,

@@ -1,7 +1,9 @@
 //! What the API needs of the daemon.
 
+use crate::{AuditLog, Tokens, Watch};
+use arc_swap::ArcSwap;
 use serde_json::Value;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// The daemon as the API sees it. Methods are called on the control runtime's threads.
 pub trait Control: Send + Sync + 'static {
@@ -98,11 +100,153 @@ pub trait Control: Send + Sync + 'static {
     /// server; quick.
     fn server(&self, pool: &str, server: &str, change: ServerChange) -> bool;
 
+    /// `GET /api/v1/signals`; quick.
+    fn signals(&self) -> Value {
+        Value::Array(Vec::new())
+    }
+
+    /// `GET /api/v1/sites`; quick.
+    fn sites(&self) -> Value {
+        Value::Array(Vec::new())
+    }
+
+    /// `GET /api/v1/limits`; quick.
+    fn limits(&self) -> Value {
+        Value::Array(Vec::new())
+    }
+
+    /// The least severe level that is logged.
+    fn log_level(&self) -> String {
+        "error".to_owned()
+    }
+
+    /// Another one until the next reload. False if it is none.
+    fn set_log_level(&self, _level: &str) -> bool {
+        false
+    }
+
+    /// Watches requests from now on; `None` where as many do as may.
+    fn watch(&self) -> Option<Box<dyn Watch>> {
+        None
+    }
+
+    /// The configuration as it is written, its secrets masked. May block.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn config(&self) -> Result<ShownConfig, ConfigRefusal> {
+        Err(unkept())
+    }
+
+    /// Checks a configuration, says what it changes, and goes over to it. May block for as long as compiling takes.
+    ///
+    /// # Errors
+    /// Why nothing was changed.
+    fn put_config(&self, _order: &PutConfig) -> Result<Value, ConfigRefusal> {
+        Err(unkept())
+    }
+
+    /// Keeps the one that waits for it. May block.
+    ///
+    /// # Errors
+    /// None waits.
+    fn confirm_config(&self) -> Result<Value, ConfigRefusal> {
+        Err(unkept())
+    }
+
+    /// Takes the one that waits for its confirmation back. May block.
+    ///
+    /// # Errors
+    /// None waits, or what was there cannot be put back.
+    fn revert_config(&self, _actor: &str) -> Result<Value, ConfigRefusal> {
+        Err(unkept())
+    }
+
+    /// Configurations that were served, the newest first. May block.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    fn revisions(&self) -> Result<Value, ConfigRefusal> {
+        Err(unkept())
+    }
+
+    /// One of them, with its text. May block.
+    ///
+    /// # Errors
+    /// There is none of this number.
+    fn revision(&self, _number: u64) -> Result<Value, ConfigRefusal> {
+        Err(unkept())
+    }
+
+    /// Puts an earlier configuration, or the one before, in the place of the one that is served. May block.
+    ///
+    /// # Errors
+    /// As [`Control::put_config`].
+    fn rollback(
+        &self,
+        _revision: Option<u64>,
+        _confirm: Option<Duration>,
+        _actor: &str,
+    ) -> Result<Value, ConfigRefusal> {
+        Err(unkept())
+    }
+
     /// Loads the configuration again and goes over to it. May block for as long as compiling takes.
     ///
     /// # Errors
     /// What is wrong with it; the old one serves on, and this becomes a 422.
     fn reload(&self) -> Result<ReloadOutcome, ReloadError>;
+}
+
+fn unkept() -> ConfigRefusal {
+    ConfigRefusal::Conflict("this daemon's configuration is not changed over the API".into())
+}
+
+/// A configuration as it is shown.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ShownConfig {
+    /// Its file.
+    pub path: String,
+    /// Its text, secrets masked.
+    pub text: String,
+    /// Of the text as it is.
+    pub hash: String,
+    /// The generation that is served.
+    pub generation: u64,
+    /// All files it is made of.
+    pub files: Vec<String>,
+    /// What waits to be confirmed; null for nothing.
+    pub pending: Value,
+}
+
+/// A configuration to go over to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PutConfig {
+    /// Its text; `***` stands for the secret that was there.
+    pub text: String,
+    /// Only say what is wrong and what would change.
+    pub dry_run: bool,
+    /// The hash of the one that it is an edit of.
+    pub if_match: Option<String>,
+    /// What was there comes back after so long, unless confirmed.
+    pub confirm: Option<Duration>,
+    /// Who wants it.
+    pub actor: String,
+}
+
+/// Why a configuration was not changed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ConfigRefusal {
+    /// It is wrong.
+    Wrong(ReloadError),
+    /// The one that it is an edit of is not the one that is there.
+    Changed,
+    /// Not now, or not here.
+    Conflict(String),
+    /// There is no such thing.
+    Unknown(String),
+    /// It could not be done.
+    Failed(String),
 }
 
 /// A change of a server at run time.
@@ -112,6 +256,8 @@ pub enum ServerChange {
     Drain(bool),
     /// Its share; 0 goes back to the configured one.
     Weight(u32),
+    /// Its health is checked at once.
+    CheckNow,
 }
 
 /// Which objects are listed: all that are given must fit.
@@ -191,14 +337,23 @@ pub struct AdminState {
     pub control: Arc<dyn Control>,
     /// A user beside root and the worker's own who may use the unix socket.
     pub allowed_uid: Option<u32>,
+    /// Who may use TCP, and for what; none: reading only.
+    pub tokens: Arc<ArcSwap<Tokens>>,
+    /// Where changes are recorded.
+    pub audit: Option<Arc<AuditLog>>,
+    /// Why they cannot be, where they should: nothing is changed then.
+    pub audit_failure: Option<String>,
 }
 
 impl AdminState {
-    /// For root and the worker's own user.
+    /// For root and the worker's own user, without tokens and records.
     pub fn new(control: Arc<dyn Control>) -> Self {
         Self {
             control,
             allowed_uid: None,
+            tokens: Arc::default(),
+            audit: None,
+            audit_failure: None,
         }
     }
 }

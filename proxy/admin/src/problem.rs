@@ -38,6 +38,22 @@ impl Problem {
     }
 }
 
+pub(crate) fn bad(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "Bad Request", detail)
+}
+
+pub(crate) fn not_found(detail: &str) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "Not Found", detail)
+}
+
+pub(crate) fn failed(detail: &str) -> Problem {
+    Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "Internal Server Error",
+        detail,
+    )
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut body = json!({ "type": "about:blank", "title": self.title, "status": self.status.as_u16(), "detail": self.detail });

@@ -1,23 +1,30 @@
-//! The routes, behind their door.
+//! The router, made from the table of endpoints, behind its door.
 
 use crate::{
-    AdminState, CacheQuery, Door, Problem, PurgeOrder, PurgeRefusal, PurgeWhat, ServerChange,
-    certificates, page, waf, zones,
+    AdminState, Door, Problem, Scope,
+    answers::{Ask, Reply},
+    audit::Entry,
+    door::Caller,
+    endpoints::{Carries, ENDPOINTS, Endpoint, Handler, Verb},
+    events, page,
+    problem::{bad, failed},
 };
 use axum::{
-    Json, Router,
+    Router,
     body::{Body, to_bytes},
-    extract::{Path, Query, Request, State},
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    extract::{Extension, Query, RawPathParams, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{MethodRouter, delete, get, post, put},
 };
-use serde_json::{Value, json};
 use std::time::Duration;
 
-/// The largest request body.
+/// The largest request body, but for a configuration.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// The largest configuration that is put: as much as is read from a file.
+pub const CONFIGURATION_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The longest a request body may take.
 pub const BODY_TIME_MAX: Duration = Duration::from_secs(10);
@@ -37,7 +44,7 @@ pub fn router(state: AdminState, door: Door) -> Router {
             Problem::new(
                 StatusCode::NOT_FOUND,
                 "Not Found",
-                "there is nothing at this path",
+                "there is nothing at this path; /api/v1/openapi.json lists what there is",
             )
         })
         .method_not_allowed_fallback(|| async {
@@ -47,35 +54,15 @@ pub fn router(state: AdminState, door: Door) -> Router {
                 "this path does not take this method",
             )
         })
-        .layer(from_fn_with_state(door, guard))
+        .layer(from_fn_with_state((door, state.clone()), guard))
         .with_state(state)
 }
 
-fn api(routes: Router<AdminState>) -> Router<AdminState> {
+fn api(mut routes: Router<AdminState>) -> Router<AdminState> {
+    for endpoint in ENDPOINTS {
+        routes = routes.route(endpoint.path, served(endpoint));
+    }
     routes
-        .route(
-            "/api/v1/status",
-            get(|State(state): State<AdminState>| async move { Json(state.control.status()) }),
-        )
-        .route(
-            "/api/v1/pools",
-            get(|State(state): State<AdminState>| async move { Json(state.control.pools()) }),
-        )
-        .route(
-            "/api/v1/pools/{pool}/servers/{server}/{change}",
-            post(server),
-        )
-        .route(
-            "/api/v1/dns/dnssec",
-            get(|State(state): State<AdminState>| async move { Json(state.control.dnssec()) }),
-        )
-        .merge(certificates::routes())
-        .merge(waf::routes())
-        .merge(zones::routes())
-        .route("/api/v1/cache/purge", post(purge))
-        .route("/api/v1/cache/object", get(cache_object))
-        .route("/api/v1/cache/objects", get(cache_objects))
-        .route("/api/v1/config/reload", post(reload))
         .route(
             "/",
             get(|| async { asset("text/html; charset=utf-8", page::HTML) }),
@@ -90,10 +77,167 @@ fn api(routes: Router<AdminState>) -> Router<AdminState> {
         )
 }
 
+fn served(endpoint: &'static Endpoint) -> MethodRouter<AdminState> {
+    let run = move |State(state): State<AdminState>,
+                    Extension(caller): Extension<Caller>,
+                    params: RawPathParams,
+                    Query(query): Query<Vec<(String, String)>>,
+                    headers: HeaderMap,
+                    body: Body| async move {
+        let params = params
+            .iter()
+            .map(|(n, v)| (n.to_owned(), v.to_owned()))
+            .collect();
+        let ask = Ask {
+            state,
+            actor: caller.to_string(),
+            params,
+            query,
+            headers,
+            body: Vec::new(),
+        };
+        match answer(endpoint, &caller, ask, body).await {
+            Ok(response) => response,
+            Err(problem) => problem.into_response(),
+        }
+    };
+    match endpoint.verb {
+        Verb::Get => get(run),
+        Verb::Post => post(run),
+        Verb::Put => put(run),
+        Verb::Delete => delete(run),
+    }
+}
+
+async fn answer(
+    endpoint: &'static Endpoint,
+    caller: &Caller,
+    mut ask: Ask,
+    body: Body,
+) -> Result<Response, Problem> {
+    caller.may(endpoint.scope)?;
+    ask.body = read(endpoint, body).await?;
+    let run = match endpoint.handler {
+        Handler::Events => return events::stream(&ask),
+        Handler::Plain(run) => run,
+    };
+    let changes = endpoint.scope != Scope::Read
+        && endpoint.path != "/api/v1/config/diff"
+        && ask.argument("dry_run") != Some("true");
+    let answered = tokio::task::spawn_blocking(move || match changes {
+        true => recorded(endpoint, &ask, run),
+        false => run(&ask),
+    });
+    let answered = answered.await;
+    let reply = answered
+        .map_err(|_| failed("this failed inside the daemon; its error log says more"))??;
+    Ok(respond(reply))
+}
+
+/// A change, with its lines in the audit log before and after it.
+fn recorded(
+    endpoint: &Endpoint,
+    ask: &Ask,
+    run: fn(&Ask) -> Result<Reply, Problem>,
+) -> Result<Reply, Problem> {
+    let Some(log) = &ask.state.audit else {
+        return match &ask.state.audit_failure {
+            None => run(ask),
+            Some(why) => Err(failed(&format!(
+                "nothing is changed that cannot be recorded: {why}"
+            ))),
+        };
+    };
+    let mut action = format!("{} {}", endpoint.verb.as_str(), endpoint.path);
+    for (name, value) in &ask.params {
+        action = action.replace(&format!("{{{name}}}"), value);
+    }
+    let detail = match endpoint.carries {
+        // What it changed is in the revisions.
+        Carries::Yaml => format!("{} bytes", ask.body.len()),
+        _ => String::from_utf8_lossy(&ask.body).into_owned(),
+    };
+    let query = ask.query.iter().map(|(n, v)| format!(" {n}={v}"));
+    let detail = detail + &query.collect::<String>();
+    let asked = Entry {
+        phase: "asked",
+        actor: &ask.actor,
+        action: &action,
+        detail: &detail,
+        ..Entry::default()
+    };
+    let unwritten = |e| failed(&format!("nothing is changed that cannot be recorded: {e}"));
+    let of = log.append(&asked).map_err(unwritten)?;
+    let outcome = run(ask);
+    let status = match &outcome {
+        Ok(reply) => reply.status,
+        Err(problem) => problem.status(),
+    };
+    let done = Entry {
+        phase: "done",
+        actor: &ask.actor,
+        action: &action,
+        status: Some(status.as_u16()),
+        of: Some(of),
+        ..Entry::default()
+    };
+    match log.append(&done) {
+        Ok(_) => outcome,
+        Err(e) if outcome.is_ok() => Err(failed(&format!(
+            "it was done, and that could not be recorded: {e}"
+        ))),
+        Err(_) => outcome,
+    }
+}
+
+fn respond(reply: Reply) -> Response {
+    let mut response = (reply.status, axum::Json(reply.body)).into_response();
+    if let Some(etag) = reply.etag.and_then(|e| HeaderValue::from_str(&e).ok()) {
+        response.headers_mut().insert(header::ETAG, etag);
+    }
+    response
+}
+
+async fn read(endpoint: &Endpoint, body: Body) -> Result<Vec<u8>, Problem> {
+    let limit = match endpoint.carries {
+        Carries::Yaml => CONFIGURATION_BYTES_MAX,
+        _ => BODY_BYTES_MAX,
+    };
+    let read = tokio::time::timeout(BODY_TIME_MAX, to_bytes(body, limit)).await;
+    let read = read.map_err(|_| {
+        Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "Request Timeout",
+            "the body took too long to arrive",
+        )
+    })?;
+    let bytes = read.map_err(|_| {
+        let detail = format!("the body is cut short or longer than {limit} bytes");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "Content Too Large", detail)
+    })?;
+    if endpoint.verb == Verb::Get && !bytes.is_empty() {
+        return Err(bad("a GET has no body"));
+    }
+    Ok(bytes.to_vec())
+}
+
 /// Every request passes here first, every answer last.
-async fn guard(State(door): State<Door>, request: Request, next: Next) -> Response {
-    let mut response = match door.admit(request.method(), request.headers()) {
-        Ok(()) => next.run(request).await,
+async fn guard(
+    State((door, state)): State<(Door, AdminState)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let admitted = door.admit(
+        &state,
+        request.method(),
+        request.uri().path(),
+        request.headers(),
+    );
+    let mut response = match admitted.await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
         Err(problem) => problem.into_response(),
     };
     let headers = response.headers_mut();
@@ -121,191 +265,4 @@ async fn metrics(State(state): State<AdminState>) -> impl IntoResponse {
         )],
         state.control.metrics(),
     )
-}
-
-/// `drain`, `undrain`, or `weight` with `{"weight": n}`.
-async fn server(
-    State(state): State<AdminState>,
-    Path((pool, server, change)): Path<(String, String, String)>,
-    body: Body,
-) -> Result<Json<Value>, Problem> {
-    let wanted = match change.as_str() {
-        "drain" => ServerChange::Drain(true),
-        "undrain" => ServerChange::Drain(false),
-        "weight" => {
-            let body = read_json(body).await?;
-            let weight = body.get("weight").and_then(Value::as_u64);
-            let weight = weight.filter(|n| *n <= 65_535);
-            let weight = weight.ok_or_else(|| bad("the body must be {\"weight\": 0 to 65535}"))?;
-            ServerChange::Weight(weight as u32)
-        }
-        _ => return Err(not_found("a server can be drained, undrained or weighed")),
-    };
-    if !state.control.server(&pool, &server, wanted) {
-        return Err(not_found("there is no such server in such a pool"));
-    }
-    Ok(Json(
-        json!({ "pool": pool, "server": server, "change": change }),
-    ))
-}
-
-pub(crate) fn not_found(detail: &str) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "Not Found", detail)
-}
-
-async fn purge(State(state): State<AdminState>, body: Body) -> Result<Json<Value>, Problem> {
-    let body = read_json(body).await?;
-    let order = purge_order(&body).ok_or_else(|| bad(PURGE_BODY))?;
-    let purged = tokio::task::spawn_blocking(move || state.control.purge(&order)).await;
-    let outcome = match purged {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(PurgeRefusal::Bad(why))) => return Err(bad(why)),
-        Ok(Err(PurgeRefusal::Failed(why))) => return Err(failed(&why)),
-        Err(_) => return Err(failed("the purge failed inside the daemon")),
-    };
-    let mut answer = body;
-    if let (Some(fields), Some(removed)) = (answer.as_object_mut(), outcome.removed) {
-        fields.insert("removed".into(), removed.into());
-    }
-    Ok(Json(answer))
-}
-
-const PURGE_BODY: &str = "the body must be one of {\"url\": \"https://...\"}, {\"prefix\": \"host/path\"}, {\"tag\": \"...\"}, \
-                          {\"site\": \"...\"} and {\"all\": true}, with \"soft\": true if it is to be stale instead of gone";
-
-/// Exactly one of the ways to name what is purged, and nothing that is not known.
-fn purge_order(body: &Value) -> Option<PurgeOrder> {
-    let fields = body.as_object()?;
-    let soft = match fields.get("soft") {
-        None => false,
-        Some(soft) => soft.as_bool()?,
-    };
-    let mut named = fields.iter().filter(|(name, _)| *name != "soft");
-    let (name, value) = named.next()?;
-    if named.next().is_some() {
-        return None;
-    }
-    let text = || value.as_str().map(str::to_owned);
-    let what = match name.as_str() {
-        "url" => PurgeWhat::Url(text()?),
-        "prefix" => PurgeWhat::Prefix(text()?),
-        "tag" => PurgeWhat::Tag(text()?),
-        "site" => PurgeWhat::Site(text()?),
-        "all" if *value == Value::Bool(true) => PurgeWhat::All,
-        _ => return None,
-    };
-    Some(PurgeOrder { what, soft })
-}
-
-/// Objects that are listed where the query does not say how many.
-const LISTED: usize = 100;
-
-type Pairs = Query<Vec<(String, String)>>;
-
-/// `?url=...`, and `field=Name: value` as often as wanted.
-async fn cache_object(
-    State(state): State<AdminState>,
-    Query(pairs): Pairs,
-) -> Result<Json<Value>, Problem> {
-    let mut url = None;
-    let mut fields = Vec::new();
-    for (name, value) in pairs {
-        match name.as_str() {
-            "url" => url = Some(value),
-            "field" => fields.push(value),
-            _ => return Err(bad("the query takes `url` and `field`")),
-        }
-    }
-    let url = url.ok_or_else(|| bad("the query must have a `url`"))?;
-    looked(move || state.control.cache_object(&url, &fields)).await
-}
-
-/// `?prefix=...&tag=...&site=...&limit=...`
-async fn cache_objects(
-    State(state): State<AdminState>,
-    Query(pairs): Pairs,
-) -> Result<Json<Value>, Problem> {
-    let mut wanted = CacheQuery {
-        limit: LISTED,
-        ..CacheQuery::default()
-    };
-    for (name, value) in pairs {
-        match name.as_str() {
-            "prefix" => wanted.prefix = Some(value),
-            "tag" => wanted.tag = Some(value),
-            "site" => wanted.site = Some(value),
-            "limit" => {
-                let limit = value.parse();
-                wanted.limit = limit.map_err(|_| bad("`limit` is a number"))?;
-            }
-            _ => return Err(bad("the query takes `prefix`, `tag`, `site` and `limit`")),
-        }
-    }
-    looked(move || state.control.cache_objects(&wanted)).await
-}
-
-async fn looked(
-    look: impl FnOnce() -> Result<Value, PurgeRefusal> + Send + 'static,
-) -> Result<Json<Value>, Problem> {
-    match tokio::task::spawn_blocking(look).await {
-        Ok(Ok(value)) => Ok(Json(value)),
-        Ok(Err(PurgeRefusal::Bad(why))) => Err(bad(why)),
-        Ok(Err(PurgeRefusal::Failed(why))) => Err(failed(&why)),
-        Err(_) => Err(failed("looking failed inside the daemon")),
-    }
-}
-
-pub(crate) fn failed(detail: &str) -> Problem {
-    Problem::new(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "Internal Server Error",
-        detail,
-    )
-}
-
-async fn reload(State(state): State<AdminState>) -> Result<Json<Value>, Problem> {
-    let reloaded = tokio::task::spawn_blocking(move || state.control.reload()).await;
-    let reloaded = reloaded.map_err(|_| {
-        let detail = "the reload failed inside the daemon; its error log says more";
-        Problem::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "Internal Server Error",
-            detail,
-        )
-    })?;
-    match reloaded {
-        Ok(outcome) => Ok(Json(
-            json!({ "reloaded": true, "warnings": outcome.warnings }),
-        )),
-        Err(error) => {
-            let detail = "the configuration has errors; the previous one serves on";
-            Err(Problem::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "Configuration Refused",
-                detail,
-            )
-            .with("rendered", error.rendered)
-            .with("diagnostics", error.diagnostics))
-        }
-    }
-}
-
-pub(crate) async fn read_json(body: Body) -> Result<Value, Problem> {
-    let read = tokio::time::timeout(BODY_TIME_MAX, to_bytes(body, BODY_BYTES_MAX)).await;
-    let read = read.map_err(|_| {
-        Problem::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "Request Timeout",
-            "the body took too long to arrive",
-        )
-    })?;
-    let bytes = read.map_err(|_| {
-        let detail = format!("the body is cut short or longer than {BODY_BYTES_MAX} bytes");
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "Content Too Large", detail)
-    })?;
-    serde_json::from_slice(&bytes).map_err(|error| bad(format!("the body is not JSON: {error}")))
-}
-
-pub(crate) fn bad(detail: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "Bad Request", detail)
 }

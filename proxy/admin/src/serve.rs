@@ -1,14 +1,23 @@
 //! Listeners, and the limits on their connections.
 
 use crate::{AdminState, Door, router};
-use axum::Router;
+use axum::{Router, http::header, response::Response};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
 use seawall_sys::privileges::effective_uid;
-use std::{future::Future, io, pin::pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    io,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
@@ -27,6 +36,9 @@ pub const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// The longest a connection may last, a slow reload included.
 pub const CONNECTION_TIME_MAX: Duration = Duration::from_secs(150);
+
+/// The longest an event stream may last; whoever watches asks again.
+pub const STREAM_TIME_MAX: Duration = Duration::from_secs(24 * 3600);
 
 /// What is under way when the API is stopped may take so long to end.
 const STOP_TIME_MAX: Duration = Duration::from_secs(2);
@@ -183,12 +195,31 @@ async fn connection<S>(stream: S, routes: Router, _permit: Option<OwnedSemaphore
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let streams = Arc::new(AtomicBool::new(false));
+    let noted = streams.clone();
+    // The last layer, so that it sees every answer.
+    let routes = routes.layer(axum::middleware::map_response(move |response: Response| {
+        let kind = response.headers().get(header::CONTENT_TYPE);
+        if kind.is_some_and(|kind| kind == "text/event-stream") {
+            noted.store(true, Ordering::Relaxed);
+        }
+        async move { response }
+    }));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
-    // A client that breaks off or is too slow is its own problem.
-    let _ = tokio::time::timeout(CONNECTION_TIME_MAX, connection).await;
+    // A client that breaks off or is too slow is its own problem. Which requests take long is known to `streams` alone.
+    let limit = async {
+        tokio::time::sleep(CONNECTION_TIME_MAX).await;
+        if streams.load(Ordering::Relaxed) {
+            tokio::time::sleep(STREAM_TIME_MAX).await;
+        }
+    };
+    tokio::select! {
+        _ = connection => {}
+        () = limit => {}
+    }
 }

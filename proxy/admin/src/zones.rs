@@ -1,17 +1,14 @@
 //! DNS zones and their records.
 
 use crate::{
-    AdminState, Problem,
-    routes::{bad, not_found, read_json},
+    Problem,
+    answers::{Ask, Reply},
+    problem::{bad, failed, not_found},
 };
-use axum::{
-    Json, Router,
-    body::Body,
-    extract::{Path, State},
-    http::StatusCode,
-    routing::{get, put},
-};
+use axum::http::StatusCode;
 use serde_json::{Value, json};
+
+type Answer = Result<Reply, Problem>;
 
 /// An RRset that is put in the place of another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,38 +42,20 @@ const TTL_S: u64 = 300;
 /// Values of one RRset at most.
 const VALUES_MAX: usize = 1000;
 
-/// Everything below `/api/v1/dns/zones`.
-pub(crate) fn routes() -> Router<AdminState> {
-    Router::new()
-        .route(
-            "/api/v1/dns/zones",
-            get(|State(state): State<AdminState>| async move { Json(state.control.zones()) }),
-        )
-        .route("/api/v1/dns/zones/{zone}", get(show))
-        .route(
-            "/api/v1/dns/zones/{zone}/{name}/{type}",
-            put(change).delete(remove),
-        )
-}
-
-async fn show(
-    State(state): State<AdminState>,
-    Path(zone): Path<String>,
-) -> Result<Json<Value>, Problem> {
-    let listed = tokio::task::spawn_blocking(move || state.control.zone(&zone)).await;
-    let listed = listed.ok().flatten();
-    listed.map(Json).ok_or_else(|| not_found(NO_ZONE))
-}
-
 const NO_ZONE: &str = "no such zone is served here";
 const BODY: &str = "the body must be {\"values\": [\"...\"], \"ttl\": seconds}";
 
-async fn change(
-    State(state): State<AdminState>,
-    Path((zone, name, rtype)): Path<(String, String, String)>,
-    body: Body,
-) -> Result<Json<Value>, Problem> {
-    let body = read_json(body).await?;
+pub(crate) fn list(ask: &Ask) -> Answer {
+    Ok(ask.state.control.zones().into())
+}
+
+pub(crate) fn show(ask: &Ask) -> Answer {
+    let listed = ask.state.control.zone(ask.param("zone"));
+    listed.map(Reply::from).ok_or_else(|| not_found(NO_ZONE))
+}
+
+pub(crate) fn change(ask: &Ask) -> Answer {
+    let body = ask.json()?;
     let ttl = body.get("ttl").map_or(Some(TTL_S), Value::as_u64);
     let values: Option<Vec<String>> = body
         .get("values")
@@ -87,56 +66,29 @@ async fn change(
     let (Some(values), Some(ttl_s)) = (values, ttl_s) else {
         return Err(bad(BODY));
     };
-    let ttl_s = ttl_s as u32;
-    make(
-        state,
-        ZoneChange {
-            zone,
-            name,
-            rtype,
-            ttl_s,
-            values,
-        },
-    )
-    .await
+    make(ask, ttl_s as u32, values)
 }
 
-async fn remove(
-    State(state): State<AdminState>,
-    Path((zone, name, rtype)): Path<(String, String, String)>,
-) -> Result<Json<Value>, Problem> {
-    make(
-        state,
-        ZoneChange {
-            zone,
-            name,
-            rtype,
-            ttl_s: 0,
-            values: Vec::new(),
-        },
-    )
-    .await
+pub(crate) fn remove(ask: &Ask) -> Answer {
+    make(ask, 0, Vec::new())
 }
 
-async fn make(state: AdminState, change: ZoneChange) -> Result<Json<Value>, Problem> {
-    let made = tokio::task::spawn_blocking(move || state.control.change_zone(&change)).await;
-    match made {
-        Ok(Ok(serial)) => Ok(Json(json!({ "serial": serial }))),
-        Ok(Err(ZoneRefusal::NoZone)) => Err(not_found(NO_ZONE)),
-        Ok(Err(ZoneRefusal::Bad(why))) => Err(Problem::new(
+fn make(ask: &Ask, ttl_s: u32, values: Vec<String>) -> Answer {
+    let change = ZoneChange {
+        zone: ask.param("zone").to_owned(),
+        name: ask.param("name").to_owned(),
+        rtype: ask.param("type").to_owned(),
+        ttl_s,
+        values,
+    };
+    match ask.state.control.change_zone(&change) {
+        Ok(serial) => Ok(json!({ "serial": serial }).into()),
+        Err(ZoneRefusal::NoZone) => Err(not_found(NO_ZONE)),
+        Err(ZoneRefusal::Bad(why)) => Err(Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "Not Changed",
             why,
         )),
-        Ok(Err(ZoneRefusal::Failed(why))) => Err(broken(why)),
-        Err(_) => Err(broken("the change failed inside the daemon")),
+        Err(ZoneRefusal::Failed(why)) => Err(failed(&why)),
     }
-}
-
-fn broken(why: impl Into<String>) -> Problem {
-    Problem::new(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "Internal Server Error",
-        why,
-    )
 }

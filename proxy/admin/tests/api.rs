@@ -397,3 +397,173 @@ async fn the_metrics_listener_serves_metrics_alone() {
         "the listener is closed"
     );
 }
+
+/// What everybody may who comes over TCP where there are tokens.
+async fn with_tokens(line: &str) -> (SocketAddr, Arc<seawall_admin::AuditLog>, tempfile::TempDir) {
+    let directory = tempfile::tempdir().unwrap();
+    let audit =
+        Arc::new(seawall_admin::AuditLog::open(&directory.path().join("audit.log")).unwrap());
+    let (tokens, bad) = seawall_admin::Tokens::read(line);
+    assert!(bad.is_empty());
+    let mut state = state(false);
+    state.tokens.store(Arc::new(tokens));
+    state.audit = Some(audit.clone());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(serve_tcp(listener, state, pending()));
+    (address, audit, directory)
+}
+
+#[tokio::test]
+async fn with_tokens_each_does_what_it_is_good_for_and_nobody_else_anything() {
+    use seawall_admin::{Scope, make_token};
+    let cache = make_token("purger", &[Scope::Cache], None).unwrap();
+    let old = make_token("old", &Scope::ALL, Some(std::time::Duration::ZERO)).unwrap();
+    let (address, audit, directory) = with_tokens(&format!("{}\n{}\n", cache.line, old.line)).await;
+    let ask = async |request: &str, token: Option<&str>| {
+        let token = token.map_or_else(String::new, |t| format!("Authorization: Bearer {t}\r\n"));
+        let request = format!(
+            "{request} HTTP/1.1\r\nHost: edge.lan\r\n{token}Content-Length: 12\r\n\r\n{{\"all\":true}}"
+        );
+        ask_tcp(address, &request).await.0
+    };
+    let purge = "POST /api/v1/cache/purge";
+    assert_eq!(ask(purge, Some(&cache.token)).await, 200);
+    assert_eq!(
+        ask("POST /api/v1/config/reload", Some(&cache.token)).await,
+        403
+    );
+    assert_eq!(ask(purge, Some(&old.token)).await, 401, "it has expired");
+    assert_eq!(ask(purge, Some("swt_00000000_0")).await, 401);
+    let get = async |path: &str, fields: &str| {
+        ask_tcp(
+            address,
+            &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{fields}\r\n"),
+        )
+        .await
+        .0
+    };
+    for (path, status) in [
+        ("/api/v1/status", 401),
+        ("/metrics", 401),
+        ("/", 200),
+        ("/live", 200),
+    ] {
+        assert_eq!(get(path, "").await, status, "{path}");
+    }
+    let basic = "Authorization: Basic YTpi\r\n";
+    assert_eq!(get("/api/v1/status", basic).await, 401);
+    let bearer = format!("Authorization: Bearer {}\r\n", cache.token);
+    assert_eq!(get("/api/v1/status", &bearer).await, 200);
+    assert_eq!(
+        get("/api/v1/status", &format!("{bearer}{bearer}")).await,
+        401,
+        "one or none"
+    );
+    // The one change that was made is recorded, and so is the one that was not: never the token.
+    let log = std::fs::read_to_string(directory.path().join("audit.log")).unwrap();
+    assert_eq!(audit.head().lines, 2, "{log}");
+    assert!(
+        log.contains("token purger") && log.contains("POST /api/v1/cache/purge"),
+        "{log}"
+    );
+    assert!(!log.contains(&cache.token));
+    assert_eq!(
+        seawall_admin::verify(&directory.path().join("audit.log")).unwrap(),
+        audit.head()
+    );
+}
+
+#[tokio::test]
+async fn pages_of_another_site_change_nothing_and_learn_nothing() {
+    let api = Unix::start(false);
+    for fields in [
+        "Origin: http://evil.test\r\n",
+        "Origin: null\r\n",
+        "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\n",
+        "Sec-Fetch-Site: same-site\r\nSec-Fetch-Mode: cors\r\n",
+    ] {
+        for request in [
+            "POST /api/v1/config/reload",
+            "GET /api/v1/status",
+            "PUT /api/v1/config",
+        ] {
+            let text = format!(
+                "{request} HTTP/1.1\r\nHost: localhost\r\n{fields}Content-Length: 0\r\n\r\n"
+            );
+            let (status, answer) = api.ask(&text).await;
+            assert_eq!(status, 403, "{request} {fields}");
+            assert!(!answer.contains("access-control"), "{answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_documented_endpoint_is_served_and_nothing_else() {
+    let api = Unix::start(false);
+    let (status, answer) = api
+        .ask("GET /api/v1/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .await;
+    assert_eq!(status, 200);
+    let document = json_of(&answer);
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let methods = methods.as_object().unwrap();
+        let path = path.replace(['{', '}'], "");
+        for verb in ["get", "post", "put", "delete", "patch"] {
+            if path.ends_with("/tail") && verb == "get" {
+                continue;
+            }
+            let request = format!(
+                "{} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n",
+                verb.to_uppercase()
+            );
+            let (status, answer) = api.ask(&request).await;
+            let is_there = status != 405 && !answer.contains("there is nothing at this path");
+            assert_eq!(
+                is_there,
+                methods.contains_key(verb),
+                "{verb} {path}: {status}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_recorded_is_not_done() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("admin.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let mut state = state(false);
+    state.audit_failure = Some("the disk is read-only".into());
+    tokio::spawn(serve_unix(listener, state, pending()));
+    let body = r#"{"all":true}"#;
+    let request = format!(
+        "POST /api/v1/cache/purge HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let (status, answer) = ask(UnixStream::connect(&path).await.unwrap(), &request).await;
+    assert_eq!(status, 500);
+    assert!(answer.contains("read-only"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_configuration_is_put_with_what_was_asked() {
+    let api = Unix::start(false);
+    for (query, status) in [
+        ("?confirm=1d", 400),
+        ("?confirm=0s", 400),
+        ("?confirm=25h", 400),
+        // This daemon keeps none.
+        ("?confirm=120s", 409),
+        ("", 409),
+    ] {
+        let request = format!(
+            "PUT /api/v1/config{query} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nversion: 1"
+        );
+        assert_eq!(api.ask(&request).await.0, status, "{query}");
+    }
+    let (status, _) = api
+        .ask("PUT /api/v1/config HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n\u{a0}")
+        .await;
+    assert_ne!(status, 200);
+}

@@ -3,7 +3,7 @@
 use crate::{log::ErrorLog, terminal};
 use seawall_conf::{
     FileReader, LoadError, LoadOptions,
-    model::{Config, LogLevel},
+    model::{Config, LogLevel, Syntax},
 };
 use seawall_diag::{Diagnostic, Diagnostics, Severity, SourceMap};
 use serde::{Deserialize, Serialize};
@@ -73,7 +73,13 @@ impl Source {
             error_log: self.error_log.clone(),
             ..options
         };
-        seawall_conf::load(&self.path, &options)
+        let (config, mut warnings) = seawall_conf::load(&self.path, &options)?;
+        // nginx says nothing of who may read its keys, and its scripts expect nothing.
+        if config.syntax == Syntax::Yaml {
+            warnings.extend(config.exposed_secrets());
+            warnings.sort();
+        }
+        Ok((config, warnings))
     }
 }
 

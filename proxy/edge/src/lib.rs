@@ -54,6 +54,6 @@ pub use edge::{Edge, Host, LoadError};
 pub use metrics::Metrics;
 pub use shared::Shared;
 pub use step::Step;
+pub use tail::{WATCHERS_MAX, Watcher};
 pub use waf_events::{Changed, EVENTS_MAX, WafEvent, WafEvents};
 pub use waf_explain::{Excluded, ExplainError, Explained};
-pub use tail::{WATCHERS_MAX, Watcher};

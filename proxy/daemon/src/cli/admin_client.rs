@@ -5,7 +5,7 @@ use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 use std::{
     fmt,
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{TcpStream, ToSocketAddrs},
     os::unix::net::UnixStream,
     path::PathBuf,
@@ -91,16 +91,79 @@ impl Target {
             Target::Unix(_) => "localhost",
             Target::Tcp(authority) => authority,
         };
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nAccept: application/json\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        match self {
+        let head = self.head(method, path, "application/json", body.len(), host);
+        let request = format!("{head}{body}");
+        exchange(self.connect(SILENCE_MAX)?, request.as_bytes())
+    }
+
+    /// Asks once with a text.
+    pub fn send(&self, method: &str, path: &str, text: &str) -> anyhow::Result<Answer> {
+        let host = match self {
+            Target::Unix(_) => "localhost",
+            Target::Tcp(authority) => authority,
+        };
+        let head = self.head(method, path, "application/yaml", text.len(), host);
+        exchange(
+            self.connect(SILENCE_MAX)?,
+            format!("{head}{text}").as_bytes(),
+        )
+    }
+
+    /// Events of a stream, each handed to `each` until it says that it has enough (false), or the stream ends.
+    pub fn follow(
+        &self,
+        path: &str,
+        mut each: impl FnMut(&str, &str) -> anyhow::Result<bool>,
+    ) -> anyhow::Result<()> {
+        let host = match self {
+            Target::Unix(_) => "localhost",
+            Target::Tcp(authority) => authority,
+        };
+        let head = self.head("GET", path, "application/json", 0, host);
+        let mut stream = self.connect(SILENCE_MAX)?;
+        stream.write_all(head.as_bytes())?;
+        let mut lines = BufReader::new(stream);
+        let mut line = String::new();
+        lines.read_line(&mut line)?;
+        let refused = !line.starts_with("HTTP/1.1 200 ");
+        ensure!(!refused, "the daemon answered: {}", line.trim_end());
+        let mut event = String::new();
+        loop {
+            line.clear();
+            // Pieces of the transfer coding stand in lines of their own: a hexadecimal length says nothing here.
+            if (&mut lines).take(ANSWER_BYTES_MAX).read_line(&mut line)? == 0 {
+                return Ok(());
+            }
+            let line = line.trim_end();
+            if let Some(name) = line.strip_prefix("event: ") {
+                event = name.to_owned();
+            } else if let Some(data) = line.strip_prefix("data: ")
+                && !each(&std::mem::take(&mut event), data)?
+            {
+                return Ok(());
+            }
+        }
+    }
+
+    fn head(&self, method: &str, path: &str, kind: &str, length: usize, host: &str) -> String {
+        let token = match (self, std::env::var(TOKEN)) {
+            (Target::Tcp(_), Ok(token)) if !token.contains(['\r', '\n']) => {
+                format!("Authorization: Bearer {token}\r\n")
+            }
+            _ => String::new(),
+        };
+        format!(
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nAccept: application/json\r\n{token}\
+             Content-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
+        )
+    }
+
+    fn connect(&self, silence: Duration) -> anyhow::Result<Box<dyn Stream>> {
+        Ok(match self {
             Target::Unix(path) => {
                 let stream = UnixStream::connect(path)?;
-                stream.set_read_timeout(Some(SILENCE_MAX))?;
-                exchange(stream, request.as_bytes())
+                stream.set_read_timeout(Some(silence))?;
+                Box::new(stream)
             }
             Target::Tcp(authority) => {
                 let address = authority
@@ -108,12 +171,20 @@ impl Target {
                     .next()
                     .context("the name has no address")?;
                 let stream = TcpStream::connect_timeout(&address, CONNECT_MAX)?;
-                stream.set_read_timeout(Some(SILENCE_MAX))?;
-                exchange(stream, request.as_bytes())
+                stream.set_read_timeout(Some(silence))?;
+                Box::new(stream)
             }
-        }
+        })
     }
 }
+
+/// A connection to the API.
+trait Stream: Read + Write {}
+
+impl<T: Read + Write> Stream for T {}
+
+/// The variable of the environment that holds a token, for TCP.
+const TOKEN: &str = "SEAWALL_TOKEN";
 
 fn exchange(mut stream: impl Read + Write, request: &[u8]) -> anyhow::Result<Answer> {
     stream.write_all(request)?;

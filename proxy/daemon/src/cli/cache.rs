@@ -107,8 +107,13 @@ fn list(connection: &Connection, query: &str) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A segment of a path.
+pub(super) fn escape_segment(value: &str) -> String {
+    escape(value).replace('/', "%2F")
+}
+
 /// A value of a query.
-fn escape(value: &str) -> String {
+pub(super) fn escape(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
     for byte in value.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~/:".contains(&byte) {

@@ -4,19 +4,24 @@
 //! |---|---|
 //! | 0 | done; for a daemon in the background: it serves |
 //! | 1 | it could not be done, and standard error says why: the configuration has errors, a socket cannot be bound, the daemon is not running, the API refused |
-//! | 2 | the command line itself was wrong |
+//! | 2 | the command line itself was wrong, or (`diff`, `test`) what was to be compared or tried could not be read |
 
 mod admin_client;
 mod cache;
 mod cert;
 mod check;
+mod config;
 mod dns;
 mod nginx;
 mod operate;
+mod quick;
 mod signal;
+mod text;
+mod trust;
 mod upgrade;
 mod waf;
 mod warm;
+mod watch;
 
 use crate::{
     configuration::{self, Source},
@@ -28,6 +33,9 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 /// Where our own configuration is.
 const CONFIG_DEFAULT: &str = "/etc/seawall/seawall.yaml";
+
+/// What was to be compared or tried cannot be read.
+const CODE_WRONG: u8 = 2;
 
 /// Our own command line.
 #[derive(Parser)]
@@ -51,7 +59,14 @@ enum Command {
     ///
     /// Stays in the foreground unless the configuration says `daemon on` (nginx.conf), and then returns 0 once
     /// the sockets are bound and the pid file is written.
-    Run(ConfigFile),
+    ///
+    /// Or without one: `seawall run --host shop.example --to 127.0.0.1:3000`, `seawall run --root DIR`.
+    Run {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(flatten)]
+        quick: quick::Quick,
+    },
     /// Check a configuration and report everything that is wrong with it
     ///
     /// Exit code 1 if there are errors; warnings alone are 0.
@@ -61,6 +76,22 @@ enum Command {
         /// How findings are printed: with carets on standard error, or as JSON on standard output
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
+    },
+    /// Print the JSON Schema of the YAML syntax, for editors
+    Schema,
+    /// Lay YAML files out: indentation and space; comments and order stay
+    Fmt(text::Fmt),
+    /// Say in the configuration's own terms what NEW says otherwise than OLD
+    ///
+    /// Exit code 0 where they say the same, 1 where not, 2 where one cannot be read.
+    Diff {
+        /// The one before
+        old: PathBuf,
+        /// The one after
+        new: PathBuf,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Let the running daemon load its configuration again, and report what it finds
     Reload(operate::Connection),
@@ -72,8 +103,64 @@ enum Command {
         #[arg(long)]
         fast: bool,
     },
-    /// Show what the running daemon is doing, as JSON
-    Status(operate::Connection),
+    /// Show what the running daemon is doing; as JSON where standard output is no terminal
+    Status {
+        /// As JSON in any case
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        connection: operate::Connection,
+    },
+    /// Show requests, errors, latency and pools, again and again
+    Top {
+        /// Seconds between
+        #[arg(long, default_value_t = 2)]
+        every: u64,
+        /// End after so many times
+        #[arg(short = 'n', long)]
+        times: Option<u64>,
+        #[command(flatten)]
+        connection: operate::Connection,
+    },
+    /// Show requests as they end, each with what was decided: route, WAF, cache, upstream
+    Tail(watch::Tail),
+    /// The configuration of the running daemon: show, put, confirm, revert, revisions
+    #[command(subcommand)]
+    Config(config::Config),
+    /// Put an earlier configuration in the place of the one that is served
+    Rollback {
+        /// Which, as `seawall config revisions` lists them [default: the one before]
+        revision: Option<u64>,
+        /// What is there now comes back after this time unless `seawall config confirm` comes first
+        #[arg(long, value_name = "TIME")]
+        confirm: Option<String>,
+        #[command(flatten)]
+        connection: operate::Connection,
+    },
+    /// Let a server finish what it has and take nothing new
+    Drain {
+        /// The pool
+        pool: String,
+        /// The server's address as `seawall status` shows it
+        server: String,
+        #[command(flatten)]
+        connection: operate::Connection,
+    },
+    /// Let a drained server take requests again
+    Undrain {
+        /// The pool
+        pool: String,
+        /// The server's address
+        server: String,
+        #[command(flatten)]
+        connection: operate::Connection,
+    },
+    /// Who changed what over the API
+    #[command(subcommand)]
+    Audit(trust::Audit),
+    /// Tokens for the API over TCP
+    #[command(subcommand)]
+    Token(trust::Token),
     /// Purge the running daemon's caches: one URL with all its variants, or all by tag, prefix or site
     Purge {
         #[command(flatten)]
@@ -148,11 +235,48 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Run(file) => keeper::run(Source::file(file.config)),
+        Command::Run { config, quick } => {
+            if quick.is_meant() {
+                return quick.run();
+            }
+            if quick.only_prints() {
+                anyhow::bail!(
+                    "--print prints what --host, --to and --root stand for; a file is printed by cat"
+                );
+            }
+            keeper::run(Source::file(config.config))
+        }
+        Command::Schema => text::schema(),
+        Command::Fmt(wanted) => text::fmt(&wanted),
+        Command::Diff { old, new, json } => text::diff(&old, &new, json),
         Command::Check { config, format } => check::check(&Source::file(config.config), format),
         Command::Reload(connection) => operate::reload(&connection),
         Command::Stop { config, fast } => signal::stop(&Source::file(config.config), fast),
-        Command::Status(connection) => operate::status(&connection),
+        Command::Status { json, connection } => watch::status(&connection, json),
+        Command::Top {
+            every,
+            times,
+            connection,
+        } => watch::top(&connection, every, times),
+        Command::Tail(wanted) => watch::tail(&wanted),
+        Command::Config(command) => config::run(&command),
+        Command::Rollback {
+            revision,
+            confirm,
+            connection,
+        } => config::rollback(&connection, revision, confirm.as_deref()),
+        Command::Drain {
+            pool,
+            server,
+            connection,
+        } => trust::drain(&connection, &pool, &server, "drain"),
+        Command::Undrain {
+            pool,
+            server,
+            connection,
+        } => trust::drain(&connection, &pool, &server, "undrain"),
+        Command::Audit(command) => trust::audit(&command),
+        Command::Token(command) => trust::token(&command),
         Command::Purge {
             what,
             soft,
@@ -212,7 +336,9 @@ mod tests {
     fn the_help_lists_every_command_and_hides_the_worker() {
         let help = Arguments::command().render_long_help().to_string();
         for command in [
-            "run", "check", "reload", "stop", "status", "purge", "cert", "cache", "demo", "version",
+            "run", "check", "schema", "fmt", "diff", "reload", "stop", "status", "purge", "cert",
+            "cache", "demo", "version", "top", "tail", "config", "rollback", "drain", "audit",
+            "token",
         ] {
             assert!(
                 help.contains(&format!("\n  {command} ")),

@@ -30,7 +30,7 @@ impl Connection {
         self.config.clone()
     }
 
-    fn target(&self) -> anyhow::Result<Target> {
+    pub(super) fn target(&self) -> anyhow::Result<Target> {
         match &self.admin {
             Some(address) => address.parse(),
             None => self.configured().map_or_else(|| ADMIN_DEFAULT.parse(), Ok),
@@ -61,13 +61,6 @@ impl Connection {
             .ask(method, path, body)
             .with_context(|| format!("cannot ask {target} (is the daemon running?)"))
     }
-}
-
-/// `seawall status`
-pub fn status(connection: &Connection) -> anyhow::Result<ExitCode> {
-    let answer = connection.ask("GET", "/api/v1/status", None)?;
-    terminal::out(format_args!("{:#}\n", accepted(answer)?))?;
-    Ok(ExitCode::SUCCESS)
 }
 
 /// What is purged: one of these.

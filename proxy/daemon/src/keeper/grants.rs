@@ -64,6 +64,8 @@ impl Grants {
                 }));
         }
         grants.append.extend(config.log.error.path.clone());
+        let secrets = config.secret_files().into_iter();
+        grants.read.extend(secrets.map(|(path, _)| path.to_owned()));
         grants.grant_reading(config);
         grants
     }

@@ -4,14 +4,14 @@ use super::{
     cached, certificates,
     host::{KeeperHost, endpoint},
     life::Worker,
-    status, waf, zones,
+    shown, status, waf, zones,
 };
 use crate::log::ErrorLog;
 use anyhow::anyhow;
 use seawall_admin::{
-    AdminState, CacheQuery, Control, PurgeOrder, PurgeOutcome, PurgeRefusal, PurgeWhat,
-    ReloadError, ReloadOutcome, ServerChange, ZoneChange, ZoneRefusal, serve_metrics, serve_tcp,
-    serve_unix,
+    AdminState, CacheQuery, ConfigRefusal, Control, PurgeOrder, PurgeOutcome, PurgeRefusal,
+    PurgeWhat, PutConfig, ReloadError, ReloadOutcome, ServerChange, ShownConfig, Tokens, Watch,
+    Watched, ZoneChange, ZoneRefusal, serve_metrics, serve_tcp, serve_unix,
 };
 use seawall_conf::model::LogLevel;
 use seawall_edge::{CachedQuery, PurgeError, PurgeTarget, plan::Plan};
@@ -21,10 +21,14 @@ use std::{
     collections::HashMap,
     future::Future,
     os::{fd::OwnedFd, unix::net::UnixListener as StdUnix},
+    pin::Pin,
     sync::Arc,
-    time::UNIX_EPOCH,
+    time::{Duration, UNIX_EPOCH},
 };
-use tokio::{runtime::Handle, sync::watch};
+use tokio::{
+    runtime::Handle,
+    sync::{broadcast::error::RecvError, watch},
+};
 
 /// The listeners of the API, by address and by whether they serve metrics alone.
 #[derive(Default)]
@@ -94,7 +98,12 @@ fn listen(
     mut stopped: watch::Receiver<bool>,
     control: &Handle,
 ) -> anyhow::Result<()> {
-    let state = AdminState::new(Arc::new(Daemon(worker.clone())));
+    let state = AdminState {
+        tokens: worker.tokens.clone(),
+        audit: worker.audit.as_ref().ok().cloned(),
+        audit_failure: worker.audit.as_ref().err().cloned(),
+        ..AdminState::new(Arc::new(Daemon(worker.clone())))
+    };
     let stop = async move {
         // Either word or silence: both say that this listener is over.
         let _ = stopped.changed().await;
@@ -135,6 +144,62 @@ async fn watched(
 }
 
 struct Daemon(Arc<Worker>);
+
+fn wanted_check(change: ServerChange) -> bool {
+    change == ServerChange::CheckNow
+}
+
+/// Requests as they end, for one watcher.
+struct Watching(seawall_edge::Watcher);
+
+impl Watch for Watching {
+    fn next(&mut self) -> Pin<Box<dyn Future<Output = Option<Watched>> + Send + '_>> {
+        Box::pin(async move {
+            match self.0.events.recv().await {
+                Ok(line) => Some(Watched::Request(line)),
+                Err(RecvError::Lagged(n)) => Some(Watched::Missed(n)),
+                Err(RecvError::Closed) => None,
+            }
+        })
+    }
+}
+
+/// nginx's words.
+const LEVELS: [(&str, LogLevel); 8] = [
+    ("emerg", LogLevel::Emerg),
+    ("alert", LogLevel::Alert),
+    ("crit", LogLevel::Crit),
+    ("error", LogLevel::Error),
+    ("warn", LogLevel::Warn),
+    ("notice", LogLevel::Notice),
+    ("info", LogLevel::Info),
+    ("debug", LogLevel::Debug),
+];
+
+/// The tokens of the configuration; what cannot be read or used is in the log, and counts as none of them being good.
+pub(super) fn read_tokens(worker: &Worker, plan: &Plan) -> Tokens {
+    let Some((path, _)) = &plan.config.admin_tokens else {
+        return Tokens::default();
+    };
+    let read = seawall_edge::Host::read(&*worker.host, path);
+    let text = read.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let (tokens, bad) = match text {
+        Ok(text) => Tokens::read(&text),
+        Err(e) => {
+            let line = format_args!("admin: {}: {e}: no token is good", path.display());
+            worker.log.line(LogLevel::Error, 0, line);
+            return Tokens::none_good();
+        }
+    };
+    for line in bad {
+        let line = format_args!("admin: {}: {line}", path.display());
+        worker.log.line(LogLevel::Error, 0, line);
+    }
+    match tokens.is_empty() {
+        true => Tokens::none_good(),
+        false => tokens,
+    }
+}
 
 fn refusal(e: PurgeError) -> PurgeRefusal {
     match e.is_failure() {
@@ -197,6 +262,72 @@ impl Control for Daemon {
         certificates::explain(&worker.edge.plan(), &worker.issuer, name, &worker.control)
     }
 
+    fn signals(&self) -> Value {
+        self.0.signals.to_json()
+    }
+
+    fn sites(&self) -> Value {
+        shown::sites(&self.0.edge.plan())
+    }
+
+    fn limits(&self) -> Value {
+        shown::limits(&self.0.edge.plan())
+    }
+
+    fn log_level(&self) -> String {
+        let level = LEVELS
+            .iter()
+            .rev()
+            .find(|(_, level)| self.0.log.enabled(*level));
+        level.map_or("emerg", |(word, _)| word).to_owned()
+    }
+
+    fn set_log_level(&self, level: &str) -> bool {
+        let found = LEVELS.iter().find(|(word, _)| *word == level);
+        if let Some((_, level)) = found {
+            self.0.log.set_level(*level);
+        }
+        found.is_some()
+    }
+
+    fn watch(&self) -> Option<Box<dyn Watch>> {
+        let watcher = self.0.edge.shared().tail.watch()?;
+        Some(Box::new(Watching(watcher)))
+    }
+
+    fn config(&self) -> Result<ShownConfig, ConfigRefusal> {
+        self.0.shown_config()
+    }
+
+    fn put_config(&self, order: &PutConfig) -> Result<Value, ConfigRefusal> {
+        self.0.put_config(order)
+    }
+
+    fn confirm_config(&self) -> Result<Value, ConfigRefusal> {
+        self.0.confirm_config()
+    }
+
+    fn revert_config(&self, actor: &str) -> Result<Value, ConfigRefusal> {
+        self.0.revert_config(actor)
+    }
+
+    fn revisions(&self) -> Result<Value, ConfigRefusal> {
+        self.0.revisions()
+    }
+
+    fn revision(&self, number: u64) -> Result<Value, ConfigRefusal> {
+        self.0.revision(number)
+    }
+
+    fn rollback(
+        &self,
+        revision: Option<u64>,
+        confirm: Option<Duration>,
+        actor: &str,
+    ) -> Result<Value, ConfigRefusal> {
+        self.0.rollback(revision, confirm, actor)
+    }
+
     fn metrics(&self) -> Vec<u8> {
         status::metrics(&self.0)
     }
@@ -204,6 +335,7 @@ impl Control for Daemon {
     fn server(&self, pool: &str, server: &str, change: ServerChange) -> bool {
         let plan = self.0.edge.plan();
         let mut found = false;
+        let asked = wanted_check(change);
         // Pools of one name (in plain and over TLS) stand for the same servers.
         for live in plan
             .pools
@@ -215,11 +347,15 @@ impl Control for Daemon {
             for (index, _) in servers.filter(|(_, s)| s.address() == server) {
                 found = true;
                 match change {
+                    ServerChange::CheckNow => {}
                     ServerChange::Drain(draining) => {
                         live.balancer
                             .drain(std::time::Instant::now(), index, draining)
                     }
                     ServerChange::Weight(weight) => live.balancer.set_weight(index, weight),
+                }
+                if asked && let Some(slot) = live.peers.get(index) {
+                    slot.check_asked.notify_one();
                 }
             }
         }

@@ -7,10 +7,18 @@ use seawall_edge::{
     log::AccessLogs,
     plan::{Environment, Plan},
 };
-use std::{cell::RefCell, fs::File};
+use std::{cell::RefCell, fs::File, io, path::Path};
 
 /// Compiles a configuration without serving it: everything found, with the texts it is in.
 pub fn check(config: Config) -> (SourceMap, Diagnostics) {
+    check_by(config, &|path| std::fs::read(path))
+}
+
+/// The same with files read by `read`.
+pub fn check_by(
+    config: Config,
+    read: &dyn Fn(&Path) -> io::Result<Vec<u8>>,
+) -> (SourceMap, Diagnostics) {
     let sources = config.sources.clone();
     let Ok(metrics) = Metrics::new() else {
         return (sources, Diagnostics::default());
@@ -22,7 +30,7 @@ pub fn check(config: Config) -> (SourceMap, Diagnostics) {
         metrics: &metrics,
         logs: &logs,
         open_log: &|_| File::options().append(true).open("/dev/null"),
-        read: &|path| std::fs::read(path),
+        read,
         dry_run: true,
         resolver: &resolver,
         acme: &seawall_tls::acme::Acme::default(),

@@ -2,10 +2,12 @@
 
 use super::{
     WorkerOptions,
-    admin::AdminServers,
+    admin::{self, AdminServers},
     certificates::{self, OwnZones},
+    configurations,
     dns::DnsServer,
     host::{EdgeLog, KeeperHost},
+    signals::{self, Signals},
     taken::{self, Missing},
     watch::FileWatch,
 };
@@ -15,11 +17,14 @@ use crate::{
     log::ErrorLog,
 };
 use anyhow::Context;
+use arc_swap::ArcSwap;
+use seawall_admin::{AuditLog, Tokens};
 use seawall_conf::model::{LogLevel, Syntax};
 use seawall_diag::{Diagnostics, SourceMap};
 use seawall_edge::{Edge, LoadError};
 use seawall_tls::acme::Issuer;
 use std::{
+    path::Path,
     process::ExitCode,
     sync::{Arc, Mutex},
     time::{Duration, SystemTime},
@@ -59,6 +64,14 @@ pub struct Worker {
     /// When it started.
     pub started: SystemTime,
     pub(super) host: Arc<KeeperHost>,
+    /// Who may use the API over TCP.
+    pub tokens: Arc<ArcSwap<Tokens>>,
+    /// Where changes over the API are recorded; or why they cannot be.
+    pub audit: Result<Arc<AuditLog>, String>,
+    /// Samples of the last minutes.
+    pub signals: Signals,
+    /// One change of the configuration at a time.
+    pub(super) changing: Mutex<()>,
     admin: Mutex<AdminServers>,
     watch: Option<FileWatch>,
     pub(super) control: Handle,
@@ -193,9 +206,17 @@ fn start(
         patient,
     } = options;
     let host = Arc::new(KeeperHost::new(keeper.clone()));
-    let (config, mut warnings) = source
-        .load_by(host.reader())
-        .map_err(|e| StartError::Invalid(e.sources, e.diagnostics))?;
+    let load = || {
+        let loaded = source.load_by(host.reader());
+        loaded.map_err(|e| StartError::Invalid(e.sources, e.diagnostics))
+    };
+    let (mut config, mut warnings) = load()?;
+    if config.syntax == Syntax::Yaml
+        && let Some(said) = configurations::recover(&source, &config.process.state)
+    {
+        log.line(LogLevel::Warn, 0, format_args!("{said}"));
+        (config, warnings) = load()?;
+    }
     if log.file().is_none() {
         // The keeper has said them already where the log is.
         warnings = Diagnostics::default();
@@ -234,6 +255,14 @@ fn start(
         generation,
         started: SystemTime::now(),
         host,
+        tokens: Arc::default(),
+        audit: match plan.config.syntax {
+            Syntax::Yaml => open_audit(&plan.config.process.state).map(Arc::new),
+            // It has no state directory, and no admin API.
+            Syntax::Nginx => Err("nginx.conf names no place for it".to_owned()),
+        },
+        signals: Signals::default(),
+        changing: Mutex::default(),
         admin: Mutex::default(),
         watch,
         control: control.clone(),
@@ -245,6 +274,9 @@ fn start(
     if patient {
         control.spawn(taken::watch(Arc::downgrade(&worker)));
     }
+    worker.note_revision("the file");
+    worker.await_confirmation();
+    control.spawn(signals::watch(Arc::downgrade(&worker)));
     control.spawn(certificates::watch(Arc::downgrade(&worker)));
     if let Some(mut changes) = changes {
         let watching = worker.clone();
@@ -260,11 +292,19 @@ fn start(
     Ok(worker)
 }
 
+/// Opens the audit log; a daemon that cannot keep one serves all the same, and refuses changes over the API.
+fn open_audit(state: &Path) -> Result<AuditLog, String> {
+    let made = seawall_sys::process::private_directory(state, None);
+    made.map_err(|e| e.to_string())?;
+    AuditLog::open(&state.join("audit.log")).map_err(|e| e.to_string())
+}
+
 impl Worker {
     /// Everything of the live plan that is not the edge's: zones, the API, what is watched.
     pub(super) fn apply_rest(self: &Arc<Self>) -> anyhow::Result<()> {
         let plan = self.edge.plan();
         let mut used = self.dns.apply(&plan, &self.host, &self.control)?;
+        self.tokens.store(Arc::new(admin::read_tokens(self, &plan)));
         if let Ok(mut admin) = self.admin.lock() {
             used.extend(admin.apply(self, &plan, &self.host, &self.control)?);
         }
@@ -272,7 +312,10 @@ impl Worker {
         // After the zones: a proof may be one of their records.
         certificates::apply(&self.issuer, &self.zones, &plan);
         if let Some(watch) = &self.watch {
-            watch.set(&plan.files);
+            let mut files = plan.files.clone();
+            let tokens = plan.config.admin_tokens.iter();
+            files.extend(tokens.map(|(path, _)| path.clone()));
+            watch.set(&files);
         }
         Ok(())
     }
@@ -345,6 +388,7 @@ impl Worker {
                     Ok(()) => {
                         self.tell_missing(&missing);
                         self.note_failure(None);
+                        self.note_revision(why);
                         let generation = plan.generation;
                         self.log.line(
                             LogLevel::Notice,
