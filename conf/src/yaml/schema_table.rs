@@ -225,11 +225,7 @@ pub(super) const TABLE: &[Object] = &[
         &dns::TRANSFER,
         "to: [text]\nkey: @secret / path",
     ),
-    (
-        "update",
-        &dns::records::UPDATE,
-        "from: [text]\nkey: @secret / path",
-    ),
+    ("update", &dns::UPDATE, "from: [text]\nkey: @secret / path"),
     (
         "secondary",
         &dns::SECONDARY,

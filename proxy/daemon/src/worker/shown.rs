@@ -15,6 +15,7 @@ pub fn sites(plan: &Plan) -> Value {
                     seawall_edge::plan::ContentPlan::Fixed(_) => "fixed",
                     seawall_edge::plan::ContentPlan::Redirect { .. } => "redirect",
                     seawall_edge::plan::ContentPlan::Static { .. } => "files",
+                    seawall_edge::plan::ContentPlan::Doh => "dns",
                 };
                 json!({
                     "path": &*route.name, "content": content, "cache": route.cache.is_some(),
