@@ -329,6 +329,7 @@ fn sections(zones: &Zones, query: &Query, client: &Client<'_>, reply: &mut Reply
     if outcome.authoritative
         && reply.counts[1] > 0
         && let Some(end) = behind_records(reply.message, behind_question, reply.counts[0])
+        && is_soa(reply.message, end)
     {
         (reply.end, reply.counts) = (end, [reply.counts[0], 0, 0]);
     }
@@ -336,6 +337,13 @@ fn sections(zones: &Zones, query: &Query, client: &Client<'_>, reply: &mut Reply
         authoritative: false,
         ..outcome
     }
+}
+
+/// Whether a denial begins here; what shows that a wildcard may answer begins with its proof.
+fn is_soa(message: &[u8], at: usize) -> bool {
+    let record = message.get(at..).unwrap_or_default();
+    let rtype = record_name_len(record).and_then(|len| record.get(len..)?.first_chunk());
+    rtype.is_some_and(|t| u16::from_be_bytes(*t) == RType::SOA.0)
 }
 
 /// Where so many records end that we have written ourselves.

@@ -503,3 +503,41 @@ fn any_gets_one_rrset_rfc8482() {
     );
     assert_eq!(ask(&zones, "x.example.test", "ANY").rcode, 3);
 }
+
+#[test]
+fn a_wildcard_alias_answers_for_its_own_target_once_more() {
+    let zones = set("*.l CNAME t.l\n*.m CNAME n.m\nn.m A 192.0.2.1\n");
+    assert_eq!(
+        ask(&zones, "x.l.example.test", "A").answers,
+        [
+            "t.l.example.test. 300 CNAME t.l.example.test.",
+            "x.l.example.test. 300 CNAME t.l.example.test."
+        ]
+    );
+    assert_eq!(
+        ask(&zones, "t.l.example.test", "A").answers,
+        ["t.l.example.test. 300 CNAME t.l.example.test."]
+    );
+    assert_eq!(
+        ask(&zones, "x.m.example.test", "A").answers,
+        [
+            "n.m.example.test. 300 A 192.0.2.1",
+            "x.m.example.test. 300 CNAME n.m.example.test."
+        ]
+    );
+}
+
+#[test]
+fn who_asks_for_any_class_is_told_nothing_of_what_is_not_there() {
+    let zones = set("al CNAME nope\nhost A 192.0.2.1\n");
+    let any_class = |name: &str| {
+        let mut ask = Ask::new(name, "A");
+        ask.class = 255;
+        ask.of(&zones)
+    };
+    let behind_an_alias = any_class("al.example.test");
+    assert_eq!(behind_an_alias.answers.len(), 1);
+    assert!(behind_an_alias.authority.is_empty(), "{behind_an_alias:?}");
+    assert!(any_class("nope.example.test").authority.is_empty());
+    assert_eq!(any_class("host.example.test").answers.len(), 1);
+}
