@@ -328,7 +328,7 @@ dns:
         ("  geo: a.mmdb\n", "at: [95, 0]"),
         ("  geo: a.mmdb\n", "at: 52"),
     ] {
-        let error = load_text("a.yaml", &text(geo, target), &LoadOptions::default());
+        let error = load_text("a.yaml", text(geo, target), &LoadOptions::default());
         assert!(error.is_err(), "{geo} {target}");
     }
 }

@@ -124,17 +124,16 @@ fn a_binary_that_cannot_serve_is_refused_and_the_old_one_serves_on() {
     let pid = child.id();
     let daemon = place.watching(child);
     let worker = daemon.worker();
-    let mut refused = 0;
-    for (text, expected) in [
+    let binaries = [
         (
             "#!/bin/sh\necho cannot, alas >&2\nexit 1\n",
             "upgrade: cannot, alas",
         ),
         ("not a program", "upgrade: the new binary cannot serve this"),
-    ] {
+    ];
+    for (refused, (text, expected)) in (1..).zip(binaries) {
         installed.replace(text);
         signal(pid, "USR2");
-        refused += 1;
         until("the refusal", || {
             (place.log().matches("upgrade: refused").count() == refused).then_some(())
         });
