@@ -3,7 +3,7 @@
 //! Nobody watches most of the time: then a request costs one relaxed load. A watcher that is too slow misses requests and is
 //! told how many; it never holds one up.
 
-use crate::{pipeline::Cx, plan::RoutePlan, step::Step};
+use crate::{log::privacy, pipeline::Cx, plan::RoutePlan, step::Step};
 use serde_json::json;
 use std::sync::{
     Arc,
@@ -71,6 +71,13 @@ fn told(bytes: &[u8]) -> String {
     String::from_utf8_lossy(cut).into_owned()
 }
 
+/// A request's target without its secrets, as access logs have it.
+fn target(uri: &[u8]) -> String {
+    let mut text = uri.to_vec();
+    privacy::scrub(&mut text);
+    told(&text)
+}
+
 /// Tells the watchers of a request that has ended; its place in the pipeline is where it was answered.
 pub(crate) fn tell(cx: &mut Cx<'_>, route: Option<&RoutePlan>, reached: Step, ms: u64) {
     let local = cx.local;
@@ -108,7 +115,7 @@ pub(crate) fn tell(cx: &mut Cx<'_>, route: Option<&RoutePlan>, reached: Step, ms
     trace.push(json!({ "step": reached.as_str(), "result": tx.status }));
     let event = json!({
         "at_ms": tx.ended_ms, "id": id, "client": tx.client_text(&cx.client.info),
-        "method": told(tx.method_text()), "host": told(&tx.host), "target": told(tx.request_uri()),
+        "method": told(tx.method_text()), "host": told(&tx.host), "target": target(tx.request_uri()),
         "site": cx.site.name, "status": tx.status, "ms": ms, "bytes": tx.body_sent, "trace": trace,
     });
     // Nobody may be left to hear it.
@@ -118,6 +125,12 @@ pub(crate) fn tell(cx: &mut Cx<'_>, route: Option<&RoutePlan>, reached: Step, ms
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_target_is_told_without_its_secrets() {
+        assert_eq!(target(b"/a?token=t0p&q=1"), "/a?token=***&q=1");
+        assert_eq!(target(&[b'x'; 100_000]).len(), VALUE_BYTES_MAX);
+    }
 
     #[test]
     fn a_watcher_counts_until_it_leaves_and_too_many_are_refused() {
