@@ -29,6 +29,9 @@ fn on_a_full_disk_the_certificate_serves_is_told_of_and_is_stored_when_there_is_
     };
     let entries = || fs::read_dir(inside("acme/certificates")).unwrap().count();
     assert_eq!(entries(), 1);
+    // The audit log has begun, and its last page has room: a change that cannot be recorded would be refused.
+    say(&edge, &["reload"]);
+    assert!(fs::metadata(inside("audit.log")).unwrap().len() > 0);
     // Somebody's log has grown.
     // Writes as much as there is room for, and fails with the last byte.
     let filled = fs::write(inside("filler"), vec![b'x'; 512 * 1024]);
