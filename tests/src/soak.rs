@@ -171,6 +171,8 @@ pub struct Soak {
     pub failures: u64,
     /// Answers with another byte than there should be.
     pub wrong: u64,
+    /// Answers of any other status, and the last one's.
+    pub strange: (u64, u16),
     /// Times that the origin died.
     pub kills: u64,
     /// Resident bytes of the worker after a quarter of the time, and at the end.
@@ -185,6 +187,8 @@ struct Counts {
     hits: AtomicU64,
     failures: AtomicU64,
     wrong: AtomicU64,
+    strange: AtomicU64,
+    strange_status: AtomicU64,
 }
 
 /// Pages of the soak.
@@ -238,6 +242,8 @@ pub fn soak(clients: usize, time: Duration) -> Soak {
         hits: AtomicU64::new(0),
         failures: AtomicU64::new(0),
         wrong: AtomicU64::new(0),
+        strange: AtomicU64::new(0),
+        strange_status: AtomicU64::new(0),
     });
     let threads: Vec<JoinHandle<()>> = (0..clients)
         .map(|n| {
@@ -271,6 +277,10 @@ pub fn soak(clients: usize, time: Duration) -> Soak {
         hits: counts.hits.load(Ordering::SeqCst),
         failures: counts.failures.load(Ordering::SeqCst),
         wrong: counts.wrong.load(Ordering::SeqCst),
+        strange: (
+            counts.strange.load(Ordering::SeqCst),
+            counts.strange_status.load(Ordering::SeqCst) as u16,
+        ),
         kills,
         resident: (quarter.unwrap_or(now), now),
         most,
@@ -335,8 +345,11 @@ fn ask_on(address: SocketAddr, seed: u64, counts: &Counts) {
                 add(&counts.failures);
                 continue;
             }
-            _ => {
-                add(&counts.wrong);
+            (status, _) => {
+                add(&counts.strange);
+                counts
+                    .strange_status
+                    .store(status.into(), Ordering::Relaxed);
                 continue;
             }
         };

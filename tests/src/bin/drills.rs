@@ -57,6 +57,10 @@ fn cache() {
             ("kills of the origin", soaked.kills.to_string()),
             ("502, 504 or broken off", soaked.failures.to_string()),
             ("answers with a wrong byte", soaked.wrong.to_string()),
+            (
+                "of another status (the last)",
+                format!("{} ({})", soaked.strange.0, soaked.strange.1),
+            ),
             ("resident after a quarter", mib(soaked.resident.0)),
             ("resident at the end", mib(soaked.resident.1)),
             ("resident at most", mib(soaked.most)),
