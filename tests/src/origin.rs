@@ -136,10 +136,20 @@ impl Origin {
     /// # Panics
     /// When it is taken.
     pub fn at(address: SocketAddr) -> Self {
+        Self::prepared(address, |_| ())
+    }
+
+    /// Starts on this address, with its scripts there before the first request.
+    ///
+    /// # Panics
+    /// When it is taken.
+    pub fn prepared(address: SocketAddr, prepare: impl FnOnce(&Self)) -> Self {
         let listener = TcpListener::bind(address)
             .unwrap_or_else(|e| panic!("the origin's address {address}: {e}"));
         let state = Arc::new(State::default());
         let shared = state.clone();
+        let origin = Self { address, state };
+        prepare(&origin);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if shared.stopped.load(Ordering::SeqCst) {
@@ -154,7 +164,7 @@ impl Origin {
                 });
             }
         });
-        Self { address, state }
+        origin
     }
 
     /// Where it listens.

@@ -262,8 +262,7 @@ pub fn soak(clients: usize, time: Duration) -> Soak {
         eventually("the address of the origin", || {
             TcpListener::bind(address).ok().map(drop)
         });
-        origin = Origin::at(address);
-        pages(&origin);
+        origin = Origin::prepared(address, pages);
         if began.elapsed() > time / 4 && quarter.is_none() {
             quarter = Some(resident(worker).0);
         }
