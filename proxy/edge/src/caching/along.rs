@@ -14,7 +14,7 @@ use crate::{
 use bytes::Bytes;
 use seawall_cache::{CacheStatus, FillChunk, FillHead, FillReader, FillStart, Hit};
 use seawall_http::Name;
-use std::sync::Arc;
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
 
 /// What reading along came to.
 pub enum Joined {
@@ -107,8 +107,20 @@ pub async fn read_along(
     let mut at = 0;
     loop {
         // Without readers' pace there is the origin's: between two pieces at most its own timeout.
-        timer.set(route.timeouts.between_bytes + route.timeouts.client);
-        match timer.guard(reader.chunk()).await {
+        let limit = route.timeouts.between_bytes + route.timeouts.client;
+        let mut chunk = pin!(reader.chunk());
+        let next = match poll_fn(|task| Poll::Ready(chunk.as_mut().poll(task))).await {
+            Poll::Ready(next) => Ok(next),
+            Poll::Pending => {
+                // Nothing follows at once: what was held for the last write goes now.
+                if let Some(before) = held.take() {
+                    cx.client.send(cx.tx, &before).await?;
+                }
+                timer.set(limit);
+                timer.guard(chunk).await
+            }
+        };
+        match next {
             Ok(FillChunk::Data(mut data)) => {
                 if let Some(span) = part {
                     let piece = Bytes::copy_from_slice(ranges::overlap(&data, at, span));
