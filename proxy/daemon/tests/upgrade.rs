@@ -8,7 +8,7 @@ use std::{
     net::TcpStream,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
 };
 use support::{Place, SEAWALL, alive, get, signal, until};
 
@@ -24,6 +24,16 @@ impl Installed {
         let binary = place.path("seawall");
         copy(SEAWALL.as_ref(), &binary);
         Self { place, binary }
+    }
+
+    /// The daemon, from that binary.
+    fn start(&self) -> Child {
+        Command::new(&self.binary)
+            .args(["run", "-c"])
+            .arg(self.place.config())
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap()
     }
 
     /// As a package manager does it: the new file takes the place of the old one, whose text is busy.
@@ -115,12 +125,7 @@ fn the_new_binary_is_the_same_process_and_idle_connections_may_ask_once_more() {
 fn a_binary_that_cannot_serve_is_refused_and_the_old_one_serves_on() {
     let installed = Installed::new();
     let place = &installed.place;
-    let child = Command::new(&installed.binary)
-        .args(["run", "-c"])
-        .arg(place.config())
-        .stdin(Stdio::null())
-        .spawn()
-        .unwrap();
+    let child = installed.start();
     let pid = child.id();
     let daemon = place.watching(child);
     let worker = daemon.worker();
@@ -147,12 +152,7 @@ fn a_binary_that_cannot_serve_is_refused_and_the_old_one_serves_on() {
 fn a_new_worker_that_dies_before_it_serves_changes_nothing() {
     let installed = Installed::new();
     let place = &installed.place;
-    let child = Command::new(&installed.binary)
-        .args(["run", "-c"])
-        .arg(place.config())
-        .stdin(Stdio::null())
-        .spawn()
-        .unwrap();
+    let child = installed.start();
     let pid = child.id();
     let daemon = place.watching(child);
     let worker = daemon.worker();

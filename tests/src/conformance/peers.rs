@@ -1,7 +1,8 @@
 //! Other servers to run a corpus against, as Debian has them.
 
 use super::Recorder;
-use crate::{PATIENCE, free_address};
+use crate::{PATIENCE, free_address, process};
+use nix::sys::signal::Signal;
 use std::{
     fs,
     net::{SocketAddr, TcpStream},
@@ -47,8 +48,13 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
+        // Its workers do not end with a master that is killed.
+        let workers = process::children(self.process.id());
         let _ = self.process.kill();
         let _ = self.process.wait();
+        for worker in workers {
+            process::signal(worker, Signal::SIGKILL);
+        }
     }
 }
 

@@ -171,7 +171,7 @@ enum Command {
         #[command(flatten)]
         connection: operate::Connection,
     },
-    /// Zones that are signed here: the DS records for the parent, keys and what comes next
+    /// Zones and their records: list, set, ask, check; DS records for the parent, keys and what comes next
     #[command(subcommand)]
     Dns(dns::Dns),
     /// Certificates: list, show, renew, explain
