@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use crate::byteset::ByteSet;
 use crate::expand::Scope;
-use crate::operator::{Detector, Libinjection, check, number_test, text_test};
+use crate::operator::{check, number_test, text_test};
 use crate::pattern::Groups;
 use crate::program::{
     ByteTest, CAPTURES, Link, Operator, Program, Rule, Selector, Target, TextTest,
@@ -223,7 +223,9 @@ impl<'a> Evaluation<'a> {
                 let argument = argument.or(template.fixed()).unwrap_or_default();
                 whole(number_test(*test, number(text), number(argument)))
             }
-            Operator::Bytes(test) => whole(test.matches(text, &ByteSet::of(text))),
+            Operator::Bytes(test) => {
+                whole(test.matches(text, &ByteSet::of(text), &mut run.fingerprints))
+            }
             Operator::Addresses(index) => whole(program.addresses.get(*index)?.contains(text)),
             Operator::Checked(index, kind) => {
                 let pattern = program.patterns.get(*index)?;
@@ -250,7 +252,9 @@ impl<'a> Evaluation<'a> {
             groups.push(found);
         }
         let fingerprint = match &link.operator {
-            Operator::Bytes(ByteTest::Sqli) => Libinjection.sqli(variant, &ByteSet::of(variant)),
+            Operator::Bytes(ByteTest::Sqli) => {
+                run.fingerprints.sqli(variant, &ByteSet::of(variant))
+            }
             _ => None,
         };
         for slot in 0..CAPTURES {

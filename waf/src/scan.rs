@@ -1,13 +1,13 @@
 //! The scan: each distinct transformed value once through the automata of its classes.
 
 use crate::byteset::ByteSet;
-use crate::operator::PhraseSet;
+use crate::operator::{Fingerprints, PhraseSet};
 use crate::program::{Automaton, Class, Program, Union, UnionCache};
 use crate::scratch::{Hit, Scratch};
 use crate::transform::Buffers;
 use crate::variable::{Part, Source};
 
-/// Bytes of names and header values whose outcome is remembered.
+/// Bytes of names, and of values of headers and cookies, whose outcome is remembered.
 const MEMO_BYTES_MAX: usize = 512;
 
 /// Bytes of a member that is not scanned where a thread may not compute for long.
@@ -50,7 +50,8 @@ pub(crate) fn scan(
             let name = store.part(&member, Part::Name);
             let text = store.part(&member, part);
             let text = text.get(..program.limits.value_bytes_max).unwrap_or(text);
-            let repeats = part == Part::Name || member.source == Source::Headers;
+            let repeats =
+                part == Part::Name || matches!(member.source, Source::Headers | Source::Cookies);
             for class in classes.of(member.source, part, name).into_iter().flatten() {
                 found.clear();
                 let slot =
@@ -63,6 +64,7 @@ pub(crate) fn scan(
                             unions,
                             buffers: &mut run.buffers,
                             work: &mut run.work,
+                            fingerprints: &mut run.fingerprints,
                             found,
                         };
                         search.class(variants, class, text);
@@ -111,6 +113,7 @@ struct Search<'a> {
     unions: &'a mut [Option<UnionCache>],
     buffers: &'a mut Buffers,
     work: &'a mut u64,
+    fingerprints: &'a mut Fingerprints,
     /// The rules that have to look at it.
     found: &'a mut Vec<u32>,
 }
@@ -161,7 +164,7 @@ impl Search<'_> {
                 if test.reads() {
                     *self.work += 4 * text.len() as u64;
                 }
-                if test.matches(text, set) {
+                if test.matches(text, set, self.fingerprints) {
                     self.found.extend_from_slice(rules);
                 }
             }
@@ -237,7 +240,7 @@ impl Variants {
     }
 }
 
-/// What was found in short values that come again with each request: names, and values of headers.
+/// What was found in short values that come again with each request: names, and values of headers and cookies.
 #[derive(Debug, Default)]
 pub(crate) struct Memo {
     hasher: ahash::RandomState,

@@ -5,6 +5,7 @@ use std::ops::Range;
 use ahash::AHashMap;
 
 use crate::matched::{Match, Matched};
+use crate::operator::Fingerprints;
 use crate::pattern::{Groups, Pattern, PatternCache};
 use crate::program::{Exclusion, Program, RuleSet, UnionCache};
 use crate::request::Store;
@@ -55,6 +56,9 @@ pub(crate) struct Run {
     /// Patterns that came of macros.
     pub(crate) macro_patterns: MacroPatterns,
     pub(crate) groups: Groups,
+    pub(crate) fingerprints: Fingerprints,
+    /// Room for a text that a rule looks at and may set.
+    pub(crate) spare: Vec<u8>,
     /// Bytes that macros may still expand to.
     pub(crate) macro_bytes_left: usize,
     /// Bytes that were looked at.
@@ -133,6 +137,7 @@ impl Scratch {
         run.matched.clear();
         run.matched_vars.clear();
         run.macro_bytes_left = program.limits.macro_bytes_max;
+        run.fingerprints.clear();
         run.work = 0;
         run.full = false;
         run.engine = None;

@@ -1,51 +1,80 @@
 //! The error log, in nginx's syntax: `2026/11/23 18:32:51 [notice] 123#123: text`.
 //!
 //! The keeper opens the file (it may belong to root) and hands the descriptor to the worker. The keeper writes its few
-//! lines itself; the worker's threads must not wait for a disk, so theirs go through a bounded queue to a thread that
-//! writes whole lines, several at once. When the queue is full, lines are dropped and counted, and the log says how
-//! many as soon as it can. Control characters are escaped: what a client sends cannot start a line of its own.
+//! lines itself; the worker's threads must not wait for a disk, so theirs go to a bounded buffer, from which a thread
+//! writes whole lines, those of [`GATHER`] at once: under an attack each request may leave ten. When the buffer is full,
+//! lines are dropped and counted, and the log says how many as soon as it can. Control characters are escaped: what a
+//! client sends cannot start a line of its own.
 //!
-//! Limits: [`LINE_BYTES_MAX`], [`QUEUE_LINES_MAX`].
+//! Limits: [`LINE_BYTES_MAX`], [`WAITING_BYTES_MAX`].
 
 use seawall_conf::model::LogLevel;
 use seawall_sys::{clock, process::thread_id};
 use std::{
+    cell::RefCell,
     fmt::{self, Write as _},
     fs::File,
     io::{self, Write},
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU8, AtomicU64, Ordering},
-        mpsc::{self, Receiver, SyncSender, TrySendError},
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU8, Ordering},
     },
+    time::Duration,
 };
 
 /// The longest line; the rest of a longer one is cut (nginx: `NGX_MAX_ERROR_STR`, 2048).
 pub const LINE_BYTES_MAX: usize = 4096;
 
-/// Lines that wait to be written.
-pub const QUEUE_LINES_MAX: usize = 4096;
+/// Bytes of lines that wait to be written.
+pub const WAITING_BYTES_MAX: usize = 1024 * 1024;
 
-/// Bytes of one write.
-const WRITE_BYTES_MAX: usize = 64 * 1024;
+/// How long the writer gathers lines before it writes them.
+pub const GATHER: Duration = Duration::from_millis(5);
 
 /// An error log; clones write to the same file.
 #[derive(Clone)]
 pub struct ErrorLog {
     shared: Arc<Shared>,
-    queue: Option<SyncSender<Job>>,
+    queue: Option<Arc<Sender>>,
 }
 
 struct Shared {
     /// `None` is standard error.
     file: Mutex<Option<Arc<File>>>,
     level: AtomicU8,
-    dropped: AtomicU64,
 }
 
-enum Job {
-    Line(String),
-    Flush(SyncSender<()>),
+/// The end of a queue that is written to. The writer ends with the last of them.
+struct Sender(Arc<Queue>);
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.0.lock().ended = true;
+        self.0.more.notify_one();
+    }
+}
+
+/// Lines on their way to the thread that writes them.
+#[derive(Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    /// Wakes the writer.
+    more: Condvar,
+    /// Wakes who waits for what was said to be written.
+    written: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    lines: String,
+    dropped: u64,
+    /// The writer sleeps until it is woken.
+    idle: bool,
+    /// Somebody waits until all is written.
+    hurry: bool,
+    /// The writer has lines in its hands.
+    writing: bool,
+    ended: bool,
 }
 
 impl ErrorLog {
@@ -54,7 +83,6 @@ impl ErrorLog {
         let shared = Shared {
             file: Mutex::new(file.map(Arc::new)),
             level: AtomicU8::new(level as u8),
-            dropped: AtomicU64::new(0),
         };
         Self {
             shared: Arc::new(shared),
@@ -68,13 +96,13 @@ impl ErrorLog {
     /// When no thread can be started.
     pub fn queued(file: Option<File>, level: LogLevel) -> io::Result<Self> {
         let direct = Self::direct(file, level);
-        let (queue, jobs) = mpsc::sync_channel(QUEUE_LINES_MAX);
-        let shared = direct.shared.clone();
+        let queue = Arc::new(Queue::default());
+        let (shared, from) = (direct.shared.clone(), queue.clone());
         std::thread::Builder::new()
             .name("error-log".into())
-            .spawn(move || write_lines(&shared, &jobs))?;
+            .spawn(move || from.write_to(&shared))?;
         Ok(Self {
-            queue: Some(queue),
+            queue: Some(Arc::new(Sender(queue))),
             ..direct
         })
     }
@@ -108,25 +136,99 @@ impl ErrorLog {
         if !self.enabled(level) {
             return;
         }
-        let line = format_line(clock::now_s(), level, connection, text);
-        match &self.queue {
-            None => self.shared.write(line.as_bytes()),
-            Some(queue) => {
-                if let Err(TrySendError::Full(_)) = queue.try_send(Job::Line(line)) {
-                    self.shared.dropped.fetch_add(1, Ordering::Relaxed);
-                }
+        LINE.with_borrow_mut(|line| {
+            line.clear();
+            format_line(line, clock::now_s(), level, connection, text);
+            match &self.queue {
+                None => self.shared.write(line.as_bytes()),
+                Some(queue) => queue.0.push(line),
             }
-        }
+        });
     }
 
     /// Waits until everything said so far is written: before the process ends.
     pub fn flush(&self) {
-        let Some(queue) = &self.queue else { return };
-        let (done, wait) = mpsc::sync_channel(1);
-        if queue.send(Job::Flush(done)).is_ok() {
-            // Fails only if the writer is gone, and then there is nothing to wait for.
-            let _ = wait.recv();
+        if let Some(queue) = &self.queue {
+            queue.0.flush();
         }
+    }
+}
+
+thread_local! {
+    static LINE: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, line: &str) {
+        let mut waiting = self.lock();
+        if waiting.lines.len() + line.len() > WAITING_BYTES_MAX {
+            waiting.dropped += 1;
+            return;
+        }
+        waiting.lines.push_str(line);
+        // Nobody is woken while the writer gathers or writes: it looks again by itself.
+        if std::mem::take(&mut waiting.idle) {
+            self.more.notify_one();
+        }
+    }
+
+    fn flush(&self) {
+        let mut waiting = self.lock();
+        while !waiting.ended
+            && (waiting.writing || waiting.dropped > 0 || !waiting.lines.is_empty())
+        {
+            waiting.hurry = true;
+            self.more.notify_one();
+            waiting = self
+                .written
+                .wait(waiting)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn write_to(&self, shared: &Shared) {
+        let mut lines = String::new();
+        while self.gather(&mut lines) {
+            shared.write(lines.as_bytes());
+            lines.clear();
+            self.lock().writing = false;
+            self.written.notify_all();
+        }
+    }
+
+    /// Takes what is waiting, after a moment in which more may come; false once there is nothing left and all is over.
+    fn gather(&self, lines: &mut String) -> bool {
+        let mut waiting = self.lock();
+        while waiting.lines.is_empty() && waiting.dropped == 0 {
+            if waiting.ended {
+                return false;
+            }
+            waiting.idle = true;
+            waiting = self
+                .more
+                .wait(waiting)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        waiting.idle = false;
+        let hurries =
+            |w: &mut Waiting| !w.hurry && !w.ended && w.lines.len() < WAITING_BYTES_MAX / 2;
+        let gathered = self.more.wait_timeout_while(waiting, GATHER, hurries);
+        let (mut waiting, _) = gathered.unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(lines, &mut waiting.lines);
+        waiting.writing = true;
+        waiting.hurry = false;
+        let dropped = std::mem::take(&mut waiting.dropped);
+        drop(waiting);
+        if dropped > 0 {
+            let text =
+                format_args!("{dropped} lines of this log were dropped: it was written too slowly");
+            format_line(lines, clock::now_s(), LogLevel::Warn, 0, text);
+        }
+        true
     }
 }
 
@@ -148,39 +250,6 @@ impl Shared {
     }
 }
 
-fn write_lines(shared: &Shared, jobs: &Receiver<Job>) {
-    let mut lines = String::new();
-    while let Ok(first) = jobs.recv() {
-        let mut flushed = None;
-        let mut next = Some(first);
-        while let Some(job) = next {
-            match job {
-                Job::Line(line) => lines.push_str(&line),
-                Job::Flush(done) => {
-                    flushed = Some(done);
-                    break;
-                }
-            }
-            next = if lines.len() < WRITE_BYTES_MAX {
-                jobs.try_recv().ok()
-            } else {
-                None
-            };
-        }
-        let dropped = shared.dropped.swap(0, Ordering::Relaxed);
-        if dropped > 0 {
-            let text =
-                format_args!("{dropped} lines of this log were dropped: it was written too slowly");
-            lines.push_str(&format_line(clock::now_s(), LogLevel::Warn, 0, text));
-        }
-        shared.write(lines.as_bytes());
-        lines.clear();
-        if let Some(done) = flushed {
-            let _ = done.send(());
-        }
-    }
-}
-
 /// nginx's name of a level.
 pub fn level_name(level: LogLevel) -> &'static str {
     match level {
@@ -195,9 +264,16 @@ pub fn level_name(level: LogLevel) -> &'static str {
     }
 }
 
-fn format_line(now_s: u64, level: LogLevel, connection: u64, text: fmt::Arguments<'_>) -> String {
+/// Appends a line.
+fn format_line(
+    line: &mut String,
+    now_s: u64,
+    level: LogLevel,
+    connection: u64,
+    text: fmt::Arguments<'_>,
+) {
+    let start = line.len();
     let t = clock::local(now_s);
-    let mut line = String::with_capacity(256);
     // Writing to a String cannot fail, and an error from a caller's Display only shortens the line.
     let _ = write!(
         line,
@@ -215,32 +291,63 @@ fn format_line(now_s: u64, level: LogLevel, connection: u64, text: fmt::Argument
     if connection != 0 {
         let _ = write!(line, "*{connection} ");
     }
-    let _ = Escaped(&mut line).write_fmt(text);
+    let room = LINE_BYTES_MAX.saturating_sub(line.len() - start + 1);
+    let _ = Escaped { line, room }.write_fmt(text);
     line.push('\n');
-    line
 }
 
 /// Writes text with its control characters as `\xHH`, up to the longest line.
-struct Escaped<'a>(&'a mut String);
+struct Escaped<'a> {
+    line: &'a mut String,
+    /// Bytes that may still be written.
+    room: usize,
+}
+
+impl Escaped<'_> {
+    fn plain(&mut self, text: &str) -> fmt::Result {
+        let fits = text.floor_char_boundary(self.room);
+        let (text, rest) = text.split_at(fits);
+        self.line.push_str(text);
+        self.room -= text.len();
+        if rest.is_empty() {
+            Ok(())
+        } else {
+            Err(fmt::Error)
+        }
+    }
+}
 
 impl fmt::Write for Escaped<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for c in text.chars() {
-            if self.0.len() + c.len_utf8() + 4 > LINE_BYTES_MAX {
-                return Err(fmt::Error);
-            }
-            match c {
-                '\0'..='\x08' | '\n'..='\x1f' | '\x7f' => write!(self.0, "\\x{:02X}", c as u32)?,
-                _ => self.0.push(c),
-            }
+    fn write_str(&mut self, mut text: &str) -> fmt::Result {
+        // Control characters are ASCII: where one stands a text may be cut.
+        let control = |b: &u8| (*b < b' ' && *b != b'\t') || *b == 0x7f;
+        while let Some(at) = text.bytes().position(|b| control(&b)) {
+            let (before, rest) = text.split_at(at);
+            self.plain(before)?;
+            let (it, after) = rest.split_at(1);
+            let escape = it.bytes().next().unwrap_or_default();
+            self.room = self.room.checked_sub(4).ok_or(fmt::Error)?;
+            write!(self.line, "\\x{escape:02X}")?;
+            text = after;
         }
-        Ok(())
+        self.plain(text)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn format_line(
+        now_s: u64,
+        level: LogLevel,
+        connection: u64,
+        text: fmt::Arguments<'_>,
+    ) -> String {
+        let mut line = String::new();
+        super::format_line(&mut line, now_s, level, connection, text);
+        line
+    }
 
     fn text_of(line: &str) -> &str {
         line.split_once(": ").map_or("", |(_, text)| text)
@@ -313,17 +420,49 @@ mod tests {
     fn a_log_that_is_not_written_drops_lines_and_says_so() {
         let path = tempfile::NamedTempFile::new().unwrap();
         let mut log = ErrorLog::direct(Some(path.reopen().unwrap()), LogLevel::Warn);
-        let (queue, jobs) = mpsc::sync_channel(QUEUE_LINES_MAX);
-        log.queue = Some(queue);
-        for n in 0..QUEUE_LINES_MAX + 5 {
-            log.line(LogLevel::Warn, 0, format_args!("{n}"));
+        let queue = Arc::new(Queue::default());
+        log.queue = Some(Arc::new(Sender(queue.clone())));
+        let long = "x".repeat(1000);
+        let mut said = 0;
+        while queue.lock().dropped < 5 {
+            log.line(LogLevel::Warn, 0, format_args!("{long}"));
+            said += 1;
         }
-        let shared = log.shared.clone();
-        drop(log);
-        write_lines(&shared, &jobs);
+        assert!(queue.lock().lines.len() <= WAITING_BYTES_MAX);
+        log.queue = None;
+        queue.write_to(&log.shared);
         let written = std::fs::read_to_string(path.path()).unwrap();
-        assert_eq!(written.lines().count(), QUEUE_LINES_MAX + 1);
+        assert_eq!(written.lines().count(), said - 5 + 1);
         assert!(written.contains("5 lines of this log were dropped"));
+    }
+
+    #[test]
+    fn lines_of_many_threads_are_whole_and_all_there() {
+        let path = tempfile::NamedTempFile::new().unwrap();
+        let log = ErrorLog::queued(Some(path.reopen().unwrap()), LogLevel::Warn).unwrap();
+        std::thread::scope(|threads| {
+            for thread in 0..4 {
+                let log = &log;
+                threads.spawn(move || {
+                    for n in 0..500 {
+                        log.line(LogLevel::Warn, 0, format_args!("{thread} {n}"));
+                        if n % 100 == 0 {
+                            log.flush();
+                        }
+                    }
+                });
+            }
+        });
+        log.flush();
+        let written = std::fs::read_to_string(path.path()).unwrap();
+        for thread in 0..4 {
+            let mine = format!("{thread} ");
+            let numbers = written
+                .lines()
+                .map(text_of)
+                .filter_map(|t| t.strip_prefix(&mine));
+            assert!(numbers.eq((0..500).map(|n| n.to_string())));
+        }
     }
 
     #[test]

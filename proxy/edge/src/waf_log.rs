@@ -25,12 +25,20 @@ struct Quoted<'a>(&'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use fmt::Write;
-        self.0.chars().try_for_each(|c| match c {
-            '"' => f.write_str("\\\""),
-            c if c.is_control() => write!(f, "\\x{:02x}", u32::from(c)),
-            c => f.write_char(c),
-        })
+        let mut rest = self.0;
+        // Most texts have neither: they are written as they are.
+        while let Some(at) = rest.find(|c: char| c == '"' || c.is_control()) {
+            let (before, from) = rest.split_at(at);
+            f.write_str(before)?;
+            let mut chars = from.chars();
+            match chars.next() {
+                Some('"') => f.write_str("\\\"")?,
+                Some(c) => write!(f, "\\x{:02x}", u32::from(c))?,
+                None => {}
+            }
+            rest = chars.as_str();
+        }
+        f.write_str(rest)
     }
 }
 

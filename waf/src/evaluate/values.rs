@@ -161,7 +161,10 @@ impl Evaluation<'_> {
                 }
                 number
             }
-            Variable::Tx => self.tx_members(&target.selector, run).len(),
+            Variable::Tx => match target.selector {
+                Selector::Slot(slot) => usize::from(run.tx.get(slot).is_some()),
+                _ => self.tx_members(&target.selector, run).len(),
+            },
             Variable::Record(record) => self.record_members(*record, &target.selector, run).len(),
             Variable::MatchedVars | Variable::MatchedVarsNames => before.len(),
             Variable::MatchedVar | Variable::MatchedVarName => 1,
@@ -189,8 +192,20 @@ impl Evaluation<'_> {
     }
 
     fn tx(&self, link: &Link, target: &Target, run: &mut Run) -> bool {
-        let members = self.tx_members(&target.selector, run);
-        self.list(link, target, "TX", members, run)
+        let Selector::Slot(slot) = target.selector else {
+            let members = self.tx_members(&target.selector, run);
+            return self.list(link, target, "TX", members, run);
+        };
+        let Some(value) = run.tx.get(slot) else {
+            return false;
+        };
+        // The rule may set what it looks at.
+        let mut text = std::mem::take(&mut run.spare);
+        text.clear();
+        text.extend_from_slice(value);
+        let any = self.listed(link, target, "TX", (self.tx_name(slot), &text), run);
+        run.spare = text;
+        any
     }
 
     /// Asks about the members of a collection that is not the request's.
@@ -202,18 +217,28 @@ impl Evaluation<'_> {
         members: Members,
         run: &mut Run,
     ) -> bool {
-        let mut any = false;
-        for (name, text) in members {
-            let mine = |variable: &Variable| *variable == target.variable;
-            let excluded = link
-                .exclusions
-                .iter()
-                .any(|e| mine(&e.variable) && self.selects(&e.selector, &name, run));
-            if !excluded && !self.excluded_by_ctl(mine, &name, run) {
-                any |= self.ask(link, &text, |out| label(out, collection, &name), run);
-            }
-        }
-        any
+        members.iter().fold(false, |any, (name, text)| {
+            any | self.listed(link, target, collection, (name, text), run)
+        })
+    }
+
+    /// Asks about one of them.
+    fn listed(
+        &self,
+        link: &Link,
+        target: &Target,
+        collection: &str,
+        (name, text): (&[u8], &[u8]),
+        run: &mut Run,
+    ) -> bool {
+        let mine = |variable: &Variable| *variable == target.variable;
+        let excluded = link
+            .exclusions
+            .iter()
+            .any(|e| mine(&e.variable) && self.selects(&e.selector, name, run));
+        !excluded
+            && !self.excluded_by_ctl(mine, name, run)
+            && self.ask(link, text, |out| label(out, collection, name), run)
     }
 
     fn tx_name(&self, slot: usize) -> &[u8] {
@@ -224,16 +249,8 @@ impl Evaluation<'_> {
             .map_or(b"", |n| n.as_bytes())
     }
 
-    /// The selected members of TX.
+    /// The members of TX that a selector of several selects.
     fn tx_members(&self, selector: &Selector, run: &mut Run) -> Members {
-        if let Selector::Slot(slot) = selector {
-            return run
-                .tx
-                .get(*slot)
-                .map(|text| (self.tx_name(*slot).to_vec(), text.to_vec()))
-                .into_iter()
-                .collect();
-        }
         let slots: Vec<usize> = run.tx.set_slots().collect();
         let mut members: Members = slots
             .into_iter()

@@ -9,7 +9,7 @@ mod validate;
 
 pub(crate) use address::Addresses;
 pub(crate) use checked::check;
-pub(crate) use injection::{Detector, Libinjection};
+pub(crate) use injection::{Detector, Fingerprints, Libinjection};
 pub(crate) use phrases::{PhraseSet, Phrases};
 pub(crate) use validate::{is_broken_url_encoding, is_broken_utf8};
 
@@ -54,10 +54,15 @@ pub(crate) fn number_of_level(text: &[u8]) -> u8 {
 
 impl ByteTest {
     /// Whether it matches a text whose bytes these are.
-    pub(crate) fn matches(&self, text: &[u8], bytes: &ByteSet) -> bool {
+    pub(crate) fn matches(
+        &self,
+        text: &[u8],
+        bytes: &ByteSet,
+        fingerprints: &mut Fingerprints,
+    ) -> bool {
         match self {
             Self::Outside(allowed) => !bytes.within(allowed),
-            Self::Sqli => Libinjection.sqli(text, bytes).is_some(),
+            Self::Sqli => fingerprints.sqli(text, bytes).is_some(),
             Self::Xss => Libinjection.xss(text, bytes),
             Self::BrokenUrlEncoding => bytes.contains(b'%') && is_broken_url_encoding(text),
             Self::BrokenUtf8 => bytes.meets(&ByteSet::range(0x80, 0xff)) && is_broken_utf8(text),
