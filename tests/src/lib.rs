@@ -24,6 +24,7 @@ pub mod dns;
 pub mod drills;
 mod gate;
 pub mod http2;
+pub mod idle;
 pub mod load;
 mod origin;
 mod patience;

@@ -25,5 +25,8 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Before anything is touched. A keeper never has enough to do for them, nor has a command; a worker inherits this and takes
+    // them when it has. A kernel without them needs nothing.
+    let _ = seawall_sys::huge_pages::forbid();
     cli::main(std::env::args_os().collect())
 }

@@ -2,7 +2,7 @@
 //!
 //! This is the only crate of the workspace in which `unsafe` may be written. Two thirds of what a daemon asks of the
 //! kernel have safe wrappers in `nix` and `socket2`; what is left over ([`channel`] adopting received descriptors,
-//! [`process::fork`], [`clock::local`], the batched datagram calls, `sendfile` and `preadv2`) is small, stands next to its proof, and is used
+//! [`process::fork`], [`clock::local`], the batched datagram calls, `sendfile`, `preadv2` and one `madvise`) is small, stands next to its proof, and is used
 //! through types that cannot be misused. No policy lives here: which address is bound, which user is assumed and what
 //! a signal means is decided by the callers.
 //!
@@ -18,6 +18,7 @@ mod error;
 pub mod files;
 pub mod handover;
 pub mod holder;
+pub mod huge_pages;
 pub mod listen;
 mod peek;
 pub mod peer;

@@ -2,7 +2,7 @@
 
 use seawall_tests::{
     drills::{self, Scale},
-    soak,
+    idle, soak,
 };
 use std::time::Duration;
 
@@ -68,9 +68,36 @@ fn cache() {
     );
 }
 
+fn memory() {
+    let kib = |n: u64| mib(n << 10);
+    let processes = idle::idle();
+    for (name, of) in ["keeper", "worker"].into_iter().zip(processes) {
+        table(
+            &format!("The installed configuration, idle: the {name}"),
+            &[
+                ("resident (RSS)", kib(of.resident)),
+                ("its share of it (PSS)", kib(of.share)),
+                ("behind which is no file", kib(of.own)),
+                ("of it in huge pages", kib(of.huge)),
+                ("threads", of.threads.to_string()),
+            ],
+        );
+    }
+    let sum = |what: fn(&idle::Memory) -> u64| kib(processes.iter().map(what).sum());
+    table(
+        "Both (at most 30 MiB)",
+        &[
+            ("resident (RSS)", sum(|of| of.resident)),
+            ("their share of it (PSS)", sum(|of| of.share)),
+        ],
+    );
+}
+
 fn main() {
-    if std::env::args().nth(1).as_deref() == Some("cache") {
-        return cache();
+    match std::env::args().nth(1).as_deref() {
+        Some("cache") => return cache(),
+        Some("idle") => return memory(),
+        _ => {}
     }
     println!(
         "Three origins, round robin, {} connections, GET.",
@@ -153,5 +180,6 @@ fn main() {
     for (second, share) in ramp.shares.iter().enumerate() {
         println!("| {} | {share:.1} % |", second + 1);
     }
+    memory();
     cache();
 }

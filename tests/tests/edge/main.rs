@@ -37,6 +37,7 @@ mod heads;
 mod health;
 mod hostile_origins;
 mod http2;
+mod idle;
 mod interim;
 mod internal_redirects;
 mod ipv6;

@@ -7,6 +7,7 @@ use super::{
     configurations,
     dns::DnsServer,
     host::{EdgeLog, KeeperHost},
+    idle,
     signals::{self, Signals},
     taken::{self, Missing},
     watch::FileWatch,
@@ -277,6 +278,7 @@ fn start(
     worker.note_revision("the file");
     worker.await_confirmation();
     control.spawn(signals::watch(Arc::downgrade(&worker)));
+    control.spawn(idle::watch());
     control.spawn(certificates::watch(Arc::downgrade(&worker)));
     if let Some(mut changes) = changes {
         let watching = worker.clone();

@@ -11,6 +11,7 @@ mod configurations;
 mod dns;
 mod dnssec;
 mod host;
+mod idle;
 mod life;
 mod shown;
 mod signals;
