@@ -39,18 +39,14 @@ impl Tx {
             .map(|s| s.text.as_slice())
     }
 
-    /// The slots that are set.
-    pub(crate) fn set_slots(&self) -> impl Iterator<Item = usize> + '_ {
-        self.slots
-            .iter()
-            .enumerate()
-            .filter(|(_, s)| s.set)
-            .map(|(i, _)| i)
+    /// Takes the members without a slot, names and texts, to be [given back](Self::give_computed).
+    pub(crate) fn take_computed(&mut self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        std::mem::take(&mut self.computed)
     }
 
-    /// The members without a slot: their names and texts.
-    pub(crate) fn computed(&self) -> &[(Vec<u8>, Vec<u8>)] {
-        &self.computed
+    /// Gives back what was taken.
+    pub(crate) fn give_computed(&mut self, computed: Vec<(Vec<u8>, Vec<u8>)>) {
+        self.computed = computed;
     }
 
     /// Sets a member, unless all that was ever set is more than `bytes_max`.

@@ -251,18 +251,33 @@ impl Evaluation<'_> {
 
     /// The members of TX that a selector of several selects.
     fn tx_members(&self, selector: &Selector, run: &mut Run) -> Members {
-        let slots: Vec<usize> = run.tx.set_slots().collect();
-        let mut members: Members = slots
-            .into_iter()
-            .map(|slot| {
-                (
-                    self.tx_name(slot).to_vec(),
-                    run.tx.get(slot).unwrap_or_default().to_vec(),
-                )
-            })
-            .chain(run.tx.computed().to_vec())
-            .collect();
-        members.retain(|(name, _)| self.selects(selector, name, run));
+        let known = match selector {
+            Selector::Regex(pattern) => self.scope.program.tx_selected.get(pattern),
+            _ => None,
+        };
+        let mut members = Members::new();
+        let mut add = |slot: usize, run: &mut Run| {
+            if let Some(text) = run.tx.get(slot) {
+                members.push((self.tx_name(slot).to_vec(), text.to_vec()));
+            }
+        };
+        match known {
+            Some(slots) => slots.iter().for_each(|slot| add(*slot, run)),
+            None => {
+                for slot in 0..self.scope.program.tx_names.len() {
+                    if self.selects(selector, self.tx_name(slot), run) {
+                        add(slot, run);
+                    }
+                }
+            }
+        }
+        let computed = run.tx.take_computed();
+        for (name, text) in &computed {
+            if self.selects(selector, name, run) {
+                members.push((name.clone(), text.clone()));
+            }
+        }
+        run.tx.give_computed(computed);
         members
     }
 

@@ -110,6 +110,8 @@ pub struct Program {
     /// Names of the members of TX that rules mention, in lower case; the index is the slot.
     pub(crate) tx_names: Vec<Arc<str>>,
     pub(crate) tx_slots: AHashMap<Arc<str>, usize>,
+    /// For each pattern that selects members of TX, the slots whose names it matches.
+    pub(crate) tx_selected: AHashMap<usize, Vec<usize>>,
     /// What TX holds before the first rule.
     pub(crate) tx_initial: Vec<(usize, Vec<u8>)>,
     /// Slots whose greatest number is the inbound anomaly score.

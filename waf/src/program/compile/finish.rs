@@ -1,5 +1,6 @@
 //! When all files are read: rules changed and removed by others, jumps, levels, automata.
 
+use ahash::AHashMap;
 use seawall_diag::Diagnostics;
 
 use super::target::can_be_scanned;
@@ -98,6 +99,7 @@ impl Compiler {
         let tx_initial = self.tx_initial(options);
         let score_slots = SCORE_NAMES.iter().map(|name| self.slot(name)).collect();
         let (limits, response) = self.settings(options);
+        let tx_selected = self.tx_selected(&rules);
         Ok(Program {
             identity: Program::next_identity(),
             warnings: self.found,
@@ -122,6 +124,7 @@ impl Compiler {
             uses,
             tx_names: self.tx_names,
             tx_slots: self.tx_slots,
+            tx_selected,
             tx_initial,
             score_slots,
         })
@@ -351,6 +354,31 @@ impl Compiler {
             }
         }
         uses
+    }
+
+    /// The slots of TX that patterns select.
+    fn tx_selected(&self, rules: &[Rule]) -> AHashMap<usize, Vec<usize>> {
+        let links = rules.iter().flat_map(|rule| &rule.links);
+        let targets = links.flat_map(|link| &link.targets);
+        let patterns = targets.filter_map(|target| match (&target.variable, &target.selector) {
+            (Variable::Tx, Selector::Regex(pattern)) => Some(*pattern),
+            _ => None,
+        });
+        let mut selected = AHashMap::new();
+        for index in patterns {
+            let Some(pattern) = self.patterns.get(index) else {
+                continue;
+            };
+            selected.entry(index).or_insert_with(|| {
+                let mut cache = None;
+                let names = self.tx_names.iter().enumerate();
+                names
+                    .filter(|(_, name)| pattern.find(&mut cache, name.as_bytes(), None).is_some())
+                    .map(|(slot, _)| slot)
+                    .collect()
+            });
+        }
+        selected
     }
 
     fn tx_initial(&mut self, options: &Options) -> Vec<(usize, Vec<u8>)> {
