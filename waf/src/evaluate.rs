@@ -9,13 +9,10 @@ use crate::byteset::ByteSet;
 use crate::expand::Scope;
 use crate::operator::{check, number_test, text_test};
 use crate::pattern::Groups;
-use crate::program::{
-    ByteTest, CAPTURES, Link, Operator, Program, Rule, Selector, Target, TextTest,
-};
+use crate::program::{ByteTest, CAPTURES, Link, Operator, Program, Rule, Selector, TextTest};
 use crate::request::Store;
 use crate::scratch::{Hit, Run};
 use crate::tx::number;
-use crate::variable::Variable;
 
 /// One rule, being evaluated.
 pub(crate) struct Evaluation<'a> {
@@ -67,54 +64,53 @@ impl<'a> Evaluation<'a> {
         }
         match hits {
             Some(hits) => self.candidates(link, hits, run),
-            None if self.plainly_not(link, run) => false,
+            None if link.compares_tx && run.excluded.is_empty() => self.compare_tx(link, run),
             None => self.all_values(link, run),
         }
     }
 
-    /// Whether a link that asks for one member of TX plainly does not match. Of the rules that no scan decides most are
-    /// such, and most of them do not.
-    fn plainly_not(&self, link: &Link, run: &Run) -> bool {
-        let [
-            Target {
-                variable: Variable::Tx,
-                selector: Selector::Slot(slot),
-                count,
-            },
-        ] = link.targets.as_slice()
-        else {
-            return false;
-        };
-        let value = run.tx.get(*slot);
-        if *count {
-            let there = i64::from(value.is_some());
-            return match &link.operator {
-                Operator::Number(test, argument) => argument.fixed().is_some_and(|argument| {
-                    number_test(*test, there, number(argument)) == link.negated
-                }),
-                _ => false,
+    /// A link that [only compares members of TX](Link::compares_tx): what [`all_values`](Self::all_values) does of it,
+    /// without copies.
+    fn compare_tx(&self, link: &Link, run: &mut Run) -> bool {
+        let mut any = false;
+        for target in &link.targets {
+            let Selector::Slot(slot) = target.selector else {
+                continue;
             };
+            let value = run.tx.get(slot);
+            let text: &[u8] = match (target.count, value) {
+                (true, Some(_)) => b"1",
+                (true, None) => b"0",
+                (false, Some(text)) => text,
+                (false, None) => continue,
+            };
+            run.work += text.len() as u64;
+            let matches = match &link.operator {
+                Operator::Number(test, argument) => argument
+                    .fixed()
+                    .is_some_and(|argument| number_test(*test, number(text), number(argument))),
+                Operator::Text(test, argument) => argument
+                    .fixed()
+                    .is_some_and(|argument| text_test(*test, text, argument)),
+                _ => link.negated,
+            };
+            if matches == link.negated {
+                continue;
+            }
+            any = true;
+            let matched = &mut run.matched;
+            matched.value.clear();
+            matched.value.extend_from_slice(text);
+            matched.range = 0..matched.value.len();
+            matched.name.clear();
+            if target.count {
+                matched.name.push(b'&');
+            }
+            let name = self.scope.program.tx_names.get(slot);
+            values::label(&mut matched.name, "TX", name.map_or(b"", |n| n.as_bytes()));
+            self.remember_and_set(link, run);
         }
-        let Some(text) = value else {
-            return true;
-        };
-        let plain = |chain: &usize| {
-            let chain = self.scope.program.chains.get(*chain);
-            chain.is_some_and(|c| c.is_empty())
-        };
-        if !link.chains.iter().all(plain) {
-            return false;
-        }
-        let matches = match &link.operator {
-            Operator::Number(test, argument) => argument
-                .fixed()
-                .map(|argument| number_test(*test, number(text), number(argument))),
-            Operator::Text(test, argument) => argument
-                .fixed()
-                .map(|argument| text_test(*test, text, argument)),
-            _ => None,
-        };
-        matches == Some(link.negated)
+        any
     }
 
     /// Asks the link's operator about a value and, with `multiMatch`, about what each step makes of it; where it matches,
@@ -132,7 +128,7 @@ impl<'a> Evaluation<'a> {
         for chain in &link.chains {
             run.work += text.len() as u64;
             let mut buffers = std::mem::take(&mut run.buffers);
-            let chain = program.chains.get(*chain);
+            let chain = program.chains.get(*chain).filter(|c| !c.is_empty());
             let variant = chain
                 .and_then(|c| c.apply(text, &ByteSet::of(text), &mut buffers))
                 .unwrap_or(text);
@@ -156,7 +152,6 @@ impl<'a> Evaluation<'a> {
         name: &impl Fn(&mut Vec<u8>),
         run: &mut Run,
     ) -> bool {
-        let program = self.scope.program;
         let mut groups = std::mem::take(&mut run.groups);
         groups.clear();
         let found = self.find(link, variant, argument, &mut groups, run);
@@ -174,14 +169,20 @@ impl<'a> Evaluation<'a> {
         matched.range = found.unwrap_or(0..variant.len());
         matched.name.clear();
         name(&mut matched.name);
-        if self.scope.rule.remembers && run.matched_vars.len() < program.limits.args_max {
+        self.remember_and_set(link, run);
+        true
+    }
+
+    /// What a link does for each value that matches.
+    fn remember_and_set(&self, link: &Link, run: &mut Run) {
+        let remembered_max = self.scope.program.limits.args_max;
+        if self.scope.rule.remembers && run.matched_vars.len() < remembered_max {
             run.matched_vars
                 .push((run.matched.name.clone(), run.matched.value.clone()));
         }
         link.set_vars
             .iter()
             .for_each(|set| self.scope.set_var(set, run));
-        true
     }
 
     /// Where the operator matches.

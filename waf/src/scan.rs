@@ -7,8 +7,20 @@ use crate::scratch::{Hit, Scratch};
 use crate::transform::Buffers;
 use crate::variable::{Part, Source};
 
-/// Bytes of names, and of values of headers and cookies, whose outcome is remembered.
+/// Bytes of names and of [repeating](REPEATING) values whose outcome is remembered.
 const MEMO_BYTES_MAX: usize = 512;
+
+/// Sources whose values come again with each request of a client, or with each for a page.
+const REPEATING: &[Source] = &[
+    Source::Headers,
+    Source::Cookies,
+    Source::Method,
+    Source::Protocol,
+    Source::Filename,
+    Source::Basename,
+    Source::RemoteAddr,
+    Source::ServerName,
+];
 
 /// Bytes of a member that is not scanned where a thread may not compute for long.
 const STEP_BYTES_MAX: usize = 8 << 10;
@@ -50,8 +62,7 @@ pub(crate) fn scan(
             let name = store.part(&member, Part::Name);
             let text = store.part(&member, part);
             let text = text.get(..program.limits.value_bytes_max).unwrap_or(text);
-            let repeats =
-                part == Part::Name || matches!(member.source, Source::Headers | Source::Cookies);
+            let repeats = part == Part::Name || REPEATING.contains(&member.source);
             for class in classes.of(member.source, part, name).into_iter().flatten() {
                 found.clear();
                 let slot =
@@ -240,7 +251,7 @@ impl Variants {
     }
 }
 
-/// What was found in short values that come again with each request: names, and values of headers and cookies.
+/// What was found in short values that come again with each request: names, and values of [such sources](REPEATING).
 #[derive(Debug, Default)]
 pub(crate) struct Memo {
     hasher: ahash::RandomState,

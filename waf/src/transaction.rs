@@ -473,25 +473,22 @@ impl Transaction {
             self.program.phase.get(phase)?,
             self.program.always.get(phase)?,
         );
-        let words = mine
-            .iter()
-            .zip(always)
-            .zip(&self.scratch.candidates)
-            .zip(&self.scratch.removed)
-            .enumerate()
-            .skip(from / 64);
-        for (i, (((mine, always), candidates), removed)) in words {
-            let word = mine & (always | candidates) & !removed;
-            let word = if i == from / 64 {
-                word & (u64::MAX << (from % 64))
-            } else {
-                word
-            };
-            if word != 0 {
-                return Some(i * 64 + word.trailing_zeros() as usize);
-            }
+        let Scratch {
+            candidates,
+            removed,
+            ..
+        } = &self.scratch;
+        let word = |i: usize| {
+            let asked = always.get(i)? | candidates.get(i)?;
+            Some(mine.get(i)? & asked & !removed.get(i)?)
+        };
+        let mut i = from / 64;
+        let mut rules = word(i)? & (u64::MAX << (from % 64));
+        while rules == 0 {
+            i += 1;
+            rules = word(i)?;
         }
-        None
+        Some(i * 64 + rules.trailing_zeros() as usize)
     }
 
     fn evaluate(&mut self, program: &Program, rule: &Rule, index: usize) -> bool {

@@ -299,7 +299,7 @@ fn covers(variable: &Variable, source: Source, part: Part) -> bool {
 }
 
 /// `ARGS:q`, or `REQUEST_URI`.
-fn label(out: &mut Vec<u8>, variable: &str, name: &[u8]) {
+pub(super) fn label(out: &mut Vec<u8>, variable: &str, name: &[u8]) {
     out.extend_from_slice(variable.as_bytes());
     if !name.is_empty() {
         out.push(b':');

@@ -353,6 +353,7 @@ impl Compiler {
             negated,
             capture: actions.capture,
             set_vars: actions.set_vars.clone(),
+            compares_tx: false,
         };
         Some((link, operator.find.filter(|_| !negated)))
     }

@@ -140,6 +140,29 @@ pub(crate) struct Link {
     pub(crate) capture: bool,
     /// Run for each value that matches, whether the rest of the chain does or not.
     pub(crate) set_vars: Vec<SetVar>,
+    /// See [`compares_tx`](Self::compares_tx); known once all rules are.
+    pub(crate) compares_tx: bool,
+}
+
+impl Link {
+    /// Whether it does no more than compare single members of TX with a fixed text: most of the rules that no scan
+    /// decides are such. `plain` tells whether a transformation chain changes nothing.
+    pub(crate) fn compares_tx(&self, plain: impl Fn(usize) -> bool) -> bool {
+        let members = self.targets.iter().all(|target| {
+            target.variable == Variable::Tx && matches!(target.selector, Selector::Slot(_))
+        });
+        let fixed = match &self.operator {
+            Operator::Number(_, argument) | Operator::Text(_, argument) => {
+                argument.fixed().is_some()
+            }
+            _ => false,
+        };
+        let compares = members && fixed && !self.targets.is_empty();
+        compares
+            && !self.capture
+            && self.exclusions.is_empty()
+            && matches!(self.chains.as_slice(), [chain] if plain(*chain))
+    }
 }
 
 /// What becomes of a request that a rule matches.

@@ -73,10 +73,14 @@ impl Compiler {
         let (always, phase) = self.phase_sets(&removed);
         let uses = self.uses();
         self.note_scores();
-        let rules: Vec<Rule> = std::mem::take(&mut self.done)
+        let mut rules: Vec<Rule> = std::mem::take(&mut self.done)
             .into_iter()
             .map(|p| p.rule)
             .collect();
+        let plain = |chain: usize| self.chains.get(chain).is_some_and(|c| c.is_empty());
+        for link in rules.iter_mut().flat_map(|rule| &mut rule.links) {
+            link.compares_tx = link.compares_tx(plain);
+        }
         let mut builder = Builder::new(&rules, &self.scan_patterns, &self.phrases);
         let built = builder.classes(&wanted).and_then(|base| {
             let more = full.len() > wanted.len();
