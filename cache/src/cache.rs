@@ -126,7 +126,8 @@ impl Cache {
         let found = self
             .store
             .find(key, &request.fields)
-            .and_then(|object| self.unpurged(object));
+            .and_then(|object| self.unpurged(object))
+            .and_then(|object| self.at_hand(object));
         let lookup = match found {
             Some(object)
                 if request.now_ms < object.glance.fresh_until_ms
@@ -195,6 +196,26 @@ impl Cache {
         if let Some(disk) = self.disk.as_ref().filter(|_| !fits) {
             disk.forget_variant(&object);
         }
+    }
+
+    /// An object whose body is to be had: what is in a segment that made room is not there any more.
+    #[inline]
+    pub(crate) fn at_hand(&self, object: Arc<Object>) -> Option<Arc<Object>> {
+        match object.filed() {
+            Some(filed) if !filed.is_here() => {
+                self.store.discard(&object);
+                None
+            }
+            _ => Some(object),
+        }
+    }
+
+    /// A body in a file could not be sent: nobody finds it any more, and an operator is told.
+    pub fn body_failed(&self, object: &Arc<Object>, error: &io::Error) {
+        if let Some(disk) = &self.disk {
+            disk.read_failed(error);
+        }
+        self.discard(object);
     }
 
     /// What the purges leave of an object that was found: itself, a stale one in its place, or nothing.

@@ -111,6 +111,11 @@ impl Object {
         self.meta.vary.describe()
     }
 
+    /// Whether its body is on the disk alone.
+    pub fn is_in_file(&self) -> bool {
+        self.filed().is_some()
+    }
+
     /// Whether the disk has it, or was asked to take it.
     pub fn is_for_disk(&self) -> bool {
         self.is_offered()

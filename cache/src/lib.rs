@@ -88,5 +88,5 @@ pub use search::NoVarySearch;
 pub use slices::{Cutter, NotASlice, Part, SLICE_BYTES, SLICED_BYTES_MAX, Slice, Sliced};
 pub use stats::Stats;
 pub use status::CacheStatus;
-pub use store::{DiskOptions, DiskStats, Store};
+pub use store::{DiskOptions, DiskStats, FILED_BYTES_MIN, FileBody, Store};
 pub use vary::push_accept_encoding;

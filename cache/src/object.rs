@@ -8,6 +8,7 @@ use crate::{
     policy::Decision,
     purge::Labels,
     slices::Sliced,
+    store::{FileBody, Filed},
     vary::Vary,
 };
 use bytes::Bytes;
@@ -90,6 +91,28 @@ impl Meta {
     }
 }
 
+/// Where a body is.
+#[derive(Clone, Debug)]
+pub(crate) enum Body {
+    /// Here.
+    Pieces(Box<[Bytes]>),
+    /// In a file of the disk tier.
+    Filed(Filed),
+}
+
+impl Body {
+    pub fn none() -> Body {
+        Body::Pieces(Box::default())
+    }
+
+    fn pieces(&self) -> &[Bytes] {
+        match self {
+            Body::Pieces(pieces) => pieces,
+            Body::Filed(_) => &[],
+        }
+    }
+}
+
 /// What a lookup looks at. It stands first in an object, beside its count of references and its key: a hit on an object that is not in the
 /// processor's caches waits for memory as few times as possible.
 #[derive(Clone, Copy, Debug)]
@@ -111,16 +134,21 @@ pub struct Object {
     offered: AtomicBool,
     pub(crate) key: Key,
     pub(crate) meta: Meta,
-    pieces: Box<[Bytes]>,
+    body: Body,
     pub(crate) coded: CodedForms,
     length: u64,
     weight: u64,
 }
 
 impl Object {
-    pub(crate) fn new(key: Key, meta: Meta, pieces: Box<[Bytes]>) -> Object {
+    pub(crate) fn new(key: Key, meta: Meta, body: Body) -> Object {
+        let pieces = body.pieces();
         let stored = pieces.iter().map(|piece| piece.len() as u64).sum::<u64>();
-        let length = meta.sliced.map_or(stored, |sliced| sliced.length());
+        let length = match (&meta.sliced, &body) {
+            (Some(sliced), _) => sliced.length(),
+            (None, Body::Filed(filed)) => filed.length(),
+            (None, Body::Pieces(_)) => stored,
+        };
         let weight = stored
             + pieces.len() as u64 * CHUNK_OVERHEAD_BYTES
             + meta.head.weight()
@@ -141,7 +169,7 @@ impl Object {
             offered: AtomicBool::new(false),
             key,
             meta,
-            pieces,
+            body,
             coded: CodedForms::default(),
             length,
             weight,
@@ -152,7 +180,42 @@ impl Object {
     pub(crate) fn renewed(&self, meta: Meta) -> Object {
         Object {
             coded: self.coded.clone(),
-            ..Object::new(self.key.clone(), meta, self.pieces.clone())
+            ..Object::new(self.key.clone(), meta, self.body.clone())
+        }
+    }
+
+    /// Whether its body is in a file.
+    #[inline]
+    pub(crate) fn filed(&self) -> Option<&Filed> {
+        match &self.body {
+            Body::Pieces(_) => None,
+            Body::Filed(filed) => Some(filed),
+        }
+    }
+
+    /// The same with its body in memory, where that is in a file. Blocks.
+    pub(crate) fn loaded(&self) -> std::io::Result<Option<Object>> {
+        let Some(filed) = self.filed() else {
+            return Ok(None);
+        };
+        let body = Body::Pieces(filed.read()?);
+        Ok(Some(Object::new(self.key.clone(), self.meta.clone(), body)))
+    }
+
+    /// Bytes that it has on a disk, about.
+    pub(crate) fn disk_bytes(&self) -> u64 {
+        self.weight + self.filed().map_or(0, Filed::length)
+    }
+
+    /// Whether a body in a file was sent a moment ago: it is in the kernel's cache.
+    pub fn is_warm(&self, now_ms: u64) -> bool {
+        self.filed().is_some_and(|filed| filed.is_warm(now_ms))
+    }
+
+    /// It was sent.
+    pub fn note_sent(&self, now_ms: u64) {
+        if let Some(filed) = self.filed() {
+            filed.note_sent(now_ms);
         }
     }
 
@@ -219,19 +282,19 @@ impl Object {
         self.meta.head.fields()
     }
 
-    /// The body where it is one piece, as all up to 64 KiB are; empty and `Some` where there is none.
+    /// The body where it is one piece, as all up to 64 KiB are; empty and `Some` where there is none here, see [`Hit::file`].
     pub fn body(&self) -> Option<&Bytes> {
         static EMPTY: Bytes = Bytes::new();
-        match &*self.pieces {
+        match self.body.pieces() {
             [] => Some(&EMPTY),
             [body] => Some(body),
             _ => None,
         }
     }
 
-    /// The body in order, whatever its size.
+    /// The body in order, whatever its size; nothing where it is in a file ([`Hit::file`]) or in slices.
     pub fn chunks(&self) -> &[Bytes] {
-        &self.pieces
+        self.body.pieces()
     }
 
     /// Length of the body in bytes.
@@ -241,7 +304,7 @@ impl Object {
 
     /// Bytes of the body that are here: none where it is kept in slices.
     pub(crate) fn stored_bytes(&self) -> u64 {
-        self.pieces.iter().map(|piece| piece.len() as u64).sum()
+        self.chunks().iter().map(|piece| piece.len() as u64).sum()
     }
 
     /// ETag as written.
@@ -295,6 +358,8 @@ pub struct Hit {
     pub age_s: u64,
     /// Freshness left in seconds, negative when stale: for Cache-Status.
     pub ttl_s: i64,
+    /// The body, where it is in a file.
+    pub file: Option<FileBody>,
 }
 
 impl Hit {
@@ -303,10 +368,17 @@ impl Hit {
     pub fn new(object: Arc<Object>, now_ms: u64) -> Hit {
         let left_ms = object.glance.fresh_until_ms as i64 - now_ms as i64;
         let age_s = now_ms.saturating_sub(object.glance.born_ms) / 1000;
+        let file = object.filed().and_then(Filed::open);
         Hit {
             object,
             age_s,
             ttl_s: left_ms / 1000,
+            file,
         }
+    }
+
+    /// Whether its file made room between the lookup and now.
+    pub fn is_lost(&self) -> bool {
+        self.file.is_none() && self.object.filed().is_some()
     }
 }

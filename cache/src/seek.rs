@@ -204,6 +204,7 @@ impl Seeker<'_> {
     fn newer_than(&self, seen: Option<&Arc<Object>>) -> Option<Arc<Object>> {
         let object = self.cache.store.find(self.key, &self.request.fields)?;
         let object = self.cache.unpurged(object)?;
+        let object = self.cache.at_hand(object)?;
         let is_new = seen.is_none_or(|seen| !Arc::ptr_eq(seen, &object));
         (is_new && self.appraise(&object) == Worth::Fresh).then_some(object)
     }

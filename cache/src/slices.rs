@@ -15,7 +15,7 @@ use crate::{
     head::Head,
     key::{Key, KeyBuf},
     load::Load,
-    object::{Meta, Object},
+    object::{Body, Hit, Meta, Object},
     policy::{ResponseMeta, Rules},
     purge::Labels,
     request::{Class, Request},
@@ -153,8 +153,8 @@ pub enum NotASlice {
 /// Where a slice is.
 #[allow(clippy::large_enum_variant)]
 pub enum Slice {
-    /// In memory.
-    Here(Arc<Object>),
+    /// Here.
+    Here(Hit),
     /// On the disk: wait for [`Load::ready`], and ask again.
     Load(Load),
     /// Somebody fetches it: read along.
@@ -201,7 +201,7 @@ impl Cache {
         let request = request(now_ms);
         if let Some(slice) = self.find_slice(key) {
             self.note_hit(&slice);
-            return Some(Slice::Here(slice));
+            return Some(Slice::Here(Hit::new(slice, now_ms)));
         }
         if let Some(load) = self.bring_up(key, &request) {
             return Some(Slice::Load(load));
@@ -209,7 +209,7 @@ impl Cache {
         let mut place = self.fills.lock(key);
         // A commit takes the same lock.
         if let Some(slice) = self.find_slice(key) {
-            return Some(Slice::Here(slice));
+            return Some(Slice::Here(Hit::new(slice, now_ms)));
         }
         let terms = Terms {
             now_ms,
@@ -235,7 +235,7 @@ impl Cache {
 
     fn find_slice(&self, key: crate::key::KeyRef<'_>) -> Option<Arc<Object>> {
         let found = self.store.find(key, &Fields::EMPTY)?;
-        self.unpurged(found)
+        self.unpurged(found).and_then(|slice| self.at_hand(slice))
     }
 
     /// Keeps a slice that came by in an answer that is sent as a whole. False if it has not its length, there is no room, or a purge came first.
@@ -249,7 +249,7 @@ impl Cache {
         }
         let key = of.slice_key(sliced, n);
         let meta = slice_meta(&of.meta, to - from, of.meta.generation);
-        let object = Arc::new(Object::new(key.clone(), meta, pieces(body)));
+        let object = Arc::new(Object::new(key.clone(), meta, Body::Pieces(pieces(body))));
         let _place = self.fills.lock(key.as_ref());
         if self.store.has_variant(&object) {
             return false;

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     cache::Cache,
     head::Head,
-    object::{Hit, Meta, Object},
+    object::{Body, Hit, Meta, Object},
     options::{UNSTORABLE, UNSTORABLE_FAILURE},
     policy::{Decision, Failure, Profile, ResponseMeta, Rules, UseStale, age_s, heeded, judge},
     purge::{Labels, has_tags, tags_of},
@@ -239,7 +239,7 @@ impl Fill {
         brought: Option<(u64, ResponseMeta<'_>)>,
     ) -> Responded {
         let decision = meta.decision.clone();
-        let object = Arc::new(Object::new(self.shared.key.clone(), meta, Box::default()));
+        let object = Arc::new(Object::new(self.shared.key.clone(), meta, Body::none()));
         let slice = brought.and_then(|(n, response)| match self.cache.slice(&object, n, now_ms) {
             Some(Slice::Lead(mut fill)) => {
                 fill.respond_slice(&object, n, &response).ok()?;
@@ -469,7 +469,11 @@ impl Fill {
             if head.content_length().is_none() && head.status() != 204 {
                 meta.head = meta.head.with_content_length(received);
             }
-            let object = Object::new(self.shared.key.clone(), meta, state.pieces.all());
+            let object = Object::new(
+                self.shared.key.clone(),
+                meta,
+                Body::Pieces(state.pieces.all()),
+            );
             Some((Arc::new(object), state.reservation.hand_over()))
         });
         let Some((object, reserved)) = object else {

@@ -15,8 +15,8 @@ use std::{pin::pin, sync::Arc};
 pub enum FillStart {
     /// The answer; its body is read with [`FillReader::chunk`].
     Head(Arc<FillHead>),
-    /// The answer is stored, its body in slices: [`crate::Cache::slice`].
-    Sliced(Arc<Object>),
+    /// The answer is stored, its body not in memory: in slices ([`crate::Cache::slice`]) or in a file ([`crate::Hit::file`]).
+    Elsewhere(Arc<Object>),
     /// It is not for this client: not to be shared, or for other selecting fields. Ask the origin.
     Pass,
     /// The leader gave up. Look the request up again: one of those who waited will lead.
@@ -125,7 +125,9 @@ impl FillReader {
                 FillStart::Pass
             }
             Phase::Streaming(head) => FillStart::Head(head),
-            Phase::Stored(_, object) if object.sliced().is_some() => FillStart::Sliced(object),
+            Phase::Stored(_, object) if object.sliced().is_some() || object.filed().is_some() => {
+                FillStart::Elsewhere(object)
+            }
             Phase::Stored(head, object) => {
                 self.stored = Some((object, 0));
                 FillStart::Head(head)

@@ -12,8 +12,8 @@ mod slots;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use disk::{Disk, Reading, write_bytes};
-pub use disk::{DiskOptions, DiskStats, QUEUE_BYTES_MAX, READS_MAX};
+pub(crate) use disk::{Disk, Filed, Reading, write_bytes};
+pub use disk::{DiskOptions, DiskStats, FILED_BYTES_MIN, FileBody, QUEUE_BYTES_MAX, READS_MAX};
 pub use memory::Memory;
 
 use crate::{key::KeyRef, object::Object};

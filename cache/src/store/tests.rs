@@ -4,7 +4,7 @@ use super::{Memory, Store};
 use crate::{
     head::Head,
     key::KeyBuf,
-    object::{Meta, Object},
+    object::{Body, Meta, Object},
     options::Options,
     policy::{Decision, Profile},
     testing,
@@ -31,7 +31,11 @@ fn object(path: u8, language: u8, length: usize, time_ms: u64) -> Arc<Object> {
         time_ms,
     );
     let body = Bytes::from(vec![path; length]);
-    Arc::new(Object::new(key.finish().to_key(), meta, Box::new([body])))
+    Arc::new(Object::new(
+        key.finish().to_key(),
+        meta,
+        Body::Pieces(Box::new([body])),
+    ))
 }
 
 proptest! {

@@ -36,6 +36,53 @@ fn what_was_asked_for_twice_is_there_after_a_restart() {
     assert!(stats.objects == 1 && stats.reads > 0, "{stats:?}");
 }
 
+#[test]
+fn a_large_body_is_served_from_its_file_and_renewed_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = "large ".repeat(20_000);
+    write(&Rig::on(directory.path()), "/a", &text);
+    let mut rig = Rig::on(directory.path());
+    let found = hit(rig.get_loaded("/a"));
+    assert!(found.object.chunks().is_empty() && found.object.is_in_file());
+    assert!(from_file(&found) == text);
+    assert!(rig.cache.stats().bytes < 3000, "{:?}", rig.cache.stats());
+    // A 304 leaves the body where it is, and the next process has it under the new head.
+    rig.pass_s(61);
+    let mut fill = revalidate(rig.get("/a"));
+    let responded = rig.respond(&mut fill, &[], 304, &TAGGED);
+    assert!(matches!(&responded, Responded::NotModified(hit) if from_file(hit) == text));
+    rig.cache.flush();
+    let now_ms = rig.now_ms;
+    drop((fill, rig));
+    let mut rig = Rig::on(directory.path());
+    rig.now_ms = now_ms;
+    let found = hit(rig.get_loaded("/a"));
+    assert!(from_file(&found) == text);
+    // Who reads along with a renewal is sent to the file as well.
+    rig.pass_s(61);
+    let mut fill = revalidate(rig.get("/a"));
+    let mut reader = join(rig.get("/a"));
+    rig.respond(&mut fill, &[], 304, &TAGGED);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let FillStart::Elsewhere(object) = runtime.block_on(reader.head()) else {
+        panic!("in a file")
+    };
+    assert!(from_file(&Hit::new(object, rig.now_ms)) == text);
+    // A purge of everything takes the file, and with it what is in memory of it.
+    scope(&rig, Scope::All);
+    assert_eq!(kind(&rig.get_loaded("/a")), "miss");
+}
+
+fn from_file(hit: &Hit) -> String {
+    use std::os::unix::fs::FileExt;
+    let body = hit.file.as_ref().expect("a file");
+    let mut bytes = vec![0; hit.object.content_length() as usize];
+    body.file.read_exact_at(&mut bytes, body.at).unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
 type Named<'a> = (&'a str, &'a dyn Fn(&Rig));
 
 #[test]
@@ -135,19 +182,22 @@ fn what_comes_up_late_does_not_displace_what_is_newer() {
 }
 
 #[test]
-fn a_memory_too_small_for_it_asks_the_origin() {
+fn a_memory_too_small_for_it_serves_a_large_body_from_its_file_and_asks_the_origin_for_a_small_one()
+{
     let directory = tempfile::tempdir().unwrap();
-    write(&Rig::on(directory.path()), "/a", &"x".repeat(100_000));
+    write(&Rig::on(directory.path()), "/large", &"x".repeat(100_000));
+    write(&Rig::on(directory.path()), "/small", &"x".repeat(20_000));
     let disk = DiskOptions {
         path: directory.path().into(),
         bytes: 64 << 20,
     };
     let rig = Rig {
-        cache: Cache::with_disk(Options::with_memory(50_000), &disk).unwrap(),
+        cache: Cache::with_disk(Options::with_memory(10_000), &disk).unwrap(),
         ..Rig::new()
     };
     rig.cache.flush();
-    assert_eq!(kind(&rig.get_loaded("/a")), "miss");
+    assert_eq!(kind(&rig.get_loaded("/large")), "hit");
+    assert_eq!(kind(&rig.get_loaded("/small")), "miss");
 }
 
 #[test]

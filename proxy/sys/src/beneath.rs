@@ -274,6 +274,11 @@ pub fn send_more(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     socket2::SockRef::from(&socket).send_with_flags(bytes, libc::MSG_MORE | libc::MSG_NOSIGNAL)
 }
 
+/// Whether an error is one of the device under a file, not of a peer: no socket says so.
+pub fn is_of_device(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(nix::libc::EIO)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -237,3 +237,132 @@ fn a_full_disk_is_an_alert_and_the_tier_comes_back_when_there_is_room() {
     });
     edge.logged("works again");
 }
+
+/// Lines that tell where in the body they are.
+fn numbered(bytes: usize) -> String {
+    (0..bytes / 16).map(|n| format!("line {n:010}\n")).collect()
+}
+
+/// An edge whose cache has an object of that body on its disk, and not in its memory.
+fn with_a_body_on_disk(origin: &Origin, directory: &Path, body: &str, fields: &str) -> Running {
+    origin.serve(
+        "/large",
+        &format!(
+            "Cache-Control: max-age=600\r\nETag: \"1\"\r\nContent-Type: text/plain\r\n{fields}"
+        ),
+        body,
+    );
+    let edge = Edge::yaml(format!(
+        "listen: [{{ http: \"@http@\" }}, {{ https: \"@https@\" }}]
+caches: {{ default: {{ memory: 16MiB, disk: {{ path: {}, size: 64MiB }} }} }}
+sites:
+  - {{ host: a.test, tls: off, cache: default, to: \"{origin}\" }}
+  - {{ host: s.test, tls: internal, cache: default, to: \"{origin}\" }}
+  - {{ host: z.test, tls: off, cache: default, to: \"{origin}\", compress: on }}",
+        directory.display()
+    ))
+    .start();
+    edge.get("a.test", "/large");
+    warm(&edge, "/large");
+    let written = || edge.metric("seawall_cache_disk_objects{cache=\"default\"}") == 1;
+    eventually("a record on the disk", || written().then_some(()));
+    edge.signal(Signal::SIGTERM);
+    let (_, place) = edge.wait();
+    let edge = place.start();
+    let read = || edge.metric("seawall_cache_disk_objects{cache=\"default\"}") == 1;
+    eventually("the index", || read().then_some(()));
+    edge
+}
+
+#[test]
+fn a_large_body_is_sent_from_its_file_whole_in_parts_and_coded() {
+    let origin = Origin::start();
+    let directory = tempfile::tempdir().unwrap();
+    let body = numbered(700_000);
+    let edge = with_a_body_on_disk(&origin, directory.path(), &body, "");
+    let mut client = edge.client();
+    for _ in 0..3 {
+        let found = client.get("a.test", "/large");
+        assert!(found.is_hit() && found.text() == body, "{:?}", found.fields);
+    }
+    let ask = |client: &mut seawall_tests::Client, fields: &str| {
+        client
+            .send(format!(
+                "GET /large HTTP/1.1\r\nHost: a.test\r\n{fields}\r\n"
+            ))
+            .response()
+    };
+    let part = ask(&mut client, "Range: bytes=300000-399999\r\n");
+    assert_eq!(part.status, 206);
+    assert!(part.body == body.as_bytes()[300_000..400_000]);
+    let parts = ask(&mut client, "Range: bytes=16-31,-16\r\n");
+    assert!(
+        parts.text().contains(&body[16..31]) && parts.text().contains(&body[body.len() - 16..])
+    );
+    assert_eq!(ask(&mut client, "If-None-Match: \"1\"\r\n").status, 304);
+    let head = client
+        .send("HEAD /large HTTP/1.1\r\nHost: a.test\r\n\r\n")
+        .response_to_head();
+    assert_eq!(head.has("Content-Length"), body.len().to_string());
+    assert!(client.get("a.test", "/large").text() == body);
+    assert_eq!(origin.hits("/large"), 1);
+}
+
+#[test]
+fn a_large_body_on_disk_goes_through_tls_and_encoders_too() {
+    let origin = Origin::start();
+    let directory = tempfile::tempdir().unwrap();
+    let body = numbered(700_000);
+    let edge = with_a_body_on_disk(&origin, directory.path(), &body, "");
+    // Each site has keys of its own: they are brought to the disk by a second request, and up by a restart.
+    let mut tls = edge.tls("s.test").client;
+    let zipped = |edge: &Running| {
+        let request = "GET /large HTTP/1.1\r\nHost: z.test\r\nAccept-Encoding: gzip\r\n\r\n";
+        edge.client().send(request).response()
+    };
+    for _ in 0..2 {
+        assert!(tls.get("s.test", "/large").text() == body);
+        assert_eq!(zipped(&edge).has("Content-Encoding"), "gzip");
+    }
+    let objects = |edge: &Running| edge.metric("seawall_cache_disk_objects{cache=\"default\"}");
+    eventually("three records", || (objects(&edge) == 3).then_some(()));
+    edge.signal(Signal::SIGTERM);
+    let (_, place) = edge.wait();
+    let edge = place.start();
+    eventually("the index", || (objects(&edge) == 3).then_some(()));
+    let mut tls = edge.tls("s.test").client;
+    for _ in 0..2 {
+        let found = tls.get("s.test", "/large");
+        assert!(found.is_hit() && found.text() == body);
+        let found = zipped(&edge);
+        assert!(found.is_hit() && found.has("Content-Encoding") == "gzip");
+        let mut text = String::new();
+        let mut coded = flate2::read::GzDecoder::new(&found.body[..]);
+        std::io::Read::read_to_string(&mut coded, &mut text).unwrap();
+        assert!(text == body);
+    }
+    assert_eq!(origin.hits("/large"), 3);
+}
+
+#[test]
+fn a_file_that_is_cut_beneath_costs_one_answer_and_the_next_comes_from_the_origin() {
+    let origin = Origin::start();
+    let directory = tempfile::tempdir().unwrap();
+    let body = numbered(700_000);
+    let edge = with_a_body_on_disk(&origin, directory.path(), &body, "");
+    assert!(edge.get("a.test", "/large").text() == body);
+    for entry in std::fs::read_dir(directory.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|e| e == "segment") {
+            let file = std::fs::File::options().write(true).open(path).unwrap();
+            file.set_len(100_000).unwrap();
+        }
+    }
+    let broken = edge.client().ask("a.test", "/large").try_response();
+    assert!(broken.is_err(), "the length that was said cannot be kept");
+    edge.logged("the origin is asked instead");
+    edge.counts("seawall_cache_disk_errors_total{cache=\"default\"}", 1);
+    let next = edge.get("a.test", "/large");
+    assert!(!next.is_hit() && next.text() == body);
+    assert!(edge.get("a.test", "/large").is_hit());
+}

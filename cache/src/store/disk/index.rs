@@ -25,6 +25,8 @@ struct Entry {
     location: Location,
     /// Times that it was read since it was written here.
     reads: u8,
+    /// Whether its body was compared with its checksum in this process.
+    checked: bool,
     /// `None` where it does not vary.
     vary: Option<Arc<Vary>>,
 }
@@ -69,6 +71,25 @@ impl Index {
         Some(entry.location)
     }
 
+    /// Whether the body at a place was compared with its checksum.
+    pub fn is_checked(&self, hash: u64, location: Location) -> bool {
+        let is_it = |e: &Entry| e.hash == hash && e.location == location;
+        self.shard(hash)
+            .and_then(|shard| Some(shard.lock().find(hash, is_it)?.checked))
+            .unwrap_or_default()
+    }
+
+    /// It was.
+    pub fn set_checked(&self, hash: u64, location: Location) {
+        if let Some(shard) = self.shard(hash)
+            && let Some(entry) = shard
+                .lock()
+                .find_mut(hash, |e| e.hash == hash && e.location == location)
+        {
+            entry.checked = true;
+        }
+    }
+
     /// Whether any variant of a key is there.
     pub fn contains(&self, key: KeyRef<'_>) -> bool {
         self.shard(key.hash)
@@ -85,6 +106,7 @@ impl Index {
             hash,
             location,
             reads: 0,
+            checked: false,
             vary: (!vary.is_empty()).then(|| Arc::new(vary.clone())),
         };
         match shard.find_mut(hash, |old| old.is_variant(hash, vary)) {
@@ -160,7 +182,7 @@ impl Index {
         let found = shard.find_mut(hash, |old| old.hash == hash && old.location == from);
         let is_there = found.is_some();
         if let Some(entry) = found {
-            (entry.location, entry.reads) = (to, 0);
+            (entry.location, entry.reads, entry.checked) = (to, 0, false);
         }
         is_there
     }

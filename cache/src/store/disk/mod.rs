@@ -13,9 +13,12 @@
 //! an alert, and the memory tier goes on; a journal that cannot be written takes the whole tier away, files included, for what was purged
 //! must not come back.
 //!
+//! Bodies of [`FILED_BYTES_MIN`] and more stay in their files when their objects come up, and are sent from there (`filed.rs`).
+//!
 //! Limits: [`DiskOptions::bytes`]; objects larger than half a segment are not written; [`QUEUE_BYTES_MAX`] wait to be written,
 //! [`READS_MAX`] to be read.
 
+mod filed;
 mod format;
 mod index;
 mod journal;
@@ -25,6 +28,8 @@ mod segment;
 mod tests;
 mod writer;
 
+pub(crate) use filed::Filed;
+pub use filed::{FILED_BYTES_MIN, FileBody};
 pub(crate) use format::{Reading, write_bytes};
 
 use crate::{
@@ -220,7 +225,7 @@ impl Disk {
 
     /// An object that was asked for a second time: it is written, if there is room.
     pub fn offer(&self, object: &Arc<Object>) {
-        let weight = object.weight();
+        let weight = object.disk_bytes();
         let fits = weight <= self.inner.segment_bytes() / 2
             && self.inner.queued_bytes.load(Relaxed) + weight <= QUEUE_BYTES_MAX;
         if !fits || self.inner.is_abandoned() {
@@ -280,6 +285,11 @@ impl Disk {
         if let Err(e) = self.inner.lock.unlock() {
             self.inner.write_failed(&e);
         }
+    }
+
+    /// A body that was to be sent from its file could not be read.
+    pub fn read_failed(&self, e: &io::Error) {
+        self.inner.read_failed(e);
     }
 
     /// Whether the directory is another process's.

@@ -106,7 +106,8 @@ fn run(queue: &Queue, inner: &Inner) {
 /// Reads a record; what is not whole is forgotten.
 fn read(inner: &Inner, place: Place) -> Option<Arc<Object>> {
     let segment = inner.segments.read().get(&place.location.segment).cloned();
-    let object = match segment.map(|segment| segment.read(place.location.at)) {
+    let is_checked = inner.index.is_checked(place.hash, place.location);
+    let object = match segment.map(|segment| segment.read(place.location.at, is_checked)) {
         Some(Ok(Some(object))) => object,
         Some(Ok(None)) => {
             inner.torn.fetch_add(1, Relaxed);
@@ -125,6 +126,9 @@ fn read(inner: &Inner, place: Place) -> Option<Arc<Object>> {
         }
     };
     inner.reads.fetch_add(1, Relaxed);
+    if !is_checked {
+        inner.index.set_checked(place.hash, place.location);
+    }
     object.set_offered(true);
     Some(Arc::new(object))
 }

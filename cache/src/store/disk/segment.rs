@@ -1,9 +1,12 @@
 //! Segment files: records one behind the other, appended by one thread and read by several.
 
-use super::format::{HEADER_BYTES, RecordHeader, check_body, decode_front, encode, slices};
+use super::{
+    filed::{FILED_BYTES_MIN, Filed},
+    format::{HEADER_BYTES, RecordHeader, check_body, decode_front, encode, slices},
+};
 use crate::{
     key::Key,
-    object::{Meta, Object},
+    object::{Body, Meta, Object},
 };
 use bytes::Bytes;
 use std::{
@@ -11,16 +14,22 @@ use std::{
     io,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Release},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Acquire, Ordering::Release},
+    },
 };
 
+/// Read at once where a checksum is compared.
+const CRC_PIECE_BYTES: usize = 256 << 10;
 const HEAD: &[u8; 16] = b"seawall-cache\0\0\x01";
 
 /// A segment. Its file is gone with its last reader once it was removed.
+#[derive(Debug)]
 pub(super) struct Segment {
     pub id: u32,
     path: PathBuf,
-    file: File,
+    file: Arc<File>,
     length: AtomicU64,
 }
 
@@ -39,7 +48,7 @@ impl Segment {
         Ok(Segment {
             id,
             path,
-            file,
+            file: file.into(),
             length: AtomicU64::new(HEAD.len() as u64),
         })
     }
@@ -53,13 +62,28 @@ impl Segment {
         Ok(is_ours.then(|| Segment {
             id,
             path: path.into(),
-            file,
+            file: file.into(),
             length: AtomicU64::new(length),
         }))
     }
 
+    /// Over a file of a test's.
+    #[cfg(test)]
+    pub fn over(file: File, id: u32, length: u64) -> Segment {
+        Segment {
+            id,
+            path: PathBuf::new(),
+            file: file.into(),
+            length: AtomicU64::new(length),
+        }
+    }
+
     pub fn length(&self) -> u64 {
         self.length.load(Acquire)
+    }
+
+    pub fn file(&self) -> &Arc<File> {
+        &self.file
     }
 
     /// Where the first record is.
@@ -131,12 +155,18 @@ impl Segment {
         Ok(decode_front(&header, front).map(|(key, meta)| (header, key, meta)))
     }
 
-    /// The object at an offset; `None` if it is not whole.
-    pub fn read(&self, at: u64) -> io::Result<Option<Object>> {
+    /// The object at an offset; `None` if it is not whole. A large body stays here; unless it `is_checked` it is compared with its
+    /// checksum first.
+    pub fn read(self: &Arc<Self>, at: u64, is_checked: bool) -> io::Result<Option<Object>> {
         let Some((header, key, meta)) = self.read_front(at)? else {
             return Ok(None);
         };
         let mut at = at + (HEADER_BYTES + header.front_bytes()) as u64;
+        if header.body_bytes >= FILED_BYTES_MIN {
+            let filed = Filed::new(self, at, header.body_bytes);
+            let is_whole = is_checked || self.crc(at, header.body_bytes)? == header.body_crc;
+            return Ok(is_whole.then(|| Object::new(key, meta, Body::Filed(filed))));
+        }
         let mut pieces: Vec<Bytes> = Vec::new();
         for size in slices(header.body_bytes) {
             let mut piece = vec![0; size];
@@ -147,7 +177,21 @@ impl Segment {
         if !check_body(&header, &pieces) {
             return Ok(None);
         }
-        Ok(Some(Object::new(key, meta, pieces.into())))
+        Ok(Some(Object::new(key, meta, Body::Pieces(pieces.into()))))
+    }
+
+    fn crc(&self, mut at: u64, length: u64) -> io::Result<u32> {
+        let mut hasher = crc32fast::Hasher::new();
+        let mut buffer = vec![0; CRC_PIECE_BYTES.min(length as usize)];
+        let end = at + length;
+        while at < end {
+            let piece = CRC_PIECE_BYTES.min((end - at) as usize);
+            let piece = buffer.get_mut(..piece).unwrap_or_default();
+            self.file.read_exact_at(piece, at)?;
+            hasher.update(piece);
+            at += piece.len() as u64;
+        }
+        Ok(hasher.finalize())
     }
 
     /// Nothing more is appended.

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     head::Head,
     key::KeyBuf,
-    object::Meta,
+    object::{Body, Meta},
     policy::{Decision, Profile},
     purge::{Labels, Manner, Scope},
     testing,
@@ -33,7 +33,11 @@ fn object(path: &str, language: &str, body: &[u8]) -> Arc<Object> {
     decision.fresh_until_ms = 7;
     let meta = Meta::new(head, decision, vary, Arc::new(labels), 0, 5);
     let pieces = body.chunks(100_000).map(bytes::Bytes::copy_from_slice);
-    Arc::new(Object::new(key.finish().to_key(), meta, pieces.collect()))
+    Arc::new(Object::new(
+        key.finish().to_key(),
+        meta,
+        Body::Pieces(pieces.collect()),
+    ))
 }
 
 fn open(directory: &Path, bytes: u64) -> Disk {
@@ -55,7 +59,10 @@ fn find(disk: &Disk, path: &str, language: &str) -> Option<Arc<Object>> {
 }
 
 fn body(object: &Object) -> Vec<u8> {
-    object.chunks().concat()
+    match object.loaded().unwrap() {
+        Some(loaded) => loaded.chunks().concat(),
+        None => object.chunks().concat(),
+    }
 }
 
 #[test]
@@ -273,4 +280,132 @@ fn a_directory_that_was_left_is_anothers_and_no_purge_is_acknowledged_any_more()
     assert!(find(&first, "/a", "de").is_none());
     drop(first);
     assert_eq!(body(&find(&second, "/a", "de").unwrap()), b"kept");
+}
+
+/// A body that stays in its file.
+fn large(byte: u8) -> Vec<u8> {
+    vec![byte; 100_000]
+}
+
+#[test]
+fn a_large_body_stays_in_its_file_and_goes_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = open(directory.path(), 8 << 20);
+    disk.offer(&object("/large", "de", &large(b'l')));
+    disk.offer(&object("/small", "de", &[b's'; 1000]));
+    disk.flush();
+    let small = find(&disk, "/small", "de").unwrap();
+    assert!(small.filed().is_none() && small.chunks().concat() == [b's'; 1000]);
+    let found = find(&disk, "/large", "de").unwrap();
+    assert!(found.chunks().is_empty() && found.content_length() == 100_000);
+    assert!(found.weight() < 2000, "{}", found.weight());
+    assert!(body(&found) == large(b'l'));
+    let hit = crate::Hit::new(found.clone(), 0);
+    let held = hit.file.unwrap();
+    disk.clear();
+    disk.flush();
+    assert!(!found.filed().unwrap().is_here());
+    assert!(crate::Hit::new(found, 0).is_lost());
+    // Who is being served has it to the end.
+    let mut sent = vec![0; 100_000];
+    held.file.read_exact_at(&mut sent, held.at).unwrap();
+    assert!(sent == large(b'l'));
+}
+
+#[test]
+fn a_large_body_that_is_rotten_is_not_there_and_one_that_was_compared_is_not_read_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = open(directory.path(), 64 << 20);
+    disk.offer(&object("/a", "de", &large(b'a')));
+    disk.flush();
+    assert!(find(&disk, "/a", "de").is_some());
+    let rot = |byte: &[u8]| {
+        let path = only_segment(directory.path());
+        let end = std::fs::metadata(&path).unwrap().len();
+        let file = File::options().write(true).open(&path).unwrap();
+        file.write_all_at(byte, end - 500).unwrap();
+    };
+    rot(b"x");
+    // Only its head is looked at.
+    assert!(find(&disk, "/a", "de").is_some());
+    drop(disk);
+    let disk = open(directory.path(), 64 << 20);
+    assert!(find(&disk, "/a", "de").is_none());
+    assert_eq!(disk.stats().torn, 1);
+    rot(b"a");
+    drop(disk);
+    let disk = open(directory.path(), 64 << 20);
+    assert!(body(&find(&disk, "/a", "de").unwrap()) == large(b'a'));
+}
+
+#[test]
+fn a_renewed_answer_whose_body_is_in_a_file_is_written_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = open(directory.path(), 64 << 20);
+    disk.offer(&object("/a", "de", &large(b'a')));
+    disk.flush();
+    let found = find(&disk, "/a", "de").unwrap();
+    let mut meta = found.meta.clone();
+    meta.decision.fresh_until_ms = 99;
+    let renewed = Arc::new(found.renewed(meta));
+    assert!(disk.forget_variant(&renewed));
+    disk.offer(&renewed);
+    disk.flush();
+    drop(disk);
+    let disk = open(directory.path(), 64 << 20);
+    let found = find(&disk, "/a", "de").unwrap();
+    assert_eq!(found.decision().fresh_until_ms, 99);
+    assert!(body(&found) == large(b'a'));
+}
+
+/// A segment of a device that answers everything with EIO: the kernel does so for addresses that nothing is mapped at.
+fn failing_segment(id: u32) -> Arc<Segment> {
+    let path = Path::new("/proc/self/mem");
+    let file = File::options().read(true).write(true).open(path).unwrap();
+    Arc::new(Segment::over(file, id, 1 << 20))
+}
+
+fn is_of_device(alerts: &[String], what: &str) -> bool {
+    let is_it = |alert: &String| alert.starts_with(what) && alert.contains("os error 5");
+    alerts.iter().any(is_it)
+}
+
+#[test]
+fn a_device_that_cannot_be_read_raises_an_alert_and_the_object_is_not_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = open(directory.path(), 64 << 20);
+    disk.offer(&object("/a", "de", &large(b'a')));
+    disk.flush();
+    disk.inner.segments.write().insert(0, failing_segment(0));
+    assert!(find(&disk, "/a", "de").is_none());
+    assert!(is_of_device(&disk.take_alerts(), "reading"));
+    assert_eq!((disk.stats().errors, disk.stats().objects), (1, 0));
+}
+
+#[test]
+fn a_device_that_cannot_be_written_pauses_the_writing_with_an_alert() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = open(directory.path(), 64 << 20);
+    let mut writer = Writer {
+        inner: disk.inner.clone(),
+        found: Vec::new(),
+        active: Some(failing_segment(7)),
+        next_id: 8,
+        paused_until: None,
+    };
+    let written = object("/a", "de", b"a");
+    written.set_offered(true);
+    writer.write(&written);
+    assert!(is_of_device(&disk.take_alerts(), "writing"));
+    assert!(!written.is_offered(), "it may be offered again");
+    writer.write(&written);
+    assert!(
+        disk.take_alerts().is_empty(),
+        "nothing is tried for a while"
+    );
+    assert_eq!((disk.stats().errors, disk.stats().objects), (1, 0));
+    writer.paused_until = Some(Instant::now());
+    writer.write(&written);
+    assert!(disk.take_alerts().iter().any(|a| a.contains("works again")));
+    assert_eq!(disk.stats().objects, 1);
 }

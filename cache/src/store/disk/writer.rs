@@ -43,7 +43,9 @@ impl Writer {
             match command {
                 Command::Write(object) => {
                     self.write(&object);
-                    self.inner.queued_bytes.fetch_sub(object.weight(), Relaxed);
+                    self.inner
+                        .queued_bytes
+                        .fetch_sub(object.disk_bytes(), Relaxed);
                 }
                 Command::Clear => self.clear(),
                 Command::Flush(done) => drop(done.send(())),
@@ -95,7 +97,7 @@ impl Writer {
         Ok(())
     }
 
-    fn write(&mut self, object: &Arc<Object>) {
+    pub fn write(&mut self, object: &Arc<Object>) {
         let is_over = self.inner.is_abandoned() || self.inner.closing.load(Relaxed);
         if is_over || self.paused_until.is_some_and(|t| Instant::now() < t) {
             object.set_offered(false);
@@ -147,6 +149,9 @@ impl Writer {
     }
 
     fn append(&mut self, object: &Object, judged: u64) -> io::Result<Location> {
+        // A renewed answer whose body is in a segment: it is read before room is made, which may take that segment.
+        let loaded = object.loaded()?;
+        let object = loaded.as_ref().unwrap_or(object);
         let estimate = object.weight() + 256;
         let segment = self.room_for(estimate)?;
         let (at, length) = segment.append(object, judged)?;

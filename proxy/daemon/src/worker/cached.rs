@@ -56,8 +56,19 @@ fn described(object: &Object, now_ms: u64) -> Value {
         "etag": object.etag().map(text),
         "tags": object.tags().map(text).collect::<Vec<_>>(),
         "vary": vary,
-        "tier": if object.is_for_disk() { "memory and disk" } else { "memory" },
+        "tier": tier(object),
     })
+}
+
+/// Where head and body are: a large body that came up from the disk stays there.
+fn tier(object: &Object) -> &'static str {
+    if object.is_in_file() {
+        "disk"
+    } else if object.is_for_disk() {
+        "memory and disk"
+    } else {
+        "memory"
+    }
 }
 
 fn text(bytes: &[u8]) -> String {

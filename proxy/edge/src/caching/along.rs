@@ -20,8 +20,8 @@ use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
 pub enum Joined {
     /// The client was served.
     Served,
-    /// It is stored with its body in slices: serve that.
-    Sliced(Hit),
+    /// It is stored with its body in slices or in a file: serve that.
+    Elsewhere(Hit),
     /// What is fetched is not for this client, or not to be waited for: go to the origin yourself.
     Pass,
     /// The fetching ended before a head came.
@@ -52,7 +52,7 @@ pub async fn join_far(cx: &Cx<'_>, route: &RoutePlan, mut reader: FillReader) ->
     let timer = cx.client.timer.clone();
     timer.set(route.timeouts.first_byte);
     match timer.guard(reader.head()).await {
-        Ok(FillStart::Sliced(object)) => Some(Hit::new(object, cx.tx.now_ms)),
+        Ok(FillStart::Elsewhere(object)) => Some(Hit::new(object, cx.tx.now_ms)),
         _ => None,
     }
 }
@@ -71,8 +71,8 @@ pub async fn read_along(
     timer.set(cache.lock_timeout.map_or(first_byte, |t| t.min(first_byte)));
     let head = match timer.guard(reader.head()).await {
         Ok(FillStart::Head(head)) => head,
-        Ok(FillStart::Sliced(object)) => {
-            return Ok(Joined::Sliced(Hit::new(object, cx.tx.now_ms)));
+        Ok(FillStart::Elsewhere(object)) => {
+            return Ok(Joined::Elsewhere(Hit::new(object, cx.tx.now_ms)));
         }
         Ok(FillStart::Aborted) => return Ok(Joined::Aborted),
         Ok(FillStart::Pass) | Err(_) => return Ok(Joined::Pass),

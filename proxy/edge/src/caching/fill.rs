@@ -195,7 +195,9 @@ async fn deliver(
             });
             match read_along(cx, route, cache, reader, told).await? {
                 Joined::Served => Ok(Led::Miss),
-                Joined::Sliced(_) | Joined::Pass | Joined::Aborted => Err(ClientError::Truncated),
+                Joined::Elsewhere(_) | Joined::Pass | Joined::Aborted => {
+                    Err(ClientError::Truncated)
+                }
             }
         }
         Responded::Sliced(decision, hit, slice) => {
@@ -360,7 +362,7 @@ pub async fn keep(
     });
     match read_along(cx, route, cache, reader, told).await {
         Ok(Joined::Served) => Ok(()),
-        Ok(Joined::Sliced(_) | Joined::Pass | Joined::Aborted) => {
+        Ok(Joined::Elsewhere(_) | Joined::Pass | Joined::Aborted) => {
             Err(ClientError::Truncated.into())
         }
         Err(e) => Err(e.into()),

@@ -1,7 +1,7 @@
 //! A stored response on its way to a client: its head was serialised when it was stored, so a hit copies it, adds what
 //! belongs to this moment (Age, Cache-Status) and writes head and body together.
 
-use super::{ranges, slices};
+use super::{filed, ranges, slices};
 use crate::{
     client::{ClientError, Length},
     content::ranges::Ranges,
@@ -11,7 +11,7 @@ use crate::{
     plan::{CacheUse, ProxyPlan, RoutePlan},
 };
 use bytes::Bytes;
-use seawall_cache::{CacheStatus, Hit, Object, Request, not_modified};
+use seawall_cache::{CacheStatus, Hit, Request, not_modified};
 use seawall_http::{Coding, Name, encode};
 use std::sync::Arc;
 
@@ -78,6 +78,11 @@ pub async fn send(
     told: &Told,
 ) -> Result<(), ClientError> {
     let object = &hit.object;
+    if hit.is_lost() {
+        // Its segment made room this very moment: nothing was said yet, and the client asks again.
+        cx.client.keep_alive = false;
+        return Err(ClientError::Truncated);
+    }
     let request = Request {
         method: cx.tx.head.method,
         fields: cx.tx.fields(),
@@ -95,7 +100,7 @@ pub async fn send(
             Ranges::Whole => {}
             Ranges::Unsatisfiable => return Box::pin(ranges::refuse(cx, route, length)).await,
             Ranges::Parts(spans) => {
-                let mut body = ranges::Body::Stored(object);
+                let mut body = ranges::Body::Stored(cache, hit);
                 let sent = ranges::send(cx, route, cache, hit, told, &spans, &mut body);
                 return Box::pin(sent).await;
             }
@@ -132,8 +137,13 @@ pub async fn send(
             Length::Stated,
         );
         if let (Some(coding), Some(_)) = (cx.tx.coding, cx.tx.stored.take()) {
-            return Box::pin(send_coded(cx, cache, object, coding)).await;
+            return Box::pin(send_coded(cx, cache, hit, coding)).await;
         }
+    }
+    if let Some(body) = &hit.file {
+        let all = (0, object.content_length());
+        Box::pin(filed::send(cx, cache, hit, body, all)).await?;
+        return cx.client.last(cx.tx, b"").await;
     }
     match object.body() {
         Some(body) => cx.client.last(cx.tx, body).await,
@@ -150,16 +160,21 @@ pub async fn send(
 async fn send_coded(
     cx: &mut Cx<'_>,
     cache: &CacheUse,
-    object: &Arc<Object>,
+    hit: &Hit,
     coding: Coding,
 ) -> Result<(), ClientError> {
+    let object = &hit.object;
     if cx.tx.filters.is_empty() {
         let kept = object.coded(coding).map_or(&[][..], |kept| kept);
         return cx.client.last(cx.tx, kept).await;
     }
+    let loaded = match &hit.file {
+        Some(body) => vec![Bytes::from(filed::load(cache, hit, body).await?)],
+        None => Vec::new(),
+    };
     let mut filters = std::mem::take(&mut cx.tx.filters);
     let mut coded = Vec::new();
-    for piece in object.chunks() {
+    for piece in object.chunks().iter().chain(&loaded) {
         let mut rest: &[u8] = piece;
         while !rest.is_empty() {
             let (taken, out) = filters.run(rest, Then::More).await?;

@@ -3,6 +3,7 @@
 mod along;
 mod background;
 mod counted;
+mod filed;
 mod fill;
 mod hit;
 mod inspect;
@@ -117,7 +118,7 @@ pub async fn serve(
                     note(cx, Result::Join);
                     return Ok(Outcome::Done);
                 }
-                Joined::Sliced(hit) => return join_slices(cx, route, proxy, cache, hit).await,
+                Joined::Elsewhere(hit) => return join_slices(cx, route, proxy, cache, hit).await,
                 Joined::Aborted if again => {}
                 Joined::Aborted | Joined::Pass => {
                     return Box::pin(pass(cx, route, proxy, cache, spool, "miss")).await;

@@ -1,6 +1,7 @@
 //! Parts of a stored answer (RFC 9110 §14, RFC 9111 §3.3): single ones, several, and what `If-Range` says to them.
 
 use super::{
+    filed,
     hit::{Told, field_lines, moment},
     slices::Slices,
 };
@@ -156,8 +157,8 @@ fn head(cx: &mut Cx<'_>, route: &RoutePlan, length: u64) {
 
 /// Where the bytes of a stored answer come from.
 pub enum Body<'a> {
-    /// They are all here.
-    Stored(&'a Object),
+    /// They are all here, in memory or in a file.
+    Stored(&'a CacheUse, &'a Hit),
     /// They come slice by slice.
     Sliced(Slices<'a>),
 }
@@ -165,17 +166,33 @@ pub enum Body<'a> {
 impl Body<'_> {
     async fn send(&mut self, cx: &mut Cx<'_>, span: Span) -> Result<(), ClientError> {
         match self {
-            Body::Stored(object) => {
-                let chunks = object.chunks();
-                part(cx, chunks, 0, span).await
-            }
+            Body::Stored(cache, hit) => stored(cx, cache, hit, 0, span).await,
             Body::Sliced(slices) => slices.send(cx, span).await,
         }
     }
 }
 
+/// Sends what of a stored body that begins at an offset lies in a span.
+pub async fn stored(
+    cx: &mut Cx<'_>,
+    cache: &CacheUse,
+    hit: &Hit,
+    at: u64,
+    span: Span,
+) -> Result<(), ClientError> {
+    let Some(body) = &hit.file else {
+        return part(cx, hit.object.chunks(), at, span).await;
+    };
+    let end = hit.object.content_length();
+    let own = (
+        span.0.saturating_sub(at),
+        span.1.saturating_sub(at).min(end),
+    );
+    filed::send(cx, cache, hit, body, own).await
+}
+
 /// Sends what of chunks that begin at an offset lies in a span.
-pub async fn part(
+async fn part(
     cx: &mut Cx<'_>,
     chunks: &[Bytes],
     mut at: u64,

@@ -192,7 +192,7 @@ enum Gone {
 
 /// A slice at hand.
 enum Opened {
-    Here(Arc<Object>),
+    Here(Hit),
     /// Being fetched, read as far as that offset of the body.
     Coming(FillReader, u64),
 }
@@ -238,6 +238,7 @@ impl<'a> Slices<'a> {
             let now_ms = crate::clock::now_ms();
             let reader = match self.cache.cache.slice(self.object, n, now_ms) {
                 None => return Err(Gone::Changed),
+                Some(Slice::Here(slice)) if slice.is_lost() => continue,
                 Some(Slice::Here(slice)) => return Ok(Opened::Here(slice)),
                 Some(Slice::Load(load)) => {
                     load.ready().await;
@@ -366,7 +367,7 @@ impl<'a> Slices<'a> {
             match opened {
                 Opened::Here(slice) => {
                     let wanted = (at, span.1);
-                    ranges::part(cx, slice.chunks(), from, wanted).await?;
+                    ranges::stored(cx, self.cache, &slice, from, wanted).await?;
                     at = to;
                     // Another part may lie in it, too.
                     self.open = Some((n, Opened::Here(slice)));

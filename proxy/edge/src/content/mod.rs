@@ -13,7 +13,7 @@ mod splice;
 pub use doh::doh;
 pub use fastcgi::fastcgi;
 pub use files::ranges;
-pub use files::{OpenFiles, files, kept, tries, type_of};
+pub use files::{OpenFiles, files, kept, send_pieces, tries, type_of};
 pub use fixed::{absolute_location, fixed};
 pub use hold::hold;
 pub use intercept::{divert, diverts, leads};

@@ -17,7 +17,7 @@ mod tries;
 
 pub use cache::OpenFiles;
 pub use open::Found;
-pub use send::kept;
+pub use send::{kept, send_pieces};
 pub use tries::tries;
 
 use super::{Outcome, absolute_location};

@@ -221,13 +221,13 @@ async fn part(
             }
             Ok(())
         }
-        Some(file) => pieces(cx, file, span).await,
+        Some(file) => send_pieces(cx, file, span).await,
     }
 }
 
 /// Sends a part piece by piece: from the kernel's cache where it has it, else by the blocking pool, which reads the next
 /// piece while this one is sent.
-async fn pieces(cx: &mut Cx<'_>, file: &Arc<File>, span: Span) -> Result<(), ClientError> {
+pub async fn send_pieces(cx: &mut Cx<'_>, file: &Arc<File>, span: Span) -> Result<(), ClientError> {
     let (mut at, end) = span;
     let mut warm = vec![0; WARM_PIECE_BYTES.min((end - at) as usize)];
     while at < end {
