@@ -36,7 +36,7 @@ arch="$(dpkg --print-architecture)"
 if [ "$build" = yes ]; then
     # Where it was built is nobody's business, and would make two builders' files differ.
     export RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=$PWD=/build --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
-    cargo build --locked --profile "$profile" -p seawall -p origin-demo
+    SEAWALL_COMMIT="$commit" cargo build --locked --profile "$profile" -p seawall -p origin-demo
 fi
 
 root="$(mktemp -d)"
@@ -85,10 +85,12 @@ cargo metadata --locked --format-version 1 --filter-platform "$(rustc -vV | sed 
 python3 packaging/sbom.py seawall,origin-demo "$version" "$SOURCE_DATE_EPOCH" Cargo.lock "$root/metadata.json" > "$root/usr/share/doc/seawall/sbom.cdx.json"
 rm "$root/metadata.json"
 install -d "$root/usr/share/man/man8" "$root/usr/share/man/man1"
-"$target/$folder/seawall" man 2>/dev/null | gzip -9n > "$root/usr/share/man/man8/seawall.8.gz" || true
-if ! gzip -dc "$root/usr/share/man/man8/seawall.8.gz" | grep -q '^\.TH'; then
-    gzip -9n < packaging/man/seawall.8 > "$root/usr/share/man/man8/seawall.8.gz"
-fi
+# Both are made from the command line's own definition.
+"$target/$folder/seawall" man | gzip -9n > "$root/usr/share/man/man8/seawall.8.gz"
+complete() { install -d "$root/$(dirname "$2")"; "$target/$folder/seawall" completions "$1" > "$root/$2"; chmod 0644 "$root/$2"; }
+complete bash usr/share/bash-completion/completions/seawall
+complete zsh usr/share/zsh/vendor-completions/_seawall
+complete fish usr/share/fish/vendor_completions.d/seawall.fish
 gzip -9n < packaging/man/origin-demo.1 > "$root/usr/share/man/man1/origin-demo.1.gz"
 find "$root/usr" -name '*.gz' -exec chmod 0644 {} +
 chmod 0644 "$root/usr/share/doc/seawall/sbom.cdx.json"

@@ -11,6 +11,7 @@
 //! Tested in `conf/tests`: golden errors, the samples, the normative sample, seeded damage.
 
 mod address;
+pub mod cases;
 pub mod expires;
 mod load;
 mod log_format;

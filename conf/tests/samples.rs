@@ -1,6 +1,6 @@
 //! Every sample that is installed as documentation loads without a warning.
 
-use seawall_conf::{LoadOptions, load};
+use seawall_conf::{LoadOptions, cases::load_cases, load};
 use std::path::Path;
 
 #[test]
@@ -11,6 +11,11 @@ fn every_sample_loads_without_a_warning() {
         let path = entry.path();
         // Zones lie beside the configurations that name them.
         if !path.extension().is_some_and(|e| e == "yaml" || e == "conf") {
+            continue;
+        }
+        // Tests of a sample are no configuration.
+        if path.to_string_lossy().ends_with(".tests.yaml") {
+            assert!(load_cases(&path, &LoadOptions::default()).is_ok());
             continue;
         }
         match load(&path, &LoadOptions::default()) {

@@ -8,6 +8,7 @@ mod access;
 mod acme;
 mod buffering;
 mod cache;
+mod cases;
 mod compress;
 mod content;
 mod difference;
@@ -41,6 +42,7 @@ mod tree;
 mod unreachable;
 mod when;
 
+pub(crate) use cases::cases;
 pub use difference::{Change, ChangeKind, Named, difference};
 pub(crate) use document::load;
 pub use format::{FormatError, format};

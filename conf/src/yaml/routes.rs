@@ -13,8 +13,8 @@ use super::tree::{Node, Value};
 use super::when;
 use crate::address;
 use crate::model::{
-    Content, FileRoot, FixedBytes, Matcher, Op, PassOn, Pattern, Proxy, ProxyUri, Route, Template,
-    TryFiles,
+    Content, FileRoot, FixedBytes, Forwarding, Matcher, Mirror, Op, PassOn, Pattern, Proxy,
+    ProxyUri, Route, Template, TryFiles,
 };
 use seawall_diag::{Diagnostic, Span};
 
@@ -127,7 +127,7 @@ pub(crate) fn read(
         }
         Answer {
             program: site.program.clone(),
-            content: site.content.clone(),
+            content: inherited(reader, &site.content, &layer, context),
             tries: site.policy.content.tries.clone(),
         }
     } else {
@@ -160,6 +160,23 @@ pub(crate) fn read(
         content: answer.content,
         policy,
     })
+}
+
+/// The site's content for a route that names none: what the origin is sent is the route's own all the same.
+fn inherited(
+    reader: &mut Reader<'_>,
+    content: &Content,
+    layer: &Layer,
+    context: &mut Context<'_>,
+) -> Content {
+    let mut content = content.clone();
+    if let Content::Proxy(proxy) = &mut content {
+        let sent = Sent::of(reader, layer, context);
+        (proxy.host, proxy.set_headers) = (sent.host, sent.set);
+        (proxy.add_headers, proxy.forwarding) = (sent.add, sent.forwarding);
+        proxy.mirror = sent.mirror;
+    }
+    content
 }
 
 fn matcher(reader: &mut Reader<'_>, fields: &Fields<'_>) -> (Span, Option<Matcher>) {
@@ -348,31 +365,19 @@ fn proxy(
         }
     };
     let name = context.pools.name(pool).to_owned();
-    let mirror = layer
-        .mirror
-        .as_ref()
-        .and_then(|m| m.as_ref()?.resolve(reader, context.pools))
-        .map(Box::new);
-    let mut set_headers = layer.request.settings();
-    let host = set_headers
-        .iter()
-        .position(|(n, _)| n.eq_ignore_ascii_case("host"))
-        .map(|i| set_headers.remove(i).1);
-    for name in layer.request.remove.iter().flatten() {
-        set_headers.push((name.clone(), Template::default()));
-    }
+    let sent = Sent::of(reader, layer, context);
     Some(Proxy {
         at: node.at,
         pool,
-        host,
+        host: sent.host,
         proxy_host: address::origin(&name, None).map_or(name, |o| o.authority),
         split,
-        mirror,
+        mirror: sent.mirror,
         proxy_port: context.pools.port(pool),
         uri: rewrite.unwrap_or(ProxyUri::AsReceived),
-        set_headers,
-        add_headers: layer.request.added(),
-        forwarding: layer.exposure.forwarding(),
+        set_headers: sent.set,
+        add_headers: sent.add,
+        forwarding: sent.forwarding,
         http11: true,
         pass_on: PassOn::everything(),
         keepalive: true,
@@ -380,6 +385,40 @@ fn proxy(
         asking: Box::default(),
         passing: Box::default(),
     })
+}
+
+/// What a layer says of requests to origins.
+struct Sent {
+    host: Option<Template>,
+    set: Vec<(String, Template)>,
+    add: Vec<(String, Template)>,
+    forwarding: Forwarding,
+    mirror: Option<Box<Mirror>>,
+}
+
+impl Sent {
+    fn of(reader: &mut Reader<'_>, layer: &Layer, context: &mut Context<'_>) -> Self {
+        let mirror = layer
+            .mirror
+            .as_ref()
+            .and_then(|m| m.as_ref()?.resolve(reader, context.pools))
+            .map(Box::new);
+        let mut set = layer.request.settings();
+        let host = set
+            .iter()
+            .position(|(n, _)| n.eq_ignore_ascii_case("host"))
+            .map(|i| set.remove(i).1);
+        for name in layer.request.remove.iter().flatten() {
+            set.push((name.clone(), Template::default()));
+        }
+        Self {
+            host,
+            set,
+            add: layer.request.added(),
+            forwarding: layer.exposure.forwarding(),
+            mirror,
+        }
+    }
 }
 
 fn respond(reader: &mut Reader<'_>, node: &Node) -> Option<Content> {

@@ -3,6 +3,9 @@
 /// Our own version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// With the commit it was built from; see `build.rs`.
+pub const WITH_COMMIT: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SEAWALL_COMMIT"), ")");
+
 /// The nginx whose behaviour and defaults are followed; scripts compare this number.
 pub const NGINX_VERSION: &str = "1.31.3";
 

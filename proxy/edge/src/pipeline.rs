@@ -14,6 +14,7 @@ use crate::{
         program::{Target, Verdict},
     },
     step::Step,
+    tail::Ended,
     template::{Scope, Template},
     tx::Tx,
     waf_step::{self, Judged},
@@ -122,7 +123,7 @@ pub async fn run(
             tx.host.escape_ascii(),
             client.info.peer_text
         );
-        return client.reply(local, tx, None, None, Reply::error(421)).await;
+        return misdirected(local, client, tx, plan).await;
     };
     if let Some(wanted) = &site.clients
         && client.info.tls
@@ -133,7 +134,7 @@ pub async fn run(
             .is_some_and(|had| Arc::ptr_eq(had, wanted))
     {
         // The handshake was for another name, whose clients need not show what this one's must (RFC 9110 §15.5.20).
-        return client.reply(local, tx, None, None, Reply::error(421)).await;
+        return misdirected(local, client, tx, plan).await;
     }
     for (regex, groups) in &site.host_groups {
         if let Some(captures) = regex.captures(&tx.host) {
@@ -158,6 +159,26 @@ pub async fn run(
     cx.tx.completed = result.is_ok();
     finish(&mut cx, route);
     result
+}
+
+/// Answers 421: no site of this connection has the name that was asked for.
+async fn misdirected(
+    local: &Rc<Local>,
+    client: &mut Client,
+    tx: &mut Tx,
+    plan: &Pinned,
+) -> Result<(), ClientError> {
+    let sent = client.reply(local, tx, None, None, Reply::error(421)).await;
+    if local.shared.tail.is_watched() {
+        let ended = Ended {
+            site: None,
+            route: None,
+            reached: Step::Site,
+            refused: None,
+        };
+        crate::tail::tell(local, &client.info, tx, plan, &ended);
+    }
+    sent
 }
 
 async fn serve<'p>(cx: &mut Cx<'p>) -> (Option<&'p RoutePlan>, Result<(), ClientError>) {
@@ -783,7 +804,13 @@ fn finish(cx: &mut Cx<'_>, route: Option<&RoutePlan>) {
     }
     cx.tx.held.clear();
     if cx.local.shared.tail.is_watched() {
-        crate::tail::tell(cx, route, reached, ms);
+        let ended = Ended {
+            site: Some(cx.site),
+            route,
+            reached,
+            refused: None,
+        };
+        crate::tail::tell(cx.local, &cx.client.info, cx.tx, cx.plan, &ended);
     }
     let logs = route.map_or(&cx.site.access, |r| &r.access);
     if logs.is_empty() {

@@ -3,8 +3,14 @@
 //! Nobody watches most of the time: then a request costs one relaxed load. A watcher that is too slow misses requests and is
 //! told how many; it never holds one up.
 
-use crate::{log::privacy, pipeline::Cx, plan::RoutePlan, step::Step};
-use serde_json::json;
+use crate::{
+    local::Local,
+    log::privacy,
+    plan::{Plan, RoutePlan, SitePlan},
+    step::Step,
+    tx::{ConnInfo, Tx},
+};
+use serde_json::{Value, json};
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
@@ -78,32 +84,76 @@ fn target(uri: &[u8]) -> String {
     told(&text)
 }
 
+/// A request that has ended.
+pub(crate) struct Ended<'a> {
+    /// Its site; none has its name, or its head was refused before one was looked for.
+    pub(crate) site: Option<&'a SitePlan>,
+    /// Its route.
+    pub(crate) route: Option<&'a RoutePlan>,
+    /// Where it was answered.
+    pub(crate) reached: Step,
+    /// Why its head was refused: then nothing else of it is known.
+    pub(crate) refused: Option<&'static str>,
+}
+
 /// Tells the watchers of a request that has ended; its place in the pipeline is where it was answered.
-pub(crate) fn tell(cx: &mut Cx<'_>, route: Option<&RoutePlan>, reached: Step, ms: u64) {
-    let local = cx.local;
-    cx.tx.ensure_id(|| local.random_id());
-    let id = told(&cx.tx.id);
-    let tail = &cx.local.shared.tail;
-    let mut trace = vec![json!({ "step": "site", "result": cx.site.name })];
-    if let Some(route) = route {
-        let line = cx.plan.config.sources.line_column(route.at).0;
+pub(crate) fn tell(local: &Local, info: &ConnInfo, tx: &mut Tx, plan: &Plan, ended: &Ended<'_>) {
+    tx.ensure_id(|| local.random_id());
+    let id = told(&tx.id);
+    let now = crate::clock::now_ms();
+    let end_ms = if tx.ended_ms == 0 { now } else { tx.ended_ms };
+    let head_ms = tx.now_ms.saturating_sub(tx.started_ms);
+    let trace = match ended.refused {
+        Some(why) => vec![json!({ "step": "head", "result": "refused", "why": why })],
+        None => decisions(local, tx, plan, ended, &id, (head_ms, end_ms)),
+    };
+    // Of a head that could not be read nothing is looked at again.
+    let known = ended.refused.is_none();
+    let read = |bytes: &[u8]| if known { told(bytes) } else { String::new() };
+    let event = json!({
+        "at_ms": end_ms, "id": id, "client": tx.client_text(info),
+        "method": read(tx.method_text()), "host": read(&tx.host),
+        "target": if known { target(tx.request_uri()) } else { String::new() },
+        "site": ended.site.map_or("", |s| s.name.as_str()), "status": tx.status,
+        "ms": if known { end_ms.saturating_sub(tx.started_ms) } else { 0 }, "bytes": tx.body_sent, "trace": trace,
+    });
+    // Nobody may be left to hear it.
+    let _ = local.shared.tail.sender.send(Arc::from(event.to_string()));
+}
+
+/// What each step came to, with its time where one is known: until the head was whole, until each origin answered, and
+/// until the last byte was sent.
+fn decisions(
+    local: &Local,
+    tx: &Tx,
+    plan: &Plan,
+    ended: &Ended<'_>,
+    id: &str,
+    (head_ms, end_ms): (u64, u64),
+) -> Vec<Value> {
+    let mut trace = vec![json!({ "step": "head", "result": "read", "ms": head_ms })];
+    trace.push(match ended.site {
+        Some(site) => json!({ "step": "site", "result": site.name }),
+        None => json!({ "step": "site", "result": "unknown" }),
+    });
+    if let Some(route) = ended.route {
+        let line = plan.config.sources.line_column(route.at).0;
         trace.push(json!({ "step": "route", "result": &*route.name, "line": line }));
         if let Some(waf) = &route.waf {
-            trace.push(match cx.local.shared.waf_events.of(&id) {
+            trace.push(match local.shared.waf_events.of(id) {
                 Some(event) => json!({
                     "step": "waf", "result": if event.blocked { "denied" } else { "detected" },
                     "rule_set": event.rule_set, "rule": event.rule, "score": event.score,
                     "rules": event.matches.iter().map(|m| m.rule).collect::<Vec<_>>(),
                 }),
                 // The access step, for one, comes before it.
-                None if reached < Step::WafRequest => {
+                None if ended.reached < Step::WafRequest => {
                     json!({ "step": "waf", "result": "not reached" })
                 }
                 None => json!({ "step": "waf", "result": "passed", "rule_set": waf.name }),
             });
         }
     }
-    let tx = &*cx.tx;
     if !tx.cache.is_empty() {
         trace.push(json!({ "step": "cache", "result": tx.cache.to_ascii_lowercase() }));
     }
@@ -112,14 +162,9 @@ pub(crate) fn tell(cx: &mut Cx<'_>, route: Option<&RoutePlan>, reached: Step, ms
             "step": "upstream", "result": &*tried.address, "status": tried.status, "ms": tried.ms,
         }));
     }
-    trace.push(json!({ "step": reached.as_str(), "result": tx.status }));
-    let event = json!({
-        "at_ms": tx.ended_ms, "id": id, "client": tx.client_text(&cx.client.info),
-        "method": told(tx.method_text()), "host": told(&tx.host), "target": target(tx.request_uri()),
-        "site": cx.site.name, "status": tx.status, "ms": ms, "bytes": tx.body_sent, "trace": trace,
-    });
-    // Nobody may be left to hear it.
-    let _ = tail.sender.send(Arc::from(event.to_string()));
+    let since_head = end_ms.saturating_sub(tx.now_ms.max(tx.started_ms));
+    trace.push(json!({ "step": ended.reached.as_str(), "result": tx.status, "ms": since_head }));
+    trace
 }
 
 #[cfg(test)]

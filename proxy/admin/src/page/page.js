@@ -310,7 +310,9 @@ async function watch(rows, site, status) {
 }
 
 function request(r) {
-  const decisions = r.trace.map(t => t.step === "upstream" ? t.result + " " + t.status + " in " + t.ms + " ms" : t.step + " " + t.result + (t.rule ? " by " + t.rule + ", score " + t.score : "")).join(" › ");
+  const decision = t => t.step === "upstream" ? t.result + " " + t.status
+    : t.step + " " + t.result + (t.why ? ": " + t.why : "") + (t.rule ? " by " + t.rule + ", score " + t.score : "");
+  const decisions = r.trace.filter(t => t.step !== "head" || t.why || t.ms).map(t => decision(t) + (t.ms ? " in " + t.ms + " ms" : "")).join(" › ");
   const kind = r.status >= 500 ? "bad" : r.status >= 400 ? "warn" : "good";
   return el("tr", {}, el("td", {}, when(r.at_ms)), el("td", {}, r.client), el("td", { class: kind }, r.status), el("td", { class: "n" }, r.ms),
     el("td", {}, el("code", {}, r.method + " " + r.host + r.target)), el("td", { class: "soft" }, decisions));

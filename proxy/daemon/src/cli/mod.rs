@@ -3,15 +3,17 @@
 //! | exit code | means |
 //! |---|---|
 //! | 0 | done; for a daemon in the background: it serves |
-//! | 1 | it could not be done, and standard error says why: the configuration has errors, a socket cannot be bound, the daemon is not running, the API refused |
+//! | 1 | it could not be done, and standard error says why: the configuration has errors, a socket cannot be bound, the daemon is not running, the API refused; or (`diff`, `test`) it does not hold |
 //! | 2 | the command line itself was wrong, or (`diff`, `test`) what was to be compared or tried could not be read |
 
 mod admin_client;
 mod cache;
+mod cases;
 mod cert;
 mod check;
 mod config;
 mod dns;
+mod document;
 mod nginx;
 mod operate;
 mod quick;
@@ -39,7 +41,7 @@ const CODE_WRONG: u8 = 2;
 
 /// Our own command line.
 #[derive(Parser)]
-#[command(name = "seawall", version, about = "A self-hosted edge in one daemon.", after_help = AFTER_HELP)]
+#[command(name = "seawall", version = version::WITH_COMMIT, about = "A self-hosted edge in one daemon.", after_help = AFTER_HELP)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -51,7 +53,7 @@ nginx's own options are understood too, when one of them comes first:
 
 Signals to the running daemon: HUP reloads, USR1 reopens the logs, USR2 upgrades the binary, QUIT drains and ends, TERM and INT end at once.
 
-Exit codes: 0 done; 1 it could not be done, standard error says why; 2 the command line was wrong.";
+Exit codes: 0 done; 1 it could not be done, or does not hold (check, diff, test, audit verify), and standard error says why; 2 the command line was wrong, or what was to be compared or tried cannot be read.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -93,6 +95,10 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Try requests on a configuration, without serving it: what becomes of each must be what a file says
+    ///
+    /// Exit code 0 where all is as it says, 1 where not, 2 where the file or the configuration cannot be read.
+    Test(cases::Test),
     /// Let the running daemon load its configuration again, and report what it finds
     Reload(operate::Connection),
     /// Let the running daemon drain and end (found by its pid file)
@@ -193,6 +199,14 @@ enum Command {
         #[arg(long, default_value = ".demo")]
         state: PathBuf,
     },
+    /// Print what completes commands in a shell: source it, or put it where the shell looks
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, for man(1)
+    #[command(hide = true)]
+    Man,
     /// Print the version
     Version,
     /// Let the running daemon become the binary that is installed now, with no request lost
@@ -250,6 +264,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Fmt(wanted) => text::fmt(&wanted),
         Command::Diff { old, new, json } => text::diff(&old, &new, json),
         Command::Check { config, format } => check::check(&Source::file(config.config), format),
+        Command::Test(wanted) => cases::run(&wanted),
+        Command::Completions { shell } => document::completions(shell),
+        Command::Man => document::man(),
         Command::Reload(connection) => operate::reload(&connection),
         Command::Stop { config, fast } => signal::stop(&Source::file(config.config), fast),
         Command::Status { json, connection } => watch::status(&connection, json),
@@ -289,7 +306,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Waf(command) => waf::run(&command),
         Command::Demo { state } => demo::run(&state),
         Command::Version => {
-            terminal::out(format_args!("seawall {}\n", version::VERSION))?;
+            terminal::out(format_args!("seawall {}\n", version::WITH_COMMIT))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Upgrade(command) => upgrade::run(&command),
@@ -336,9 +353,28 @@ mod tests {
     fn the_help_lists_every_command_and_hides_the_worker() {
         let help = Arguments::command().render_long_help().to_string();
         for command in [
-            "run", "check", "schema", "fmt", "diff", "reload", "stop", "status", "purge", "cert",
-            "cache", "demo", "version", "top", "tail", "config", "rollback", "drain", "audit",
+            "run",
+            "check",
+            "schema",
+            "fmt",
+            "diff",
+            "reload",
+            "stop",
+            "status",
+            "purge",
+            "cert",
+            "cache",
+            "demo",
+            "version",
+            "top",
+            "tail",
+            "config",
+            "rollback",
+            "drain",
+            "audit",
             "token",
+            "test",
+            "completions",
         ] {
             assert!(
                 help.contains(&format!("\n  {command} ")),

@@ -205,7 +205,14 @@ fn line(request: &Value) -> String {
             other => other.to_string(),
         };
         match text(step, "step") {
-            "site" => {}
+            "head" if step["why"].is_string() => {
+                let _ = write!(
+                    out,
+                    "  head {result}: {}",
+                    text(step, "why").escape_default()
+                );
+            }
+            "site" | "head" => {}
             "waf" if step["rule"].is_u64() => {
                 let _ = write!(
                     out,

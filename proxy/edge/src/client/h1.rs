@@ -393,7 +393,17 @@ impl Client {
         self.info.requests += 1;
         // What could not be parsed is not looked at again: no templates over it, no access log line of it.
         let reply = Reply::error(refusal.status());
-        if self.reply(local, tx, None, None, reply).await.is_ok() {
+        let sent = self.reply(local, tx, None, None, reply).await;
+        if local.shared.tail.is_watched() {
+            let ended = crate::tail::Ended {
+                site: None,
+                route: None,
+                reached: Step::Head,
+                refused: Some(refusal.as_str()),
+            };
+            crate::tail::tell(local, &self.info, tx, plan, &ended);
+        }
+        if sent.is_ok() {
             self.linger(tx).await;
         }
     }
