@@ -317,6 +317,8 @@ pub struct Waf {
     pub response: bool,
     /// What rules do not look at.
     pub exclude: Vec<WafExclude>,
+    /// The rule set (index into [`Config::wafs`]) that judges the same requests without any effect, to be compared.
+    pub shadow: Option<usize>,
 }
 
 /// Rules do not look at something.

@@ -93,6 +93,28 @@ fn a_name_that_is_not_defined_suggests_the_one_that_is() {
 }
 
 #[test]
+fn a_shadow_is_another_rule_set_without_one_of_its_own() {
+    let text = "\
+listen: 80
+wafs:
+  a: { shadow: b }
+  b: {}
+  c: { shadow: c }
+  d: { shadow: a }
+  e: { shadow: f }
+sites: [{ host: a.test, respond: 200 }]
+";
+    assert_eq!(
+        codes(text),
+        [
+            (5, "invalid-value"),
+            (6, "invalid-value"),
+            (7, "unknown-name")
+        ]
+    );
+}
+
+#[test]
 fn a_host_on_two_sites_shows_both_lines() {
     let error = broken(
         "listen: 80\nsites:\n  - { host: a.test, respond: 200 }\n  - { host: A.test, respond: 404 }\n",

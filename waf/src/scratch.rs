@@ -111,6 +111,11 @@ impl Scratch {
         Self::default()
     }
 
+    /// Whether its caches are this program's.
+    pub fn serves(&self, program: &Program) -> bool {
+        self.identity == program.identity
+    }
+
     /// Makes it ready for a transaction.
     pub(crate) fn prepare(&mut self, program: &Program) {
         if self.identity != program.identity {

@@ -28,8 +28,9 @@ pub(super) const WAF: Shape = Shape {
         "report_header",
         "response",
         "exclude",
+        "shadow",
     ],
-    not_yet: &["shadow"],
+    not_yet: &[],
 };
 
 const EXCLUSION: Shape = Shape {
@@ -133,15 +134,54 @@ fn disk(reader: &mut Reader<'_>, node: &Node, others: &[Cache]) -> Option<CacheD
 /// Reads `wafs`.
 pub(crate) fn wafs(reader: &mut Reader<'_>, node: &Node) -> Vec<Waf> {
     let mut all = Vec::new();
+    let mut shadows = Vec::new();
     for (key, node) in reader.entries(node, "`wafs`") {
-        if let Some(waf) = waf(reader, key.at, &key.name, node) {
+        if let Some((waf, shadow)) = waf(reader, key.at, &key.name, node) {
             all.push(waf);
+            shadows.push(shadow);
+        }
+    }
+    for (index, node) in shadows.into_iter().enumerate() {
+        let shadow = node.and_then(|node| shadow(reader, &all, index, node));
+        if let Some(waf) = all.get_mut(index) {
+            waf.shadow = shadow;
+        }
+    }
+    for (waf, shadow) in all.iter().filter_map(|w| Some((w, all.get(w.shadow?)?))) {
+        if shadow.shadow.is_some() {
+            let message = format!(
+                "the shadow `{}` of `{}` has one of its own",
+                shadow.name, waf.name
+            );
+            reader.invalid(waf.at, message, "take the `shadow` from one of the two");
         }
     }
     all
 }
 
-fn waf(reader: &mut Reader<'_>, at: Span, name: &str, node: &Node) -> Option<Waf> {
+/// The rule set that is judged beside another.
+fn shadow(reader: &mut Reader<'_>, all: &[Waf], of: usize, node: &Node) -> Option<usize> {
+    let name = reader.string(node)?;
+    let names: Vec<&str> = all.iter().map(|w| w.name.as_str()).collect();
+    let index = reader.resolve(node.at, name, "rule set", &names)?;
+    if index == of {
+        reader.invalid(
+            node.at,
+            "a rule set is not its own shadow".to_owned(),
+            "name another of `wafs`",
+        );
+        return None;
+    }
+    Some(index)
+}
+
+/// A rule set, and where it names its shadow.
+fn waf<'t>(
+    reader: &mut Reader<'_>,
+    at: Span,
+    name: &str,
+    node: &'t Node,
+) -> Option<(Waf, Option<&'t Node>)> {
     let mut waf = Waf {
         at,
         name: name.to_owned(),
@@ -153,9 +193,10 @@ fn waf(reader: &mut Reader<'_>, at: Span, name: &str, node: &Node) -> Option<Waf
         report_header: None,
         response: false,
         exclude: Vec::new(),
+        shadow: None,
     };
     if node.is_null() {
-        return Some(waf);
+        return Some((waf, None));
     }
     let fields = reader.open(node, &WAF)?;
     if let Some(rules) = fields.get("rules").and_then(|n| rules(reader, n)) {
@@ -196,7 +237,7 @@ fn waf(reader: &mut Reader<'_>, at: Span, name: &str, node: &Node) -> Option<Waf
         let list = reader.list(list).iter();
         waf.exclude = list.filter_map(|n| exclusion(reader, n)).collect();
     }
-    Some(waf)
+    Some((waf, fields.get("shadow")))
 }
 
 /// `{ rules: [942100], target: "ARGS:q", path: /search }`

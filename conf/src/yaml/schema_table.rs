@@ -272,6 +272,8 @@ pub(super) const TABLE: &[Object] = &[
         body_limit: size
         report_header: text
         response: bool -- responses are judged, too
+        exclude: any -- lists of `rules` or `tags`, each with `target` and `path`
+        shadow: text -- another rule set that judges the same without any effect
     ",
     ),
     (

@@ -46,6 +46,7 @@ mod waf_events;
 mod waf_explain;
 mod waf_log;
 mod waf_response;
+mod waf_shadow;
 mod waf_step;
 mod whereabouts;
 

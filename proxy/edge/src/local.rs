@@ -165,9 +165,15 @@ impl Local {
         }
     }
 
-    /// WAF buffers.
-    pub fn take_waf(&self) -> seawall_waf::Scratch {
-        self.waf.borrow_mut().pop().unwrap_or_default()
+    /// WAF buffers: those that a program made warm, if there are any.
+    pub fn take_waf(&self, program: &seawall_waf::Program) -> seawall_waf::Scratch {
+        let mut spare = self.waf.borrow_mut();
+        let warm = spare.iter().rposition(|scratch| scratch.serves(program));
+        match warm {
+            Some(index) => spare.swap_remove(index),
+            None if spare.len() < Self::SPARE_MAX => seawall_waf::Scratch::default(),
+            None => spare.pop().unwrap_or_default(),
+        }
     }
 
     /// Gives WAF buffers back.

@@ -61,6 +61,7 @@ pub struct Metrics {
     cache: IntCounterVec,
     cache_decisions: IntCounterVec,
     waf: IntCounterVec,
+    waf_shadow: IntCounterVec,
     access: IntCounterVec,
     /// Key sets that could not be fetched.
     pub key_fetch_failures: IntCounter,
@@ -92,6 +93,7 @@ pub struct SiteMetrics {
     pub waf_denied: IntCounter,
     /// WAF: requests that would have been refused (`mode: detect`).
     pub waf_detected: IntCounter,
+    waf_shadow: [IntCounter; SHADOW_RESULTS.len()],
     access: [IntCounter; ACCESS_RESULTS.len()],
     /// Cache results, in the order of [`CACHE_RESULTS`].
     pub cache: [IntCounter; CACHE_RESULTS.len()],
@@ -131,6 +133,9 @@ pub const ACCESS_RESULTS: [&str; 8] = [
 ];
 
 const _: () = assert!(ACCESS_RESULTS.len() == AccessResult::Preflight as usize + 1);
+
+/// What a rule set and its shadow come to.
+const SHADOW_RESULTS: [&str; 4] = ["both_pass", "shadow_denies", "shadow_passes", "both_deny"];
 
 /// What became of a request at the cache.
 pub const CACHE_RESULTS: [&str; 7] = [
@@ -308,6 +313,11 @@ impl Metrics {
                 "Requests over the WAF's threshold",
                 &["site", "action"],
             )?,
+            waf_shadow: family(
+                "seawall_waf_shadow_total",
+                "Requests judged by a shadow rule set, too, by who would have refused them",
+                &["site", "result"],
+            )?,
             access: family(
                 "seawall_access_total",
                 "Decisions of the access step, by site and result",
@@ -352,6 +362,7 @@ impl Metrics {
             duration: self.durations.with_label_values(&[name]),
             waf_denied: self.waf.with_label_values(&[name, "denied"]),
             waf_detected: self.waf.with_label_values(&[name, "detected"]),
+            waf_shadow: SHADOW_RESULTS.map(|r| self.waf_shadow.with_label_values(&[name, r])),
             access: ACCESS_RESULTS.map(|r| self.access.with_label_values(&[name, r])),
             cache: CACHE_RESULTS.map(|r| self.cache.with_label_values(&[name, r])),
         }
@@ -406,6 +417,14 @@ impl SiteMetrics {
     /// Counts a decision of the access step.
     pub fn access(&self, result: AccessResult) {
         if let Some(counter) = self.access.get(result as usize) {
+            counter.inc();
+        }
+    }
+
+    /// Counts what a rule set and its shadow came to.
+    pub fn waf_shadowed(&self, refused: bool, shadow: bool) {
+        let index = 2 * usize::from(refused) + usize::from(shadow);
+        if let Some(counter) = self.waf_shadow.get(index) {
             counter.inc();
         }
     }

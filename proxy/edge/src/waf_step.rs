@@ -9,6 +9,7 @@ use crate::{
     waf_events::WafEvent,
     waf_log::ModSecurityLine,
     waf_response::Judging,
+    waf_shadow,
 };
 use seawall_conf::model::WafMode;
 use seawall_waf::{RequestLine, Surroundings, Transaction, Verdict};
@@ -38,7 +39,7 @@ pub async fn judge(
     route: &RoutePlan,
     waf: &Arc<WafPlan>,
 ) -> Result<Judged, ClientError> {
-    let mut transaction = Transaction::begin(waf.program.clone(), cx.local.take_waf());
+    let mut transaction = Transaction::begin(waf.program.clone(), cx.local.take_waf(&waf.program));
     start_head(cx, waf, &mut transaction);
     let mut verdict;
     (transaction, verdict) = to_the_end(transaction).await;
@@ -66,6 +67,9 @@ pub async fn judge(
     if !judges_response {
         transaction.finish();
     }
+    if let Some(shadow) = waf.shadow.get() {
+        waf_shadow::judge(cx, shadow, spool.as_ref(), verdict != Verdict::Pass).await;
+    }
     let refused = conclude(cx, waf, &transaction, &verdict);
     if judges_response {
         let judging = Judging::new(transaction, waf.clone(), cx.local, &cx.site.metrics);
@@ -83,7 +87,7 @@ fn goes_on(waf: &WafPlan, verdict: &Verdict) -> bool {
     matches!(verdict, Verdict::Pass) || waf.mode == WafMode::Detect
 }
 
-fn start_head(cx: &mut Cx<'_>, waf: &WafPlan, transaction: &mut Transaction) {
+pub(crate) fn start_head(cx: &mut Cx<'_>, waf: &WafPlan, transaction: &mut Transaction) {
     if transaction.wants_unique_id() {
         let local = cx.local;
         cx.tx.ensure_id(|| local.random_id());
@@ -118,7 +122,7 @@ fn start_head(cx: &mut Cx<'_>, waf: &WafPlan, transaction: &mut Transaction) {
 }
 
 /// Goes on with what was started: here for as long as a thread that serves others may compute, the rest elsewhere.
-async fn to_the_end(mut transaction: Transaction) -> (Transaction, Verdict) {
+pub(crate) async fn to_the_end(mut transaction: Transaction) -> (Transaction, Verdict) {
     match transaction.step(STEP_WORK) {
         Some(verdict) => (transaction, verdict),
         None => {
@@ -167,7 +171,10 @@ async fn read_body(
     Ok(Some(spool))
 }
 
-async fn judge_body(mut transaction: Transaction, body: &Spool) -> (Transaction, Verdict) {
+pub(crate) async fn judge_body(
+    mut transaction: Transaction,
+    body: &Spool,
+) -> (Transaction, Verdict) {
     let Some(bytes) = body.in_memory().filter(|_| body.len() <= INLINE_BYTES) else {
         let bytes = body.read_all().unwrap_or_default();
         return off_thread(transaction, move |transaction| {
@@ -219,7 +226,7 @@ fn conclude(
         &cx.site.metrics.waf_detected
     };
     counter.inc();
-    record(cx, waf, transaction, (status, rule));
+    record(cx, waf, transaction, (status, rule), blocked);
     log_error!(
         cx.local.shared,
         Error,
@@ -235,8 +242,13 @@ fn conclude(
 }
 
 /// Keeps what was decided, and logs each match.
-fn record(cx: &Cx<'_>, waf: &WafPlan, transaction: &Transaction, (status, rule): (u16, u32)) {
-    let blocked = waf.mode == WafMode::Block;
+pub(crate) fn record(
+    cx: &Cx<'_>,
+    waf: &WafPlan,
+    transaction: &Transaction,
+    (status, rule): (u16, u32),
+    blocked: bool,
+) {
     let target = cx.tx.request_uri();
     let event = WafEvent {
         time_ms: cx.tx.now_ms,

@@ -375,3 +375,30 @@ fn an_exclusion_of_what_is_not_there_is_an_error_at_its_line() {
         "{text}"
     );
 }
+
+#[test]
+fn a_shadow_judges_the_same_requests_and_refuses_none() {
+    let origin = Origin::start();
+    let edge = Edge::yaml(format!(
+        "wafs:\n  live: {{ rules: builtin, mode: block, shadow: next }}\n  next: {{ rules: builtin, threshold: 1000, mode: block }}\n  \
+         strict: {{ rules: builtin, threshold: 1000, mode: block, shadow: live2 }}\n  live2: {{ rules: builtin, mode: block }}\n\
+         sites:\n  - {{ host: a.test, waf: live, to: \"{origin}\" }}\n  - {{ host: b.test, waf: strict, to: \"{origin}\" }}"
+    ))
+    .start();
+    // What only the one that decides refuses is refused; what only the shadow would refuse passes, and is an event.
+    assert_eq!(edge.get("a.test", ATTACKS[0]).status, 403);
+    assert_eq!(edge.get("b.test", ATTACKS[0]).status, 200);
+    assert_eq!(edge.get("b.test", BENIGN[1]).status, 200);
+    let form =
+        post("application/x-www-form-urlencoded", "q=%27+or+1%3D1--").replace("a.test", "b.test");
+    assert_eq!(edge.exchange(&form).status, 200);
+    let count = |site: &str, result: &str, count| {
+        let series = format!("seawall_waf_shadow_total{{result=\"{result}\",site=\"{site}\"}}");
+        edge.counts(&series, count);
+    };
+    count("a.test", "shadow_passes", 1);
+    count("b.test", "shadow_denies", 2);
+    count("b.test", "both_pass", 1);
+    // The one event of the shadow is the site's, with what would have been refused.
+    edge.logged("[hostname \"b.test\"] [uri \"/form\"]");
+}

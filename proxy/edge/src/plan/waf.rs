@@ -10,7 +10,7 @@ use std::{
     cell::RefCell,
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 /// Matches that are kept where they are reported, for tests.
@@ -42,6 +42,8 @@ pub struct WafPlan {
     pub collections: Arc<seawall_waf::Collections>,
     /// The files that it was read from, those that others include among them.
     pub files: Vec<PathBuf>,
+    /// Another rule set that judges the same requests without any effect.
+    pub shadow: OnceLock<Arc<WafPlan>>,
 }
 
 /// Compiles the rule sets of a configuration; one with errors is left out and reported.
@@ -104,6 +106,7 @@ pub fn compile(
                     report_header: waf.report_header.clone(),
                     collections,
                     files: reader.read.into_inner(),
+                    shadow: OnceLock::new(),
                 })));
             }
             Err(found) => {
@@ -112,7 +115,18 @@ pub fn compile(
             }
         }
     }
+    connect_shadows(wafs, &out);
     out
+}
+
+/// A shadow has none itself, so that no two hold each other.
+fn connect_shadows(wafs: &[model::Waf], plans: &[Option<Arc<WafPlan>>]) {
+    for (waf, plan) in wafs.iter().zip(plans) {
+        let shadow = waf.shadow.and_then(|index| plans.get(index)?.clone());
+        if let (Some(plan), Some(shadow)) = (plan, shadow) {
+            let _ = plan.shadow.set(shadow);
+        }
+    }
 }
 
 impl WafPlan {
