@@ -10,7 +10,7 @@ use crate::query::{
 };
 use crate::resolve::{Outcome, resolve};
 use crate::rrl::Limit;
-use crate::set::{Find, Match, Rendered, ZoneSet};
+use crate::set::{ALIAS_TYPES, Body, Find, Match, Rendered, ZoneSet};
 use crate::{DropReason, RType, Zones};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -399,20 +399,31 @@ fn rendered<'z>(
     zone: u32,
     question: &Question,
     health: &dyn Health,
-) -> Option<(&'z Rendered, u16)> {
+) -> Option<(Body<'z>, u16)> {
+    let (found, rcode) = rendered_at(zones, zone, question, health)?;
+    let body = zones.rendered(found)?;
+    let rcode = rcode.unwrap_or(body.rcode);
+    Some((body, rcode))
+}
+
+/// Where it lies; with the code of a denial, as those are rendered once for all of them.
+fn rendered_at(
+    zones: &ZoneSet,
+    zone: u32,
+    question: &Question,
+    health: &dyn Health,
+) -> Option<(Rendered, Option<u16>)> {
     let qtype = RType(question.qtype);
-    let denial = |rcode| Some((zones.zone(zone)?.denial.as_ref()?, rcode));
+    let denial = |rcode| Some((zones.zone(zone)?.denial?, Some(rcode)));
     match zones.locate(zone, &question.name, qtype) {
         Match::Exact(node) | Match::Wildcard { node, .. } => {
             if let Some(slot) = zones.slot(node, qtype) {
-                return zones
-                    .choose(slot, health)?
-                    .whole
-                    .as_ref()
-                    .map(|r| (r, r.rcode));
+                return Some((zones.choose(slot, health)?.whole?, None));
             }
-            if let Some((_, rendered)) = node.alias.iter().find(|(t, _)| *t == qtype) {
-                return Some((rendered, rendered.rcode));
+            let followed = ALIAS_TYPES.iter().position(|t| *t == qtype);
+            let alias = followed.and_then(|n| *zones.followed(node).alias.get(n)?);
+            if let Some(alias) = alias {
+                return Some((alias, None));
             }
             let nothing = zones.slots(node).is_empty();
             // Signatures lie with what they cover, not under a type of their own.
@@ -425,7 +436,7 @@ fn rendered<'z>(
                 None
             }
         }
-        Match::Cut(node) => node.referral.as_ref().map(|r| (r, r.rcode)),
+        Match::Cut(node) => Some((zones.followed(node).referral?, None)),
         Match::Redirect(_) => None,
         Match::Nothing { .. } => denial(rcode::NXDOMAIN),
     }

@@ -24,6 +24,7 @@ impl Zone {
                 && covered.is_none_or(|c| s.covers() == c.map(|c| RType(u16::from_be_bytes(c))))
         };
         let Some(set) = owner.sets.iter_mut().find(|s| is_same(s)) else {
+            owner.sets.reserve_exact(1);
             owner.sets.push(RrSet {
                 rtype: record.rtype,
                 ttl: record.ttl,

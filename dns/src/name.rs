@@ -21,36 +21,39 @@ impl Name {
             "" => return Err(Error::EmptyLabel),
             _ => {}
         }
-        let mut wire = Vec::with_capacity(text.len() + 2);
-        let mut label = Vec::new();
+        // Room for a name that is too long by no more than a label, whose length shows that.
+        let mut wire = smallvec::SmallVec::<[u8; 320]>::new();
         let mut rest = text.as_bytes();
-        let mut absolute = false;
+        // Where the length of the label stands that is being read.
+        let mut label = 0;
+        wire.push(0);
         while let Some((&byte, tail)) = rest.split_first() {
             rest = tail;
-            absolute = false;
             match byte {
                 b'.' => {
-                    close_label(&mut wire, &mut label)?;
-                    absolute = true;
+                    close_label(&mut wire, label)?;
+                    label = wire.len();
+                    wire.push(0);
                 }
                 b'\\' => {
                     let (byte, tail) = unescape(rest).ok_or(Error::BadEscape)?;
-                    label.push(byte);
+                    wire.push(byte);
                     rest = tail;
                 }
-                _ => label.push(byte),
+                _ => wire.push(byte),
             }
         }
-        if absolute {
-            wire.push(0);
-        } else {
-            close_label(&mut wire, &mut label)?;
+        // A dot at the end leaves an empty label, which is the root's.
+        if wire.len() > label + 1 {
+            close_label(&mut wire, label)?;
             wire.extend_from_slice(&origin.ok_or_else(relative)?.wire);
         }
         if wire.len() > NAME_BYTES_MAX {
             return Err(Error::NameTooLong);
         }
-        Ok(Self { wire: wire.into() })
+        Ok(Self {
+            wire: wire.as_slice().into(),
+        })
     }
 
     /// The root, `.`.
@@ -101,13 +104,17 @@ impl Name {
     }
 }
 
-fn close_label(wire: &mut Vec<u8>, label: &mut Vec<u8>) -> Result<(), Error> {
-    match label.len() {
+/// Writes the length of a label that begins at `at`, now that it ends.
+fn close_label(wire: &mut [u8], at: usize) -> Result<(), Error> {
+    match wire.len() - at - 1 {
         0 => return Err(Error::EmptyLabel),
         n if n > LABEL_BYTES_MAX => return Err(Error::LabelTooLong),
-        n => wire.push(n as u8),
+        n => {
+            if let Some(len) = wire.get_mut(at) {
+                *len = n as u8;
+            }
+        }
     }
-    wire.append(label);
     if wire.len() >= NAME_BYTES_MAX {
         Err(Error::NameTooLong)
     } else {

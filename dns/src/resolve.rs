@@ -359,7 +359,7 @@ impl<'a> Resolver<'a> {
             .slots(node)
             .iter()
             .filter_map(|slot| self.zones.choose(slot, self.health));
-        sets.min_by_key(|set| set.data.len)
+        sets.min_by_key(|set| set.data_len)
     }
 
     /// RFC 2308 §2: the SOA says for how long there is nothing.
@@ -490,7 +490,7 @@ impl<'a> Resolver<'a> {
         if written.is_err() {
             return Step::Done(Outcome::ANSWER.or_truncated(written));
         }
-        let prefix_len = name.wire().len().saturating_sub(top.name.len as usize);
+        let prefix_len = name.wire().len().saturating_sub(zones.name(top.name).len());
         let (Some(prefix), Some(target)) =
             (name.wire().get(..prefix_len), answers.records().next())
         else {

@@ -221,6 +221,11 @@ impl Zone {
         self.insert(record).map(|_| ()).map_err(|d| d.message)
     }
 
+    /// What is in it, name by name in canonical order.
+    pub(crate) fn into_owners(self) -> impl Iterator<Item = Owner> {
+        self.owners.into_values()
+    }
+
     pub(crate) fn owners_mut(&mut self) -> &mut BTreeMap<Box<[u8]>, Owner> {
         &mut self.owners
     }
@@ -264,6 +269,8 @@ impl Zone {
         });
         let is_same = |s: &RrSet| s.rtype == rtype && covered.is_none_or(|c| s.covers() == c);
         let Some(set) = owner.sets.iter_mut().find(|s| is_same(s)) else {
+            // Most names have one or two types: no room is kept for more.
+            owner.sets.reserve_exact(1);
             owner.sets.push(RrSet {
                 rtype,
                 ttl,

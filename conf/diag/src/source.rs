@@ -53,6 +53,19 @@ impl SourceMap {
         self.files.get(file.0 as usize).map_or("", |f| &f.1)
     }
 
+    /// Takes a text out while it is read, so that who reads it can add others; [`Self::give_back`] puts it back.
+    pub fn lend(&mut self, file: FileId) -> String {
+        let place = self.files.get_mut(file.0 as usize);
+        place.map_or_else(String::new, |f| std::mem::take(&mut f.1))
+    }
+
+    /// Puts a text back in its place.
+    pub fn give_back(&mut self, file: FileId, text: String) {
+        if let Some(place) = self.files.get_mut(file.0 as usize) {
+            place.1 = text;
+        }
+    }
+
     /// Line and column (both from 1; the column counts characters) of the start of a span.
     pub fn line_column(&self, span: Span) -> (u32, u32) {
         let text = self.text(span.file).as_bytes();

@@ -62,12 +62,17 @@ impl<'a> Reader<'a> {
     }
 
     fn file(&mut self, file: FileId, mut context: Context, depth: usize) {
-        let text = self.sources.text(file).to_owned();
-        let mut scanner = Scanner::new(&text);
+        let text = self.sources.lend(file);
+        self.entries(&text, file, &mut context, depth);
+        self.sources.give_back(file, text);
+    }
+
+    fn entries(&mut self, text: &str, file: FileId, context: &mut Context, depth: usize) {
+        let mut scanner = Scanner::new(text);
         let mut entry = Entry::default();
         while let Some(scanned) = scanner.next(&mut entry) {
             let done = match scanned {
-                Ok(()) => self.entry(&text, file, &entry, &mut context, depth),
+                Ok(()) => self.entry(text, file, &entry, context, depth),
                 Err(broken) => {
                     let at = Span::new(file, broken.at.start, broken.at.end);
                     Err(Diagnostic::error("syntax", at, broken.message))
@@ -91,30 +96,34 @@ impl<'a> Reader<'a> {
         context: &mut Context,
         depth: usize,
     ) -> Read<()> {
-        let Context { origin, owner } = context.clone();
         let mut fields = Fields {
             text,
             file,
             tokens: &entry.tokens,
             at: 0,
-            origin: Some(&origin),
+            origin: None,
         };
         if let Some((word, at)) = fields
             .peek()
             .filter(|(w, _)| w.starts_with('$') && !entry.continues_owner)
         {
+            let origin = context.origin.clone();
             fields.at += 1;
+            fields.origin = Some(&origin);
             return self.directive(word, at, &mut fields, context, depth);
         }
-        let owner = if entry.continues_owner {
-            owner.ok_or_else(|| {
-                let help = "a line that begins with a blank repeats the owner before it; there is none yet";
-                Diagnostic::error("missing-owner", fields.whole(), "this record has no owner").help(help)
-            })?
-        } else {
-            let owner = fields.name("the owner")?;
-            context.owner = Some(owner.clone());
-            owner
+        let Context { origin, owner } = context;
+        fields.origin = Some(origin);
+        if !entry.continues_owner {
+            *owner = Some(fields.name("the owner")?);
+        }
+        let Some(owner) = owner.clone() else {
+            let help =
+                "a line that begins with a blank repeats the owner before it; there is none yet";
+            let whole = fields.whole();
+            return Err(
+                Diagnostic::error("missing-owner", whole, "this record has no owner").help(help),
+            );
         };
         let record = parse_record(owner, &mut fields, &mut self.ttls)?;
         if let Some(finding) = self.zone.insert(record)? {

@@ -1,13 +1,21 @@
 //! Which RRset of a dynamic record answers now, without allocation: who is up, who is meant for the client, who of
 //! them.
 
-use super::{EncodedSet, NONE, Range, Slot, ZoneSet};
-use crate::dynamic::{AllDown, Area, DynamicRecord, Health, Place, Policy};
+use super::{EncodedSet, NONE, Slot, ZoneSet};
+use crate::dynamic::{AllDown, Area, DynamicRecord, Health, HealthId, Place, Policy};
 use crate::policy::Net;
 use std::net::IpAddr;
 
+/// A target of a dynamic record, with the RRset that holds it alone.
+pub(crate) struct Candidate {
+    pub up: Option<HealthId>,
+    pub set: u32,
+}
+
 /// What is known of a dynamic record ahead of a question.
 pub(crate) struct Choice {
+    /// The targets, at least one.
+    pub candidates: Vec<Candidate>,
     policy: Policy,
     min_up: u32,
     serve_none: bool,
@@ -40,6 +48,7 @@ struct Rule {
 impl Choice {
     pub fn new(
         record: &DynamicRecord,
+        candidates: Vec<Candidate>,
         all: u32,
         several: Vec<u32>,
         degraded: Option<Degraded>,
@@ -56,6 +65,7 @@ impl Choice {
             }),
         };
         Self {
+            candidates,
             policy: record.policy,
             min_up: record.min_up.max(1) as u32,
             serve_none: record.all_down == AllDown::ServeNone,
@@ -79,12 +89,10 @@ impl EncodedSet {
     /// The same records with another TTL.
     pub(super) fn with_ttl(&self, ttl: u32) -> Self {
         Self {
-            rtype: self.rtype,
             ttl,
-            data: self.data,
-            sigs: self.sigs,
-            targets: Range::default(),
+            targets_len: 0,
             whole: None,
+            ..*self
         }
     }
 }
@@ -92,11 +100,11 @@ impl EncodedSet {
 impl ZoneSet {
     /// The RRset that answers now. `None` where a dynamic record says that there is none when nobody is up.
     pub(crate) fn choose(&self, slot: &Slot, health: &dyn Health) -> Option<&EncodedSet> {
-        let candidates = slot.candidates.of(&self.candidates);
-        let Some(first) = candidates.first() else {
+        if slot.choice == NONE {
             return self.set(slot.set);
-        };
-        let choice = self.choices.get(first.choice as usize)?;
+        }
+        let choice = self.choices.get(slot.choice as usize)?;
+        let candidates = &choice.candidates;
         health.note(choice.policy.is_by_client());
         // At most 64 targets, as many as there are bits.
         let up = candidates

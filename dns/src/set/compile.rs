@@ -1,9 +1,7 @@
 //! From zones to a [`ZoneSet`].
 
-use super::choose::{Choice, Degraded};
-use super::{
-    Apex, Candidate, EncodedSet, NONE, Node, Range, Shadow, Slot, ZoneSet, proofs, render,
-};
+use super::choose::{Candidate, Choice, Degraded};
+use super::{Apex, EncodedSet, NONE, NameAt, Node, Range, Shadow, Slot, ZoneSet, proofs, render};
 use crate::dnssec::RrSigner;
 use crate::dynamic::{AllDown, DynamicRecord, Policy, address_data};
 use crate::limits::DYNAMIC_MULTI_MAX;
@@ -22,19 +20,19 @@ pub(super) fn compile(zones: Vec<Zone>) -> ZoneSet {
         nodes: Vec::new(),
         slots: Vec::new(),
         sets: Vec::new(),
-        candidates: Vec::new(),
         choices: Vec::new(),
         targets: Vec::new(),
         proofs: Vec::new(),
+        followed: Vec::new(),
         dynamic: Vec::new(),
         names: Vec::new(),
-        canonical: Vec::new(),
         data: Vec::new(),
+        rendered: Vec::new(),
     };
     reserve(&mut set, &zones);
-    for zone in &zones {
+    for zone in zones {
+        set.keep_dynamic(&zone);
         add_zone(&mut set, zone);
-        set.keep_dynamic(zone);
     }
     index(&mut set);
     link_wildcards(&mut set);
@@ -46,7 +44,10 @@ pub(super) fn compile(zones: Vec<Zone>) -> ZoneSet {
     set.slots.shrink_to_fit();
     set.sets.shrink_to_fit();
     set.targets.shrink_to_fit();
+    set.followed.shrink_to_fit();
+    set.names.shrink_to_fit();
     set.data.shrink_to_fit();
+    set.rendered.shrink_to_fit();
     set
 }
 
@@ -59,14 +60,14 @@ fn reserve(set: &mut ZoneSet, zones: &[Zone]) {
     let data: usize = sets().flat_map(|s| &s.data).map(|d| d.len() + 2).sum();
     set.nodes.reserve(owners().count());
     set.slots.reserve(count);
-    set.sets.reserve(count + zones.len());
+    set.sets.reserve_exact(count + zones.len());
     set.targets.reserve(count.min(1024));
     set.names.reserve(names);
-    set.canonical.reserve(names);
     set.data.reserve(data);
 }
 
-fn add_zone(set: &mut ZoneSet, zone: &Zone) {
+/// Takes a zone apart name by name, so that what was read and what answers are never both there whole.
+fn add_zone(set: &mut ZoneSet, zone: Zone) {
     let number = set.zones.len() as u32;
     let apex_labels = zone.origin().labels();
     let name = put_name(set, zone.origin().wire());
@@ -85,13 +86,23 @@ fn add_zone(set: &mut ZoneSet, zone: &Zone) {
         hashing: None,
         hashes: Box::default(),
     };
-    let mut hashed = proofs::Hashed::of(zone);
+    let mut hashed = proofs::Hashed::of(&zone);
+    let signer = zone.signer.clone();
     // The nodes from the apex down to the last one added, by their labels below the apex.
     let mut path: Vec<u32> = Vec::new();
-    for owner in zone.owners().values() {
+    if let Some((owner, soa)) = zone
+        .owners()
+        .values()
+        .next()
+        .and_then(|apex| Some((apex, apex.set(RType::SOA)?)))
+    {
+        apex.denial_soa = add_denial_soa(set, soa, owner);
+        apex.signed = owner.signatures(RType::SOA).is_some();
+    }
+    for owner in zone.into_owners() {
         let wire = owner.name.wire();
         // A hash is no name that anybody could ask for (RFC 5155 §7.2.8).
-        if hashed.take(set, owner, apex_labels) {
+        if hashed.take(set, &owner, apex_labels) {
             continue;
         }
         let below = labels(wire).count().saturating_sub(apex_labels);
@@ -108,26 +119,10 @@ fn add_zone(set: &mut ZoneSet, zone: &Zone) {
             let node = add_node(set, number, ent, &path, None, None);
             path.push(node);
         }
-        let node = add_node(
-            set,
-            number,
-            wire,
-            &path,
-            Some(owner),
-            zone.signer.as_deref(),
-        );
+        let node = add_node(set, number, wire, &path, Some(&owner), signer.as_deref());
         path.push(node);
     }
     apex.nodes.len = set.nodes.len() as u32 - apex.nodes.start;
-    if let Some((owner, soa)) = zone
-        .owners()
-        .values()
-        .next()
-        .and_then(|apex| Some((apex, apex.set(RType::SOA)?)))
-    {
-        apex.denial_soa = add_denial_soa(set, soa, owner);
-        apex.signed = owner.signatures(RType::SOA).is_some();
-    }
     hashed.finish(set, &mut apex);
     set.zones.push(apex);
 }
@@ -170,7 +165,7 @@ fn add_node(
             set.slots.push(Slot {
                 rtype: rrset.rtype,
                 set: encoded,
-                candidates: Range::default(),
+                choice: NONE,
             });
         }
         for record in &owner.dynamic {
@@ -190,8 +185,7 @@ fn add_node(
         wildcard: NONE,
         proof: NONE,
         wild_proof: NONE,
-        referral: None,
-        alias: Vec::new(),
+        followed: NONE,
     });
     index
 }
@@ -216,21 +210,15 @@ fn dynamic_slot(
         })
     };
     let everything = put_set(set, record.rtype, record.ttl_s, &data, &sign(&data));
-    let choice = set.choices.len() as u32;
-    let start = set.candidates.len() as u32;
+    let mut candidates = Vec::with_capacity(data.len());
     for (target, data) in record.targets.iter().zip(&data) {
         let data = std::slice::from_ref(data);
         let alone = put_set(set, record.rtype, record.ttl_s, data, &sign(data));
-        set.candidates.push(Candidate {
+        candidates.push(Candidate {
             up: target.up,
             set: alone,
-            choice,
         });
     }
-    let candidates = Range {
-        start,
-        len: set.candidates.len() as u32 - start,
-    };
     let several = several(set, record, &data, &sign);
     let last_resort = match &record.all_down {
         AllDown::LastResort(addresses) => {
@@ -242,9 +230,10 @@ fn dynamic_slot(
     };
     let degraded = record
         .degraded_ttl_s
-        .map(|ttl| degraded(set, everything, candidates, &several, ttl));
+        .map(|ttl| degraded(set, everything, &candidates, &several, ttl));
     set.choices.push(Choice::new(
         record,
+        candidates,
         everything,
         several,
         degraded,
@@ -253,7 +242,7 @@ fn dynamic_slot(
     Slot {
         rtype: record.rtype,
         set: everything,
-        candidates,
+        choice: set.choices.len() as u32 - 1,
     }
 }
 
@@ -285,12 +274,13 @@ fn several(
 }
 
 /// The same RRsets with another TTL: of all targets, of each alone, of each choice.
-fn degraded(set: &mut ZoneSet, all: u32, candidates: Range, several: &[u32], ttl: u32) -> Degraded {
-    let alone: Vec<u32> = candidates
-        .of(&set.candidates)
-        .iter()
-        .map(|c| c.set)
-        .collect();
+fn degraded(
+    set: &mut ZoneSet,
+    all: u32,
+    candidates: &[Candidate],
+    several: &[u32],
+    ttl: u32,
+) -> Degraded {
     let mut again = |number: u32| {
         let Some(copy) = set.set(number).map(|s| s.with_ttl(ttl)) else {
             return NONE;
@@ -300,7 +290,7 @@ fn degraded(set: &mut ZoneSet, all: u32, candidates: Range, several: &[u32], ttl
     };
     Degraded {
         all: again(all),
-        alone: alone.into_iter().map(&mut again).collect(),
+        alone: candidates.iter().map(|c| again(c.set)).collect(),
         several: several.iter().map(|n| again(*n)).collect(),
     }
 }
@@ -321,14 +311,18 @@ pub(super) fn put_rrset(set: &mut ZoneSet, owner: &Owner, rrset: &RrSet, ttl: u3
     put_set(set, rrset.rtype, ttl, &rrset.data, sigs.unwrap_or_default())
 }
 
-pub(super) fn put_name(set: &mut ZoneSet, wire: &[u8]) -> Range {
+pub(super) fn put_name(set: &mut ZoneSet, wire: &[u8]) -> NameAt {
     let start = set.names.len() as u32;
+    let mixed = wire.iter().any(u8::is_ascii_uppercase);
     set.names.extend_from_slice(wire);
-    set.canonical
-        .extend(wire.iter().map(u8::to_ascii_lowercase));
-    Range {
+    if mixed {
+        set.names.extend(wire.iter().map(u8::to_ascii_lowercase));
+    }
+    NameAt {
         start,
-        len: wire.len() as u32,
+        // No name is longer than 255 bytes.
+        len: wire.len() as u8,
+        mixed,
     }
 }
 
@@ -343,10 +337,12 @@ fn put_set<D: AsRef<[u8]>>(
     let sigs = put_data(set, sigs);
     set.sets.push(EncodedSet {
         rtype,
+        targets_len: 0,
         ttl,
-        data,
-        sigs,
-        targets: Range::default(),
+        start: data.start,
+        data_len: data.len,
+        sigs_len: sigs.len,
+        targets: 0,
         whole: None,
     });
     set.sets.len() as u32 - 1
@@ -371,20 +367,20 @@ fn index(set: &mut ZoneSet) {
     let hashes: Vec<u64> = set
         .zones
         .iter()
-        .map(|z| set.hash_of(NONE, z.name.of(&set.canonical)))
+        .map(|z| set.hash_of(NONE, set.canonical(z.name)))
         .collect();
     for number in (0..set.zones.len() as u32).rev() {
         let Some(zone) = set.zone(number) else {
             continue;
         };
         let (name, labels) = (zone.name, zone.labels);
-        let wanted = name.of(&set.canonical);
+        let wanted = set.canonical(name);
         let hash = set.hash_of(NONE, wanted);
         if set
             .apexes
             .find(hash, |z| {
                 set.zone(*z)
-                    .is_some_and(|z| z.name.of(&set.canonical) == wanted)
+                    .is_some_and(|z| set.canonical(z.name) == wanted)
             })
             .is_some()
         {
@@ -398,7 +394,7 @@ fn index(set: &mut ZoneSet) {
     let hashes: Vec<u64> = set
         .nodes
         .iter()
-        .map(|n| set.hash_of(n.zone, n.name.of(&set.canonical)))
+        .map(|n| set.hash_of(n.zone, set.canonical(n.name)))
         .collect();
     set.table.reserve(hashes.len(), |i| {
         hashes.get(*i as usize).copied().unwrap_or_default()
@@ -415,7 +411,7 @@ fn link_wildcards(set: &mut ZoneSet) {
         let Some(node) = set.node(index) else {
             continue;
         };
-        let name = node.name.of(&set.canonical);
+        let name = set.canonical(node.name);
         if !name.starts_with(b"\x01*") {
             continue;
         }
@@ -437,15 +433,11 @@ fn link_targets(set: &mut ZoneSet) {
                 continue;
             };
             let found = targets_of(set, zone, number);
-            let start = set.targets.len() as u32;
-            let range = Range {
-                start,
-                len: found.len() as u32,
-            };
-            set.targets.extend(found);
             if let Some(encoded) = set.sets.get_mut(number as usize) {
-                encoded.targets = range;
+                encoded.targets = set.targets.len() as u32;
+                encoded.targets_len = u16::try_from(found.len()).unwrap_or(u16::MAX);
             }
+            set.targets.extend(found);
         }
     }
 }

@@ -90,7 +90,7 @@ impl ZoneSet {
             let wanted = name.last(n);
             let is_it = |z: &u32| {
                 self.zone(*z)
-                    .is_some_and(|z| z.name.of(&self.canonical) == wanted)
+                    .is_some_and(|z| self.canonical(z.name) == wanted)
             };
             if let Some(zone) = self.apexes.find(self.hash_of(NONE, wanted), is_it) {
                 return Some(*zone);
@@ -125,7 +125,7 @@ impl ZoneSet {
     pub(super) fn lookup_index(&self, zone: u32, name: &[u8]) -> Option<u32> {
         let is_it = |i: &u32| {
             self.node(*i)
-                .is_some_and(|n| n.zone == zone && n.name.of(&self.canonical) == name)
+                .is_some_and(|n| n.zone == zone && self.canonical(n.name) == name)
         };
         self.table.find(self.hash_of(zone, name), is_it).copied()
     }

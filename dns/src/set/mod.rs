@@ -3,8 +3,11 @@
 //! All names of all zones lie in one array, zone after zone in canonical order (a name's neighbours are its index
 //! plus and minus one), and are found through one hash table. Empty non-terminals are nodes like any other, so that
 //! "exists" is one look-up and the closest encloser a binary search over a name's labels: nothing ever walks a zone.
-//! RRsets lie encoded in one arena. What can be known ahead of a question is rendered ahead of it: an RRset's whole
-//! answer, a delegation's referral, a zone's denial, an alias's addresses (see [`Rendered`]).
+//! What can be known ahead of a question is rendered ahead of it: an RRset's whole answer, a delegation's referral, a
+//! zone's denial, an alias's addresses (see [`Rendered`]).
+//!
+//! Names, record data and rendered answers lie in three arenas and are pointed to by 32-bit offsets: a name costs about
+//! two hundred bytes with all its answers, and a zone a dozen allocations, however large it is.
 
 mod choose;
 mod compile;
@@ -16,10 +19,10 @@ mod render;
 pub(crate) use choose::Choice;
 pub(crate) use locate::{Find, Match};
 pub(crate) use records::Stored;
-pub(crate) use render::Rendered;
+pub(crate) use render::{Body, Rendered};
 
 use crate::dnssec::hash::{Hash, Hashing};
-use crate::dynamic::{DynamicRecord, HealthId};
+use crate::dynamic::DynamicRecord;
 use crate::{Name, RType, Zone};
 use hashbrown::HashTable;
 
@@ -36,10 +39,18 @@ pub(crate) enum Shadow {
     Redirect(u32),
 }
 
+/// Where a name lies in the arena of names: as the zone file writes it and, if that is not lower case, in lower case
+/// behind it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NameAt {
+    start: u32,
+    len: u8,
+    mixed: bool,
+}
+
 /// A name.
 pub(crate) struct Node {
-    /// In the arena of names, as the zone file writes it.
-    pub name: Range,
+    pub name: NameAt,
     pub zone: u32,
     pub shadow: Shadow,
     /// In [`ZoneSet::slots`].
@@ -51,11 +62,21 @@ pub(crate) struct Node {
     pub proof: u32,
     /// What shows that there is no `*` below this name or, where there is one, which types it has.
     pub wild_proof: u32,
-    /// A referral, where this is a cut.
-    pub referral: Option<Rendered>,
-    /// Where this is an alias: whole answers by type asked for.
-    pub alias: Vec<(RType, Rendered)>,
+    /// In [`ZoneSet::followed`]: what cuts and aliases answer.
+    pub followed: u32,
 }
+
+/// Answers that lead on from a name.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Followed {
+    /// A referral, where the name is a cut.
+    pub referral: Option<Rendered>,
+    /// Where it is an alias: whole answers to [`ALIAS_TYPES`].
+    pub alias: [Option<Rendered>; ALIAS_TYPES.len()],
+}
+
+/// Types an alias is followed for ahead of time: what browsers ask.
+pub(crate) const ALIAS_TYPES: [RType; 3] = [RType::A, RType::AAAA, RType::HTTPS];
 
 /// A run of elements of an array.
 #[derive(Clone, Copy, Debug, Default)]
@@ -79,43 +100,52 @@ pub(crate) struct Slot {
     pub rtype: RType,
     /// The RRset, or of a dynamic record the one with all targets.
     pub set: u32,
-    /// In [`ZoneSet::candidates`]; empty for a static RRset.
-    pub candidates: Range,
-}
-
-/// A target of a dynamic record, with the RRset that holds it alone.
-pub(crate) struct Candidate {
-    pub up: Option<HealthId>,
-    pub set: u32,
-    /// In [`ZoneSet::choices`], the same for all candidates of a slot.
+    /// In [`ZoneSet::choices`]; [`NONE`] for a static RRset.
     pub choice: u32,
 }
 
-/// An encoded RRset.
+/// An encoded RRset. Its records lie in the arena of data, each behind its length in two bytes, and its signatures
+/// behind them, encoded alike.
+#[derive(Clone, Copy)]
 pub(crate) struct EncodedSet {
     pub rtype: RType,
+    /// How many of [`ZoneSet::targets`] are its own.
+    targets_len: u16,
     pub ttl: u32,
-    /// In the arena of data: each record's length in two bytes, then its data.
-    pub data: Range,
-    /// Its signatures, encoded alike; empty where there are none.
-    pub sigs: Range,
+    start: u32,
+    pub data_len: u32,
+    sigs_len: u32,
     /// Nodes whose addresses belong into the additional section, in [`ZoneSet::targets`].
-    pub targets: Range,
+    targets: u32,
     /// The whole answer to a question for its owner and type.
     pub whole: Option<Rendered>,
 }
 
+impl EncodedSet {
+    fn data(&self) -> Range {
+        Range {
+            start: self.start,
+            len: self.data_len,
+        }
+    }
+
+    fn sigs(&self) -> Range {
+        Range {
+            start: self.start + self.data_len,
+            len: self.sigs_len,
+        }
+    }
+}
+
 /// A record that denies, as a name and an RRset of type NSEC or NSEC3.
 pub(crate) struct Proof {
-    /// In the arena of names.
-    pub owner: Range,
+    pub owner: NameAt,
     pub set: u32,
 }
 
 /// One zone of the set.
 pub(crate) struct Apex {
-    /// In the arena of names.
-    pub name: Range,
+    pub name: NameAt,
     pub labels: usize,
     /// The most labels of any name.
     pub depth: usize,
@@ -176,16 +206,15 @@ pub struct ZoneSet {
     nodes: Vec<Node>,
     slots: Vec<Slot>,
     sets: Vec<EncodedSet>,
-    candidates: Vec<Candidate>,
     choices: Vec<Choice>,
     targets: Vec<u32>,
     proofs: Vec<Proof>,
+    followed: Vec<Followed>,
     /// What the dynamic slots were made from, with its owner.
     dynamic: Vec<(Name, DynamicRecord)>,
     names: Vec<u8>,
-    /// The names in lower case, at the same places: what hashing and comparing looks at.
-    canonical: Vec<u8>,
     data: Vec<u8>,
+    rendered: Vec<u8>,
 }
 
 impl ZoneSet {
@@ -224,12 +253,33 @@ impl ZoneSet {
         self.slots(node).iter().find(|s| s.rtype == rtype)
     }
 
-    pub(crate) fn name(&self, range: Range) -> &[u8] {
-        range.of(&self.names)
+    /// A name as the zone file writes it.
+    pub(crate) fn name(&self, at: NameAt) -> &[u8] {
+        let (start, len) = (at.start, u32::from(at.len));
+        Range { start, len }.of(&self.names)
+    }
+
+    /// A name in lower case: what hashing and comparing looks at.
+    pub(crate) fn canonical(&self, at: NameAt) -> &[u8] {
+        let len = u32::from(at.len);
+        let start = if at.mixed { at.start + len } else { at.start };
+        Range { start, len }.of(&self.names)
     }
 
     pub(crate) fn targets(&self, set: &EncodedSet) -> &[u32] {
-        set.targets.of(&self.targets)
+        let (start, len) = (set.targets, u32::from(set.targets_len));
+        Range { start, len }.of(&self.targets)
+    }
+
+    /// What a cut or an alias answers.
+    pub(crate) fn followed(&self, node: &Node) -> Followed {
+        let found = self.followed.get(node.followed as usize);
+        found.copied().unwrap_or_default()
+    }
+
+    /// An answer that was rendered ahead.
+    pub(crate) fn rendered(&self, at: Rendered) -> Option<Body<'_>> {
+        Body::read(&self.rendered, at)
     }
 
     /// An RRset's signatures, whose TTL is its own (RFC 4034 §3).
@@ -237,7 +287,7 @@ impl ZoneSet {
         Answers {
             rtype: RType::RRSIG,
             ttl: set.ttl,
-            data: set.sigs.of(&self.data),
+            data: set.sigs().of(&self.data),
         }
     }
 
@@ -245,7 +295,7 @@ impl ZoneSet {
         Answers {
             rtype: set.rtype,
             ttl: set.ttl,
-            data: set.data.of(&self.data),
+            data: set.data().of(&self.data),
         }
     }
 }

@@ -171,7 +171,7 @@ impl ZoneSet {
             add(node.proof);
             return;
         }
-        let name = QName::read(node.name.of(&self.canonical));
+        let name = QName::read(self.canonical(node.name));
         let Some(name) = name.filter(|n| n.labels() > 0) else {
             return;
         };
@@ -185,7 +185,7 @@ impl ZoneSet {
     fn provable(&self, zone: u32, mut index: u32) -> Option<(u32, usize)> {
         loop {
             let node = self.node(index)?;
-            let name = node.name.of(&self.canonical);
+            let name = self.canonical(node.name);
             if node.proof != NONE {
                 return Some((index, labels(name).count()));
             }
@@ -201,7 +201,7 @@ impl ZoneSet {
         let Some(node) = self.node(encloser) else {
             return NONE;
         };
-        let above = node.name.of(&self.canonical);
+        let above = self.canonical(node.name);
         // The label below the encloser.
         let next = name.labels() - labels(above).count().min(name.labels());
         let label = ancestor(name.wire(), next.saturating_sub(1));
@@ -210,14 +210,14 @@ impl ZoneSet {
     }
 
     fn before_label(&self, apex: &Apex, encloser: u32, label: &[u8]) -> u32 {
-        let Some(above) = self.node(encloser).map(|n| n.name.of(&self.canonical)) else {
+        let Some(above) = self.node(encloser).map(|n| self.canonical(n.name)) else {
             return NONE;
         };
         let end = (apex.nodes.start + apex.nodes.len) as usize;
         let below = self.nodes.get(encloser as usize + 1..end);
         let below = below.unwrap_or_default();
         let count = below.partition_point(|node| {
-            let name = node.name.of(&self.canonical);
+            let name = self.canonical(node.name);
             label_below(name, above).is_some_and(|l| l.cmp(label) != Ordering::Greater)
         });
         self.node(encloser + count as u32).map_or(NONE, |n| n.proof)
@@ -225,7 +225,7 @@ impl ZoneSet {
 
     fn exact_hash(&self, zone: u32, index: u32) -> Option<u32> {
         let (apex, node) = (self.zone(zone)?, self.node(index)?);
-        let hash = apex.hashing.as_ref()?.of(&[node.name.of(&self.canonical)]);
+        let hash = apex.hashing.as_ref()?.of(&[self.canonical(node.name)]);
         let at = apex.hashes.binary_search(&hash).ok()?;
         Some(apex.proofs.start + at as u32)
     }
@@ -239,7 +239,7 @@ impl ZoneSet {
             return None;
         };
         Some(match &apex.hashing {
-            Some(hashing) => apex.covering(&hashing.of(&[b"\x01*", node.name.of(&self.canonical)])),
+            Some(hashing) => apex.covering(&hashing.of(&[b"\x01*", self.canonical(node.name)])),
             None => self.before_label(apex, index, b"*"),
         })
     }

@@ -1,6 +1,6 @@
 //! The records of a compiled zone, for transfers and for changing it.
 
-use super::{EncodedSet, Range, ZoneSet};
+use super::{EncodedSet, NONE, Range, ZoneSet};
 use crate::dynamic::DynamicRecord;
 use crate::edit::serial_of;
 use crate::zone::Record;
@@ -45,7 +45,7 @@ impl ZoneSet {
         let named = self.nodes.iter().flat_map(move |node| {
             let slots = self.slots(node).iter();
             slots
-                .filter(move |slot| dynamic || slot.candidates.len == 0)
+                .filter(move |slot| dynamic || slot.choice == NONE)
                 .map(move |slot| (node.name, slot.set))
         });
         let is_hashed = |set: &EncodedSet| set.rtype == RType::NSEC3;
@@ -60,7 +60,7 @@ impl ZoneSet {
                 let framed = |range: Range, rtype| {
                     frames(range.of(&self.data)).map(move |framed| (framed, rtype, set.ttl))
                 };
-                framed(set.data, set.rtype).chain(framed(set.sigs, RType::RRSIG))
+                framed(set.data(), set.rtype).chain(framed(set.sigs(), RType::RRSIG))
             });
             both.into_iter()
                 .flatten()
@@ -81,7 +81,7 @@ impl ZoneSet {
             owner: self.name(node.name),
             rtype: RType::SOA,
             ttl: set.ttl,
-            framed: set.data.of(&self.data),
+            framed: set.data().of(&self.data),
         })
     }
 
@@ -99,7 +99,7 @@ impl ZoneSet {
     pub(crate) fn apex_name(&self) -> &[u8] {
         self.zones
             .first()
-            .map_or(&[], |apex| apex.name.of(&self.canonical))
+            .map_or(&[], |apex| self.canonical(apex.name))
     }
 
     /// The serial number of its SOA.

@@ -6,22 +6,29 @@
 //! places of those pointers are kept, and moving them is the whole work of answering. A pointer to the question's
 //! first byte written by a wildcard means the question itself and stays.
 
-use super::{NONE, Shadow, ZoneSet};
+use super::{ALIAS_TYPES, Followed, NONE, Shadow, ZoneSet};
 use crate::dynamic::{Health, HealthId};
 use crate::limits::{NAME_BYTES_MAX, RENDERED_BYTES_MAX};
 use crate::message::{Owner, Section, Writer};
 use crate::query::{HEADER, QName, rcode};
 use crate::{RType, resolve};
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Types an alias is followed for ahead of time: what browsers ask.
-const ALIAS_TYPES: [RType; 3] = [RType::A, RType::AAAA, RType::HTTPS];
+/// Where the sections of an answer lie in the arena of rendered answers, to be copied behind a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rendered(NonZeroU32);
 
-/// The sections of an answer, to be copied behind a question.
-pub(crate) struct Rendered {
-    body: Box<[u8]>,
-    /// Where the pointers are that move with the question, counted from the body's start.
-    pointers: Box<[u16]>,
+/// Bytes before each answer in the arena: the lengths of what follows, then what the header is to say.
+const HEAD_BYTES: usize = 9;
+/// In the byte of the code.
+const AUTHORITATIVE: u8 = 0x80;
+
+/// The sections of an answer, as they lie in the arena.
+pub(crate) struct Body<'a> {
+    bytes: &'a [u8],
+    /// Where the pointers are that move with the question, counted from the body's start, in two bytes each.
+    pointers: &'a [[u8; 2]],
     /// Where the base's question ended.
     base_end: u16,
     pub counts: [u16; 3],
@@ -29,23 +36,115 @@ pub(crate) struct Rendered {
     pub authoritative: bool,
 }
 
-impl Rendered {
+impl<'a> Body<'a> {
+    pub(super) fn read(arena: &'a [u8], at: Rendered) -> Option<Self> {
+        let (head, rest) = arena.get(at.0.get() as usize..)?.split_first_chunk()?;
+        let [
+            l0,
+            l1,
+            pointers,
+            e0,
+            e1,
+            answer,
+            authority,
+            additional,
+            code,
+        ]: [u8; HEAD_BYTES] = *head;
+        let (bytes, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes([l0, l1])))?;
+        let (pointers, _) = rest.get(..2 * usize::from(pointers))?.as_chunks();
+        Some(Self {
+            bytes,
+            pointers,
+            base_end: u16::from_be_bytes([e0, e1]),
+            counts: [answer, authority, additional].map(u16::from),
+            rcode: u16::from(code & !AUTHORITATIVE),
+            authoritative: code & AUTHORITATIVE != 0,
+        })
+    }
+
     /// Copies the body behind a question that ends at `at`. Gives the new end, or `None` if that is past `limit`.
     pub fn copy(&self, message: &mut [u8], at: usize, limit: usize) -> Option<usize> {
-        let end = at + self.body.len();
+        let end = at + self.bytes.len();
         if end > limit {
             return None;
         }
         let to = message.get_mut(at..end)?;
-        to.copy_from_slice(&self.body);
+        to.copy_from_slice(self.bytes);
         let shift = at.checked_sub(usize::from(self.base_end))? as u16;
         if shift > 0 {
-            for place in &self.pointers {
-                let pointer = to.get_mut(usize::from(*place)..)?.first_chunk_mut::<2>()?;
+            for place in self.pointers {
+                let place = usize::from(u16::from_be_bytes(*place));
+                let pointer = to.get_mut(place..)?.first_chunk_mut::<2>()?;
                 *pointer = (u16::from_be_bytes(*pointer) + shift).to_be_bytes();
             }
         }
         Some(end)
+    }
+}
+
+/// An answer behind its question, before it is kept.
+struct Made {
+    at: usize,
+    end: usize,
+    counts: [u16; 3],
+    rcode: u16,
+    authoritative: bool,
+}
+
+/// Where answers are made.
+struct Bench {
+    message: Vec<u8>,
+    pointers: Vec<u16>,
+}
+
+impl Bench {
+    /// Writes a question for a name; its type and class do not matter. Gives where it ends.
+    fn question(&mut self, name: &[u8]) -> Option<usize> {
+        self.pointers.clear();
+        let end = HEADER + name.len();
+        self.message.get_mut(HEADER..end)?.copy_from_slice(name);
+        Some(end + 4)
+    }
+
+    fn writer(&mut self, at: usize, wildcard: bool) -> Writer<'_> {
+        Writer::rendering(
+            &mut self.message,
+            at,
+            usize::MAX,
+            wildcard,
+            &mut self.pointers,
+        )
+    }
+
+    /// Appends an answer to the arena. One that is larger than what is counted in a byte is made when it is asked for.
+    fn keep(&self, arena: &mut Vec<u8>, made: &Made) -> Option<Rendered> {
+        let body = self.message.get(made.at..made.end)?;
+        let count = |n: u16| u8::try_from(n).ok();
+        let [answer, authority, additional] = made.counts;
+        let [l0, l1] = u16::try_from(body.len()).ok()?.to_be_bytes();
+        let [e0, e1] = (made.at as u16).to_be_bytes();
+        let code = (made.rcode & 15) as u8 | if made.authoritative { AUTHORITATIVE } else { 0 };
+        let head: [u8; HEAD_BYTES] = [
+            l0,
+            l1,
+            u8::try_from(self.pointers.len()).ok()?,
+            e0,
+            e1,
+            count(answer)?,
+            count(authority)?,
+            count(additional)?,
+            code,
+        ];
+        if arena.is_empty() {
+            // So that no answer lies at 0, which is none.
+            arena.push(0);
+        }
+        let place = NonZeroU32::new(u32::try_from(arena.len()).ok()?)?;
+        arena.extend_from_slice(&head);
+        arena.extend_from_slice(body);
+        let moved = self.pointers.iter().map(|p| p - made.at as u16);
+        arena.extend(moved.flat_map(u16::to_be_bytes));
+        Some(Rendered(place))
     }
 }
 
@@ -66,151 +165,139 @@ impl Health for Asked {
 
 /// Renders what can be.
 pub(super) fn render(set: &mut ZoneSet) {
-    let mut buffer = vec![0; HEADER + NAME_BYTES_MAX + 4 + RENDERED_BYTES_MAX];
+    let mut bench = Bench {
+        message: vec![0; HEADER + NAME_BYTES_MAX + 4 + RENDERED_BYTES_MAX],
+        pointers: Vec::new(),
+    };
+    // A record behind a pointer takes twelve bytes beside its data.
+    let mut arena = Vec::with_capacity(set.data.len() + set.sets.len() * (12 + HEAD_BYTES));
     for zone in 0..set.zones.len() as u32 {
-        let denial = denial(set, zone, &mut buffer);
+        let made = denial(set, zone, &mut bench);
+        let denial = made.and_then(|made| bench.keep(&mut arena, &made));
         if let Some(zone) = set.zones.get_mut(zone as usize) {
             zone.denial = denial;
         }
     }
+    let mut sets = Vec::new();
     for index in 0..set.nodes.len() as u32 {
         match set.node(index).map(|n| n.shadow) {
             Some(Shadow::Cut(cut)) if cut == index => {
-                let referral = resolved(set, index, RType::NS, &mut buffer);
-                if let Some(node) = set.nodes.get_mut(index as usize) {
-                    node.referral = referral;
-                }
+                let made = resolved(set, index, RType::NS, &mut bench);
+                let referral = made.and_then(|made| bench.keep(&mut arena, &made));
+                follow(set, index, |f| f.referral = referral);
             }
-            Some(Shadow::Nothing) => whole_answers(set, index, &mut buffer),
-            Some(Shadow::Redirect(top)) if top == index => whole_answers(set, index, &mut buffer),
+            Some(Shadow::Nothing) => {
+                whole_answers(set, index, &mut sets, &mut bench, &mut arena);
+            }
+            Some(Shadow::Redirect(top)) if top == index => {
+                whole_answers(set, index, &mut sets, &mut bench, &mut arena);
+            }
             _ => {}
         }
     }
+    set.rendered = arena;
 }
 
-fn whole_answers(set: &mut ZoneSet, index: u32, buffer: &mut [u8]) {
+/// Notes what a cut or an alias answers.
+fn follow(set: &mut ZoneSet, index: u32, note: impl FnOnce(&mut Followed)) {
+    let mut followed = Followed::default();
+    note(&mut followed);
+    if let Some(node) = set.nodes.get_mut(index as usize) {
+        node.followed = set.followed.len() as u32;
+        set.followed.push(followed);
+    }
+}
+
+fn whole_answers(
+    set: &mut ZoneSet,
+    index: u32,
+    sets: &mut Vec<u32>,
+    bench: &mut Bench,
+    arena: &mut Vec<u8>,
+) {
     let Some(node) = set.node(index) else { return };
-    let mut numbers = Vec::new();
+    sets.clear();
     let mut alias = false;
     for slot in set.slots(node) {
-        numbers.push(slot.set);
-        numbers.extend(slot.candidates.of(&set.candidates).iter().map(|c| c.set));
+        sets.push(slot.set);
+        if let Some(choice) = set.choices.get(slot.choice as usize) {
+            sets.extend(choice.candidates.iter().map(|c| c.set));
+        }
         alias |= slot.rtype == RType::CNAME;
     }
-    for number in numbers {
-        let whole = whole(set, index, number, buffer);
-        if let Some(encoded) = set.sets.get_mut(number as usize) {
+    for number in &*sets {
+        let made = whole(set, index, *number, bench);
+        let whole = made.and_then(|made| bench.keep(arena, &made));
+        if let Some(encoded) = set.sets.get_mut(*number as usize) {
             encoded.whole = whole;
         }
     }
     if alias {
-        let types = ALIAS_TYPES
-            .iter()
-            .filter_map(|t| Some((*t, resolved(set, index, *t, buffer)?)))
-            .collect();
-        if let Some(node) = set.nodes.get_mut(index as usize) {
-            node.alias = types;
-        }
+        let alias = ALIAS_TYPES.map(|rtype| {
+            let made = resolved(set, index, rtype, bench)?;
+            bench.keep(arena, &made)
+        });
+        follow(set, index, |f| f.alias = alias);
     }
 }
 
-/// Writes a question for a name; its type and class do not matter. Gives where it ends.
-fn question(buffer: &mut [u8], name: &[u8]) -> Option<usize> {
-    let end = HEADER + name.len();
-    buffer.get_mut(HEADER..end)?.copy_from_slice(name);
-    Some(end + 4)
-}
-
-fn denial(set: &ZoneSet, zone: u32, buffer: &mut [u8]) -> Option<Rendered> {
+fn denial(set: &ZoneSet, zone: u32, bench: &mut Bench) -> Option<Made> {
     let apex = set.zone(zone)?;
     let soa = set.set(apex.denial_soa)?;
-    let at = question(buffer, set.name(apex.name))?;
-    let mut pointers = Vec::new();
-    let mut writer = Writer::rendering(buffer, at, usize::MAX, false, &mut pointers);
+    let at = bench.question(set.name(apex.name))?;
+    let mut writer = bench.writer(at, false);
     writer
         .rrset(Section::Authority, Owner::Question, &set.answers(soa))
         .ok()?;
-    let (end, counts) = (writer.end(), writer.counts());
-    finish(buffer, at, end, counts, pointers, rcode::NOERROR, true)
+    Some(Made {
+        at,
+        end: writer.end(),
+        counts: writer.counts(),
+        rcode: rcode::NOERROR,
+        authoritative: true,
+    })
 }
 
 /// The answer to a question for this RRset.
-fn whole(set: &ZoneSet, node: u32, number: u32, buffer: &mut [u8]) -> Option<Rendered> {
+fn whole(set: &ZoneSet, node: u32, number: u32, bench: &mut Bench) -> Option<Made> {
     let name = set.name(set.node(node)?.name);
-    let at = question(buffer, name)?;
-    let (asked, mut pointers) = (Asked::default(), Vec::new());
-    let mut writer = Writer::rendering(
-        buffer,
-        at,
-        usize::MAX,
-        name.starts_with(b"\x01*"),
-        &mut pointers,
-    );
+    let at = bench.question(name)?;
+    let asked = Asked::default();
+    let mut writer = bench.writer(at, name.starts_with(b"\x01*"));
     let complete =
         resolve::positive(set, set.set(number)?, Owner::Question, &asked, &mut writer).is_ok();
-    let (end, counts) = (writer.end(), writer.counts());
     if !complete || asked.0.into_inner() {
         return None;
     }
-    finish(buffer, at, end, counts, pointers, rcode::NOERROR, true)
+    Some(Made {
+        at,
+        end: writer.end(),
+        counts: writer.counts(),
+        rcode: rcode::NOERROR,
+        authoritative: true,
+    })
 }
 
 /// The answer to a question for this node's name and a type.
-fn resolved(set: &ZoneSet, index: u32, qtype: RType, buffer: &mut [u8]) -> Option<Rendered> {
+fn resolved(set: &ZoneSet, index: u32, qtype: RType, bench: &mut Bench) -> Option<Made> {
     let node = set.node(index).filter(|n| n.zone != NONE)?;
     let name = set.name(node.name);
-    let at = question(buffer, name)?;
-    let (asked, mut pointers) = (Asked::default(), Vec::new());
-    let mut writer = Writer::rendering(
-        buffer,
-        at,
-        usize::MAX,
-        name.starts_with(b"\x01*"),
-        &mut pointers,
-    );
-    let outcome = resolve::resolve(
-        set,
-        node.zone,
-        &QName::read(name)?,
-        qtype,
-        false,
-        &asked,
-        &mut writer,
-    );
-    let (end, counts) = (writer.end(), writer.counts());
-    let by_name = outcome.looped && name.starts_with(b"\x01*");
+    let at = bench.question(name)?;
+    let asked = Asked::default();
+    let wildcard = name.starts_with(b"\x01*");
+    let mut writer = bench.writer(at, wildcard);
+    let question = QName::read(name)?;
+    let outcome = resolve::resolve(set, node.zone, &question, qtype, false, &asked, &mut writer);
+    let by_name = outcome.looped && wildcard;
     if outcome.truncated || by_name || asked.0.into_inner() {
         return None;
     }
-    finish(
-        buffer,
+    Some(Made {
         at,
-        end,
-        counts,
-        pointers,
-        outcome.rcode,
-        outcome.authoritative,
-    )
-}
-
-fn finish(
-    buffer: &[u8],
-    at: usize,
-    end: usize,
-    counts: [u16; 3],
-    pointers: Vec<u16>,
-    rcode: u16,
-    authoritative: bool,
-) -> Option<Rendered> {
-    let body = buffer.get(at..end)?.into();
-    let pointers = pointers.iter().map(|p| p - at as u16).collect();
-    Some(Rendered {
-        body,
-        pointers,
-        base_end: at as u16,
-        counts,
-        rcode,
-        authoritative,
+        end: writer.end(),
+        counts: writer.counts(),
+        rcode: outcome.rcode,
+        authoritative: outcome.authoritative,
     })
 }
 
@@ -237,9 +324,7 @@ mod tests {
         let mut set = zones();
         set.zones.iter_mut().for_each(|z| z.denial = None);
         set.sets.iter_mut().for_each(|s| s.whole = None);
-        for node in &mut set.nodes {
-            (node.referral, node.alias) = (None, Vec::new());
-        }
+        set.followed.clear();
         set
     }
 

@@ -129,7 +129,7 @@ fn zone_of(
             .ok();
     };
     let text = match (env.read)(path) {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Ok(bytes) => text_of(bytes),
         Err(e) => {
             errors.push(
                 Diagnostic::error("unreadable", from.at, format!("cannot read \"{}\": {e}", path.display()))
@@ -144,10 +144,14 @@ fn zone_of(
         let path = including.parent().unwrap_or(Path::new("")).join(written);
         let bytes = (env.read)(&path)?;
         files.push(path.clone());
-        Ok((path, String::from_utf8_lossy(&bytes).into_owned()))
+        Ok((path, text_of(bytes)))
     };
     match Zone::parse_with(&from.name, sources, file, &mut load) {
         Ok(zone) => {
+            if zone.warnings().is_empty() {
+                // Nothing will be shown of it: the text is not kept for as long as the zone is served.
+                drop(sources.lend(file));
+            }
             errors.extend(zone.warnings().clone());
             Some(zone)
         }
@@ -156,6 +160,10 @@ fn zone_of(
             None
         }
     }
+}
+
+fn text_of(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
 }
 
 /// The databases that tell where clients are.
