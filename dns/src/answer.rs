@@ -11,7 +11,7 @@ use crate::query::{
 use crate::resolve::{Outcome, resolve};
 use crate::rrl::Limit;
 use crate::set::{ALIAS_TYPES, Body, Find, Match, Rendered, ZoneSet};
-use crate::{DropReason, RType, Zones};
+use crate::{DropReason, RType, ZoneCounts, Zones};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
@@ -132,7 +132,7 @@ pub fn answer(zones: &Zones, query: &[u8], client: &Client<'_>, out: &mut Out<'_
     };
     reply.copy_question(query, parsed.question.as_ref());
     let behind_question = reply.end;
-    let mut outcome = sections(zones, &parsed, &asked_by, &mut reply);
+    let (mut outcome, counts) = sections(zones, &parsed, &asked_by, &mut reply);
     reply.set_scope(scope_at, &asker);
     let limited = if known || client.transport != Transport::Udp {
         Limit::Send
@@ -146,6 +146,9 @@ pub fn answer(zones: &Zones, query: &[u8], client: &Client<'_>, out: &mut Out<'_
             (reply.end, reply.counts) = (behind_question, [0; 3]);
             outcome.truncated = true;
         }
+    }
+    if let Some(counts) = counts {
+        counts.count(outcome.rcode);
     }
     Verdict::Reply(reply.finish(query, &parsed, outcome))
 }
@@ -304,21 +307,35 @@ fn refusal(query: &Query, transport: Transport) -> Option<u16> {
     }
 }
 
-/// Decides what the answer says and writes its sections.
-fn sections(zones: &Zones, query: &Query, client: &Client<'_>, reply: &mut Reply<'_>) -> Outcome {
+/// Decides what the answer says and writes its sections. Gives where it is counted, if it is of a zone.
+fn sections<'z>(
+    zones: &'z Zones,
+    query: &Query,
+    client: &Client<'_>,
+    reply: &mut Reply<'_>,
+) -> (Outcome, Option<&'z ZoneCounts>) {
     if let Some(rcode) = refusal(query, client.transport) {
-        return Outcome::only(rcode);
+        return (Outcome::only(rcode), None);
     }
     let Some(question) = &query.question else {
-        return Outcome::only(rcode::FORMERR);
+        return (Outcome::only(rcode::FORMERR), None);
     };
-    let qtype = RType(question.qtype);
-    let Some(zone) = zones.zone_of(&question.name, qtype) else {
-        return Outcome::only(rcode::REFUSED);
+    let Some(served) = zones.served_for(&question.name, RType(question.qtype)) else {
+        return (Outcome::only(rcode::REFUSED), None);
     };
-    let Some(zone) = zone else {
-        return Outcome::only(rcode::SERVFAIL);
+    let outcome = match &served.zone {
+        Some(zone) => of_zone(zone, question, client, reply),
+        None => Outcome::only(rcode::SERVFAIL),
     };
+    (outcome, Some(&served.counts))
+}
+
+fn of_zone(
+    zone: &ZoneSet,
+    question: &Question,
+    client: &Client<'_>,
+    reply: &mut Reply<'_>,
+) -> Outcome {
     let behind_question = reply.end;
     let outcome = look_up(zone, 0, question, client.health, reply);
     if question.class == CLASS_IN {

@@ -1,6 +1,6 @@
 //! What was answered, counted. A server tallies a batch in plain numbers and adds it to the shared ones at once.
 
-use crate::query::HEADER;
+use crate::query::{HEADER, rcode};
 use crate::{RType, Transport, Verdict};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -187,5 +187,30 @@ impl Counters {
             truncated: load(&self.truncated),
             dropped: self.dropped.each_ref().map(load),
         }
+    }
+}
+
+/// Answers of one zone by code: NOERROR, NXDOMAIN, all others. They outlive reloads of the zone.
+#[derive(Debug, Default)]
+pub struct ZoneCounts([AtomicU64; 3]);
+
+impl ZoneCounts {
+    /// Labels of the counts.
+    pub const RCODES: [&str; 3] = ["NOERROR", "NXDOMAIN", "other"];
+
+    pub(crate) fn count(&self, rcode: u16) {
+        let at = match rcode {
+            rcode::NOERROR => 0,
+            rcode::NXDOMAIN => 1,
+            _ => 2,
+        };
+        if let Some(count) = self.0.get(at) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The counts so far, in the order of [`Self::RCODES`].
+    pub fn now(&self) -> [u64; 3] {
+        self.0.each_ref().map(|n| n.load(Ordering::Relaxed))
     }
 }

@@ -107,7 +107,8 @@ fn block(edits: &[Edit], serial: u32) -> String {
             }
             Edit::RemoveSet { owner, rtype } => writeln!(text, "set {owner} {rtype}"),
             Edit::RemoveName { owner } => writeln!(text, "name {owner}"),
-            Edit::AddToken(_) | Edit::RemoveToken { .. } => Ok(()),
+            // What an alias names is looked up again.
+            Edit::AddToken(_) | Edit::RemoveToken { .. } | Edit::Alias { .. } => Ok(()),
         };
     }
     let sum = crc32fast::hash(text.as_bytes());

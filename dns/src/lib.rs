@@ -34,6 +34,7 @@ mod name;
 mod policy;
 mod present;
 mod query;
+mod query_log;
 mod rdata;
 mod resolve;
 mod rrl;
@@ -50,7 +51,7 @@ mod zone;
 pub use answer::{Client, Out, Transport, Verdict, answer};
 pub use authority::{ChallengeError, ChangeError, Finish, RecordLine, ZoneSummary};
 pub use cookie::CookieSecrets;
-pub use counters::{Counters, DropReason, QTYPE_CLASSES, RCODES, Snapshot};
+pub use counters::{Counters, DropReason, QTYPE_CLASSES, RCODES, Snapshot, ZoneCounts};
 pub use described::{Question, described};
 pub use dnssec::{
     Algorithm, Denial, KeyFile, KeyPolicy, KeyStatus, KeyStore, Lifetimes, Role, Signer,
@@ -65,9 +66,13 @@ pub use guard::Guard;
 pub use limits::TcpLimits;
 pub use name::Name;
 pub use policy::{Access, Net, Peer, Policies, Secondary, ZonePolicy};
+pub use query_log::{LoggedQuery, QueryLog};
 pub use rrl::RrlOptions;
 pub use rtype::RType;
-pub use serve::{HttpsAnswer, Serving, Shared, serve_tcp, serve_tls, serve_udp};
+pub use serve::{
+    Front, HttpsAnswer, Proxies, ProxyHeader, Serving, Shared, serve_streams, serve_tcp, serve_tls,
+    serve_udp,
+};
 pub use served::Zones;
 pub use set::ZoneSet;
 pub use transfer::{Report, Secondaries, notify_peers};

@@ -60,6 +60,12 @@ pub const TRANSFER_WHOLE: std::time::Duration = std::time::Duration::from_secs(1
 pub const NOTIFY_TRIES: u16 = 5;
 /// Updates over UDP that are made at once; others are answered SERVFAIL.
 pub const UDP_UPDATES_MAX: usize = 4;
+/// Addresses that an ALIAS has at most; more of its target's are left out.
+pub const ALIAS_ADDRESSES_MAX: usize = 16;
+/// Queries that wait to be written into the log; more are lost.
+pub const QUERY_LOG_QUEUE: usize = 1024;
+/// Bytes of a PROXY header: 107 of version 1, a few hundred of version 2 with all its values.
+pub const PROXY_HEADER_BYTES_MAX: usize = 4096;
 /// Seconds a certificate authority's token may be kept by a resolver.
 pub const CHALLENGE_TTL_S: u32 = 1;
 

@@ -262,14 +262,20 @@ impl<'a> Resolver<'a> {
             hosts(zones, set, self.health, self.secure, writer);
             return Step::Done(outcome);
         }
-        let Some(alias) = zones
+        // RFC 4035 §2.5: NSEC stands beside an alias, so that who asks for it asks for the alias's own.
+        let alias = zones
             .slot(node, RType::CNAME)
-            .and_then(|slot| zones.set(slot.set))
-        else {
+            .filter(|_| self.qtype != RType::NSEC)
+            .and_then(|slot| zones.set(slot.set));
+        let Some(alias) = alias else {
             if self.secure {
-                match encloser.and_then(|e| zones.node(e)) {
-                    Some(encloser) => self.prove(encloser.wild_proof),
-                    None => self.prove_types(node),
+                let withdrawn = zones
+                    .slot(node, self.qtype)
+                    .and_then(|s| zones.denial_of(s));
+                match (withdrawn, encloser.and_then(|e| zones.node(e))) {
+                    (Some(denial), _) => self.prove_withdrawn(denial),
+                    (None, Some(encloser)) => self.prove(encloser.wild_proof),
+                    (None, None) => self.prove_types(node),
                 }
             }
             return Step::Done(self.denial(rcode::NOERROR, writer));
@@ -331,6 +337,17 @@ impl<'a> Resolver<'a> {
         if let Some(place) = self.proofs.get_mut(self.proofs_len) {
             *place = proof;
             self.proofs_len += 1;
+        }
+    }
+
+    /// Remembers what denies a withdrawn record, in the place of the chain's record of the same name.
+    fn prove_withdrawn(&mut self, denial: u32) {
+        let zones = self.zones;
+        let owner = |proof: u32| zones.proof(proof).map(|p| zones.name(p.owner));
+        let known = self.proofs.iter_mut().take(self.proofs_len);
+        match known.into_iter().find(|p| owner(**p) == owner(denial)) {
+            Some(place) => *place = denial,
+            None => self.prove(denial),
         }
     }
 

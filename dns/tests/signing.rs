@@ -4,8 +4,8 @@ mod asking;
 mod validating;
 use asking::{Ask, zone};
 use seawall_dns::{
-    Algorithm, AlwaysUp, Denial, DynamicRecord, Health, HealthId, KeyFile, KeyStore, Lifetimes,
-    Policy, RType, Signer, SigningOptions, Target, Zone, Zones,
+    Algorithm, AllDown, AlwaysUp, Denial, DynamicRecord, Health, HealthId, KeyFile, KeyStore,
+    Lifetimes, Policy, RType, Signer, SigningOptions, Target, Zone, Zones,
 };
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -327,5 +327,56 @@ fn ldns_finds_nothing_wrong_with_a_signed_zone() {
         let errors = String::from_utf8_lossy(&verified.stderr);
         assert!(verified.status.success(), "{options:?}: {said}{errors}");
         assert!(said.contains("verified and complete"), "{said}{errors}");
+    }
+}
+
+#[test]
+fn a_withdrawn_record_is_denied_by_a_proof_of_its_own() {
+    struct Down;
+    impl Health for Down {
+        fn is_up(&self, _: HealthId) -> bool {
+            false
+        }
+    }
+    for denial in [Denial::Nsec, Denial::Nsec3] {
+        let mut zone = zone(&format!("{LINES}gone TXT here\n"));
+        for owner in ["gone", "*.gone.w"] {
+            let target = Target::new([192, 0, 2, 1].into(), Some(HealthId(1)));
+            let policy = Policy::Failover;
+            let mut record = DynamicRecord::new(owner, RType::A, 30, policy, vec![target]);
+            record.all_down = AllDown::ServeNone;
+            zone.add_dynamic(record).unwrap();
+        }
+        let zones = signed(&zone, options(Algorithm::EcdsaP256Sha256, denial, true));
+        let ask = |name: &str, qtype: &str, health: &dyn Health| {
+            let name = format!("{name}example.test");
+            Ask::new(&name, qtype).secure(1232).with(&zones, health)
+        };
+        let keys = keys(&ask("", "DNSKEY", &AlwaysUp).message.answers);
+        assert_eq!(ask("gone.", "A", &AlwaysUp).answers.len(), 2);
+        for name in ["gone.", "x.gone.w."] {
+            let answer = ask(name, "A", &Down);
+            assert!(answer.answers.is_empty(), "{answer:?}");
+            all_valid(&answer.message, &keys, NOW).unwrap();
+            let proofs = || {
+                let lines = answer.authority.iter();
+                lines.filter(|l| l.contains(" NSEC") && !l.contains("RRSIG NSEC "))
+            };
+            assert!(
+                proofs().any(|l| !l.split(' ').any(|word| word == "A")),
+                "the type is not listed: {answer:?}"
+            );
+        }
+        let gone = ask("gone.", "A", &Down);
+        let own = gone.authority.iter().find(|l| l.contains(" TXT"));
+        assert!(own.is_some(), "what else is there is listed: {gone:?}");
+        if denial == Denial::Nsec {
+            assert!(own.unwrap().contains("\\000.gone.example.test."), "{own:?}");
+        }
+        let compact = zones.iter().next().unwrap().to_zone().unwrap().to_text();
+        assert!(
+            !compact.contains("\\000.gone"),
+            "no copy of the zone has it"
+        );
     }
 }

@@ -98,8 +98,17 @@ pub fn ask_once(server: SocketAddr, name: &str, kind: Type) -> Option<Answer> {
 /// # Errors
 /// The connection's.
 pub fn ask_tcp(server: SocketAddr, name: &str, kind: Type) -> io::Result<Answer> {
+    ask_behind(b"", server, name, kind)
+}
+
+/// Asks over TCP behind what a proxy sends first.
+///
+/// # Errors
+/// The connection's.
+pub fn ask_behind(header: &[u8], server: SocketAddr, name: &str, kind: Type) -> io::Result<Answer> {
     let mut stream = TcpStream::connect(server)?;
     stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(header)?;
     let question = question(name, kind);
     let mut framed = (question.len() as u16).to_be_bytes().to_vec();
     framed.extend_from_slice(&question);

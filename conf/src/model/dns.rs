@@ -23,8 +23,25 @@ pub struct Dns {
     pub cookie_secrets: Option<(PathBuf, Span)>,
     /// MaxMind databases of places, absolute; what an earlier one knows counts.
     pub geo: Vec<(PathBuf, Span)>,
+    /// Who says before each connection who it is from, in a PROXY header.
+    pub proxies: Vec<ipnet::IpNet>,
+    /// Where queries are noted.
+    pub query_log: Option<DnsQueryLog>,
+    /// Servers that are asked for what ALIAS records name; none are the system's.
+    pub resolver: Vec<SocketAddr>,
     /// Zones.
     pub zones: Vec<DnsZone>,
+}
+
+/// A log of queries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DnsQueryLog {
+    /// The file, absolute.
+    pub path: PathBuf,
+    /// Where it was written.
+    pub at: Span,
+    /// Every so-manyth query is noted.
+    pub sample: u32,
 }
 
 impl Dns {
@@ -79,8 +96,23 @@ pub struct DnsZone {
     pub secondary: Option<DnsSecondary>,
     /// Records whose answer depends on health.
     pub records: Vec<DnsRecord>,
+    /// Names that have the addresses of others.
+    pub aliases: Vec<DnsAlias>,
     /// How it is signed here; `None` serves it as its file is.
     pub dnssec: Option<Dnssec>,
+}
+
+/// A name that has the addresses of another one, wherever that lies: what a CNAME cannot be at the apex.
+#[derive(Clone, Debug)]
+pub struct DnsAlias {
+    /// Where it was written.
+    pub at: Span,
+    /// Owner, relative to the zone; `@` is the apex.
+    pub name: String,
+    /// The name whose addresses it has, without the final dot.
+    pub target: String,
+    /// Time to live of the addresses.
+    pub ttl: Duration,
 }
 
 /// Records of one name and type that are as they are.

@@ -197,8 +197,16 @@ pub(super) const TABLE: &[Object] = &[
         threads: number
         rrl: @rrl / off
         cookies: @cookies / bool
+        proxy_protocol: @proxy_from / off -- these begin connections with a header that says who the client is
+        query_log: @query_log / path / off -- a line of JSON a query
+        resolver: [address] -- asked for what ALIAS records name
         zones: [@zone]
     ",
+    ),
+    (
+        "query_log",
+        &dns::QUERY_LOG,
+        "path: path\nsample: number -- every so-manyth query; 1",
     ),
     (
         "rrl",

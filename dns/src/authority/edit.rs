@@ -1,9 +1,12 @@
 //! One change to a zone.
 
 use super::Difference;
+use crate::dynamic::address_data;
 use crate::zone::{Owner, Record};
 use crate::{Name, RType, Zone};
+use seawall_diag::Span;
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 /// One change to a zone. Applying it twice is applying it once, so that edits can be put on any version of the zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +30,12 @@ pub(crate) enum Edit {
     RemoveName {
         owner: Name,
     },
+    /// The addresses of another name, which the name has and no journal keeps.
+    Alias {
+        owner: Name,
+        ttl: u32,
+        addresses: Vec<IpAddr>,
+    },
 }
 
 impl Edit {
@@ -36,7 +45,8 @@ impl Edit {
             Self::Remove { owner, .. }
             | Self::RemoveToken { owner, .. }
             | Self::RemoveSet { owner, .. }
-            | Self::RemoveName { owner } => owner,
+            | Self::RemoveName { owner }
+            | Self::Alias { owner, .. } => owner,
         }
     }
 
@@ -47,12 +57,17 @@ impl Edit {
             Self::Remove { rtype, data, .. } => Some((*rtype, Some(data))),
             Self::RemoveToken { data, .. } => Some((RType::TXT, Some(data))),
             Self::RemoveSet { rtype, .. } => Some((*rtype, None)),
-            Self::RemoveName { .. } => None,
+            Self::RemoveName { .. } | Self::Alias { .. } => None,
         }
     }
 
     /// Whether an older edit at the same name has no effect any more.
     fn voids(&self, old: &Self) -> bool {
+        match (self, old) {
+            (Self::Alias { .. }, Self::Alias { .. }) => return true,
+            (Self::Alias { .. }, _) | (_, Self::Alias { .. }) => return false,
+            _ => {}
+        }
         match (self.about(), old.about()) {
             (None, _) => true,
             (_, None) => false,
@@ -134,6 +149,27 @@ pub(crate) fn apply(zone: &mut Zone, edit: &Edit) {
             let vital = is_apex(owner, zone) && matches!(*rtype, RType::SOA | RType::NS);
             if !vital {
                 zone.remove_set(owner, *rtype);
+            }
+        }
+        Edit::Alias {
+            owner,
+            ttl,
+            addresses,
+        } => {
+            zone.remove_set(owner, RType::A);
+            zone.remove_set(owner, RType::AAAA);
+            for address in addresses {
+                zone.put(Record {
+                    owner: owner.clone(),
+                    rtype: if address.is_ipv4() {
+                        RType::A
+                    } else {
+                        RType::AAAA
+                    },
+                    ttl: *ttl,
+                    data: address_data(*address),
+                    at: Span::default(),
+                });
             }
         }
         Edit::RemoveName { owner } => {

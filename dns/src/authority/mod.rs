@@ -5,6 +5,7 @@
 //! query that arrives after the change has returned sees it, whichever thread takes it. Reloading a zone applies its
 //! edits again. One change at a time; queries never wait for one.
 
+mod alias;
 mod challenge;
 mod difference;
 mod edit;

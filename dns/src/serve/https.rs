@@ -48,6 +48,7 @@ impl Shared {
         }
         if let Some(message) = &message {
             tally.count(Transport::Https, Verdict::Reply(message.len()), message);
+            serving.note(client.addr, Transport::Https, message);
         }
         self.counters.add(&tally);
         let message = message?;

@@ -1,18 +1,23 @@
 //! The servers: what they share, UDP on threads of its own, TCP on tokio.
 
+mod front;
 mod https;
 pub(crate) mod orders;
 mod tcp;
 mod udp;
 
+pub use front::{Header as ProxyHeader, Proxies};
 pub use https::HttpsAnswer;
-pub use tcp::{serve_tcp, serve_tls};
+pub use tcp::{Front, serve_streams, serve_tcp, serve_tls};
 pub use udp::serve_udp;
 
 use crate::authority::Authority;
 use crate::limits::TRANSFERS_MAX;
 use crate::policy::{Peer, Policies};
-use crate::{Client, Counters, DropReason, Guard, Health, Name, Out, Verdict, Zones, answer};
+use crate::{
+    Client, Counters, DropReason, Guard, Health, Name, Out, QueryLog, Transport, Verdict, Zones,
+    answer,
+};
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -32,6 +37,17 @@ pub struct Serving {
     pub policies: Arc<Policies>,
     /// Cookies and limits.
     pub guard: Arc<Guard>,
+    /// Where answered queries are noted.
+    pub log: Option<Arc<QueryLog>>,
+}
+
+impl Serving {
+    /// Notes an answer in the log.
+    fn note(&self, client: IpAddr, transport: Transport, reply: &[u8]) {
+        if let Some(log) = &self.log {
+            log.note(client, transport, reply);
+        }
+    }
 }
 
 /// What all servers of a daemon share.
@@ -64,6 +80,7 @@ impl Shared {
             health,
             policies: Arc::default(),
             guard: Arc::default(),
+            log: None,
         });
         Self {
             serving,
@@ -100,15 +117,30 @@ impl Shared {
                 zones.insert(name, Arc::clone(copy));
             }
         }
+        zones.count_on(&before.zones);
         self.serving.store(Arc::new(Serving {
             zones: Arc::new(zones),
             health,
             policies: Arc::new(policies),
             guard,
+            log: before.log.clone(),
         }));
         self.all_settled(&kept);
         drop(kept);
         changed.iter().for_each(|name| self.announce(name));
+    }
+
+    /// Notes answered queries there from now on.
+    pub fn log_queries(&self, log: Option<Arc<QueryLog>>) {
+        let _kept = self.authority.lock();
+        let serving = self.serving_now();
+        self.serving.store(Arc::new(Serving {
+            zones: Arc::clone(&serving.zones),
+            health: Arc::clone(&serving.health),
+            policies: Arc::clone(&serving.policies),
+            guard: Arc::clone(&serving.guard),
+            log,
+        }));
     }
 
     fn copies(&self) -> MutexGuard<'_, HashMap<Name, Followed>> {
@@ -199,6 +231,7 @@ impl Shared {
             health: Arc::clone(&serving.health),
             policies: Arc::clone(&serving.policies),
             guard: Arc::clone(&serving.guard),
+            log: serving.log.clone(),
         }));
     }
 }

@@ -1,7 +1,7 @@
 //! TCP: two bytes of length before each message (RFC 1035 §4.2.2), many queries on a connection (RFC 7766 §6.2.1).
 
 use super::orders::{Order, is_order, order};
-use super::{Shared, guarded};
+use super::{Proxies, Shared, guarded};
 use crate::counters::Snapshot;
 use crate::limits::{TCP_BYTES, TcpLimits};
 use crate::transfer::Outgoing;
@@ -9,13 +9,13 @@ use crate::{Client, DropReason, Out, Transport, Verdict};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
@@ -29,6 +29,18 @@ thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; TCP_BYTES].into());
 }
 
+/// What a listener is like.
+#[derive(Clone, Default)]
+pub struct Front {
+    /// The limits of its connections.
+    pub limits: TcpLimits,
+    /// TLS before the queries (RFC 7858). A handshake has to be done within the idle limit.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// Whose connections begin with a PROXY header, which has to come within the same limit. All others are clients
+    /// themselves.
+    pub proxies: Option<Arc<Proxies>>,
+}
+
 /// Serves a listener until `stop` becomes true, then lets each connection finish the answers it is writing.
 pub async fn serve_tcp(
     listener: TcpListener,
@@ -36,10 +48,14 @@ pub async fn serve_tcp(
     limits: TcpLimits,
     stop: watch::Receiver<bool>,
 ) {
-    serve(listener, None, shared, limits, stop).await;
+    let front = Front {
+        limits,
+        ..Front::default()
+    };
+    serve_streams(listener, front, shared, stop).await;
 }
 
-/// The same over TLS (RFC 7858). A handshake has to be done within the idle limit.
+/// The same over TLS.
 pub async fn serve_tls(
     listener: TcpListener,
     tls: Arc<ServerConfig>,
@@ -47,17 +63,24 @@ pub async fn serve_tls(
     limits: TcpLimits,
     stop: watch::Receiver<bool>,
 ) {
-    serve(listener, Some(TlsAcceptor::from(tls)), shared, limits, stop).await;
+    let front = Front {
+        limits,
+        tls: Some(tls),
+        proxies: None,
+    };
+    serve_streams(listener, front, shared, stop).await;
 }
 
-async fn serve(
+/// Serves a listener of any kind.
+pub async fn serve_streams(
     listener: TcpListener,
-    tls: Option<TlsAcceptor>,
+    front: Front,
     shared: Arc<Shared>,
-    limits: TcpLimits,
     mut stop: watch::Receiver<bool>,
 ) {
     let clients = Clients::default();
+    let front = Arc::new(front);
+    let limits = front.limits;
     let mut connections = JoinSet::new();
     while !*stop.borrow_and_update() {
         let accepted = tokio::select! {
@@ -67,33 +90,30 @@ async fn serve(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let place = if connections.len() < limits.connections {
-                    clients.enter(peer, limits.per_client)
-                } else {
+                let peer = peer.ip().to_canonical();
+                let proxied = front.proxies.as_ref().is_some_and(|p| p.admits(peer));
+                // Behind a proxy the client that counts is known with the header.
+                let place = if connections.len() >= limits.connections {
                     None
+                } else if proxied {
+                    Some(None)
+                } else {
+                    clients.enter(peer, limits.per_client).map(Some)
                 };
                 let Some(place) = place else {
                     count_drop(&shared);
                     continue;
                 };
-                let (shared, stop, tls) = (Arc::clone(&shared), stop.clone(), tls.clone());
+                let accepted = Accepted {
+                    stream,
+                    peer,
+                    place,
+                    clients: clients.clone(),
+                };
+                let (shared, stop, front) = (Arc::clone(&shared), stop.clone(), front.clone());
                 connections.spawn(async move {
-                    let _ = stream.set_nodelay(true);
                     // A client that breaks off has nothing left to be told.
-                    let _ = match tls {
-                        None => {
-                            let from = (place.address, Transport::Tcp);
-                            connection(stream, from, &shared, &limits, stop).await
-                        }
-                        Some(tls) => match timeout(limits.idle, tls.accept(stream)).await {
-                            Ok(Ok(stream)) => {
-                                let from = (place.address, Transport::Tls);
-                                connection(stream, from, &shared, &limits, stop).await
-                            }
-                            _ => Ok(()),
-                        },
-                    };
-                    drop(place);
+                    let _ = one_connection(accepted, &front, &shared, stop).await;
                 });
             }
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
@@ -102,6 +122,57 @@ async fn serve(
     drop(listener);
     let drained = async { while connections.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(limits.idle, drained).await;
+}
+
+/// A connection before anything was read of it.
+struct Accepted {
+    stream: TcpStream,
+    peer: IpAddr,
+    place: Option<Place>,
+    clients: Clients,
+}
+
+/// What stands before the queries, then the queries.
+async fn one_connection(
+    accepted: Accepted,
+    front: &Front,
+    shared: &Arc<Shared>,
+    stop: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let Accepted {
+        mut stream,
+        peer,
+        place,
+        clients,
+    } = accepted;
+    let limits = &front.limits;
+    let _ = stream.set_nodelay(true);
+    let deadline = Instant::now() + limits.idle;
+    let place = match (place, &front.proxies) {
+        (Some(place), _) => Some(place),
+        (None, None) => None,
+        (None, Some(proxies)) => {
+            let header = timeout_at(deadline, proxies.client(&mut stream, peer)).await;
+            let client = header.ok().flatten();
+            client.and_then(|client| clients.enter(client, limits.per_client))
+        }
+    };
+    let Some(place) = place else {
+        count_drop(shared);
+        return Ok(());
+    };
+    match &front.tls {
+        None => {
+            let from = (place.address, Transport::Tcp);
+            connection(stream, from, shared, limits, stop).await
+        }
+        Some(tls) => {
+            let acceptor = TlsAcceptor::from(Arc::clone(tls));
+            let stream = timeout_at(deadline, acceptor.accept(stream)).await??;
+            let from = (place.address, Transport::Tls);
+            connection(stream, from, shared, limits, stop).await
+        }
+    }
 }
 
 fn count_drop(shared: &Shared) {
@@ -121,8 +192,7 @@ struct Place {
 }
 
 impl Clients {
-    fn enter(&self, peer: SocketAddr, most: usize) -> Option<Place> {
-        let address = peer.ip().to_canonical();
+    fn enter(&self, address: IpAddr, most: usize) -> Option<Place> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(address).or_insert(0);
         if *count >= most {
@@ -332,6 +402,7 @@ fn answer_all(
                 &[]
             };
             tally.count(from.1, verdict, reply);
+            serving.note(from.0, from.1, reply);
             if !reply.is_empty() {
                 answers.extend((reply.len() as u16).to_be_bytes());
                 answers.extend_from_slice(reply);

@@ -1,7 +1,7 @@
 //! UDP: the body of a thread that owns a socket.
 
 use super::orders::{Change, Order, is_order, order};
-use super::{Shared, guarded};
+use super::{Serving, Shared, guarded};
 use crate::counters::Snapshot;
 use crate::limits::{UDP_BATCH, UDP_UPDATES_MAX, UDP_WAKE};
 use crate::{Client, DropReason, Out, Transport, Verdict};
@@ -25,14 +25,7 @@ pub fn serve_udp(socket: UdpSocket, shared: Arc<Shared>, stop: Arc<AtomicBool>) 
             }
             // Loaded once there is something to answer: the thread may have slept through a reload.
             let serving = serving.get_or_insert_with(|| shared.serving());
-            one(
-                &datagram,
-                room,
-                &serving.zones,
-                &*serving.health,
-                &serving.guard,
-                &mut tally,
-            )
+            one(&datagram, room, serving, &mut tally)
         });
         match done {
             Ok(_) => shared.counters.add(&tally),
@@ -55,14 +48,7 @@ fn ordered(
     let from = datagram.from.ip().to_canonical();
     let reply = match order(shared, datagram.bytes, from, Transport::Udp) {
         Order::Question | Order::Transfer(_) => {
-            return one(
-                datagram,
-                room,
-                &serving.zones,
-                &*serving.health,
-                &serving.guard,
-                tally,
-            );
+            return one(datagram, room, &serving, tally);
         }
         Order::Reply(reply) => reply,
         Order::Change(change) => change_apart(shared, socket, datagram.from, change)?.refused(),
@@ -99,9 +85,7 @@ fn change_apart(
 fn one(
     datagram: &Datagram<'_>,
     room: &mut [u8],
-    zones: &crate::Zones,
-    health: &dyn crate::Health,
-    guard: &crate::Guard,
+    serving: &Serving,
     tally: &mut Snapshot,
 ) -> Option<usize> {
     if datagram.oversize || datagram.from.port() == 0 {
@@ -115,17 +99,19 @@ fn one(
     let client = Client {
         addr: datagram.from.ip().to_canonical(),
         transport: Transport::Udp,
-        health,
-        guard: Some(guard),
+        health: &*serving.health,
+        guard: Some(&serving.guard),
     };
     let mut out = Out::new(room);
-    let verdict = guarded(zones, datagram.bytes, &client, &mut out);
+    let verdict = guarded(&serving.zones, datagram.bytes, &client, &mut out);
     let len = if let Verdict::Reply(len) = verdict {
         Some(len)
     } else {
         None
     };
-    tally.count(Transport::Udp, verdict, out.written(len.unwrap_or(0)));
+    let reply = out.written(len.unwrap_or(0));
+    tally.count(Transport::Udp, verdict, reply);
+    serving.note(client.addr, Transport::Udp, reply);
     len
 }
 

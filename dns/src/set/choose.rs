@@ -16,6 +16,8 @@ pub(crate) struct Candidate {
 pub(crate) struct Choice {
     /// The targets, at least one.
     pub candidates: Vec<Candidate>,
+    /// In [`ZoneSet::proofs`]: what denies the record in a signed zone while nobody is up, or [`NONE`].
+    pub denial: u32,
     policy: Policy,
     min_up: u32,
     serve_none: bool,
@@ -66,6 +68,7 @@ impl Choice {
         };
         Self {
             candidates,
+            denial: NONE,
             policy: record.policy,
             min_up: record.min_up.max(1) as u32,
             serve_none: record.all_down == AllDown::ServeNone,
@@ -75,6 +78,13 @@ impl Choice {
             several,
             degraded,
         }
+    }
+}
+
+impl Choice {
+    /// Whether the record is withdrawn when too few are up.
+    pub fn may_serve_none(&self) -> bool {
+        self.serve_none
     }
 }
 
@@ -98,6 +108,12 @@ impl EncodedSet {
 }
 
 impl ZoneSet {
+    /// What denies a dynamic record that answers nothing now.
+    pub(crate) fn denial_of(&self, slot: &Slot) -> Option<u32> {
+        let choice = self.choices.get(slot.choice as usize)?;
+        (choice.denial != NONE).then_some(choice.denial)
+    }
+
     /// The RRset that answers now. `None` where a dynamic record says that there is none when nobody is up.
     pub(crate) fn choose(&self, slot: &Slot, health: &dyn Health) -> Option<&EncodedSet> {
         if slot.choice == NONE {

@@ -1,7 +1,9 @@
 //! From zones to a [`ZoneSet`].
 
 use super::choose::{Candidate, Choice, Degraded};
-use super::{Apex, EncodedSet, NONE, NameAt, Node, Range, Shadow, Slot, ZoneSet, proofs, render};
+use super::{
+    Apex, EncodedSet, NONE, NameAt, Node, Range, Shadow, Slot, ZoneSet, compact, proofs, render,
+};
 use crate::dnssec::RrSigner;
 use crate::dynamic::{AllDown, DynamicRecord, Policy, address_data};
 use crate::limits::DYNAMIC_MULTI_MAX;
@@ -30,14 +32,21 @@ pub(super) fn compile(zones: Vec<Zone>) -> ZoneSet {
         rendered: Vec::new(),
     };
     reserve(&mut set, &zones);
+    let mut signers = Vec::new();
     for zone in zones {
         set.keep_dynamic(&zone);
+        signers.push(zone.signer.clone());
         add_zone(&mut set, zone);
     }
     index(&mut set);
     link_wildcards(&mut set);
     link_targets(&mut set);
     proofs::link(&mut set);
+    for (zone, signer) in signers.iter().enumerate() {
+        if let Some(signer) = signer {
+            compact::link(&mut set, zone as u32, signer);
+        }
+    }
     render::render(&mut set);
     // What is served for days does not keep what growing left over.
     set.nodes.shrink_to_fit();
@@ -326,7 +335,7 @@ pub(super) fn put_name(set: &mut ZoneSet, wire: &[u8]) -> NameAt {
     }
 }
 
-fn put_set<D: AsRef<[u8]>>(
+pub(super) fn put_set<D: AsRef<[u8]>>(
     set: &mut ZoneSet,
     rtype: RType,
     ttl: u32,

@@ -10,6 +10,7 @@
 //! two hundred bytes with all its answers, and a zone a dozen allocations, however large it is.
 
 mod choose;
+mod compact;
 mod compile;
 mod locate;
 mod proofs;

@@ -49,9 +49,9 @@ impl ZoneSet {
                 .map(move |slot| (node.name, slot.set))
         });
         let is_hashed = |set: &EncodedSet| set.rtype == RType::NSEC3;
-        let hashed = self
-            .proofs
-            .iter()
+        // Compact denials are in no chain, and so in no copy of the zone.
+        let chains = self.zones.iter().flat_map(|z| z.proofs.of(&self.proofs));
+        let hashed = chains
             .filter(move |proof| self.set(proof.set).is_some_and(is_hashed))
             .map(|proof| (proof.owner, proof.set));
         named.chain(hashed).flat_map(move |(owner, set)| {

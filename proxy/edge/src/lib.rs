@@ -18,7 +18,7 @@ mod client;
 mod clock;
 mod content;
 mod detour;
-mod discovery;
+pub mod discovery;
 mod edge;
 mod filter;
 mod health;

@@ -20,6 +20,7 @@ pub mod handover;
 pub mod holder;
 pub mod huge_pages;
 pub mod listen;
+pub mod memory;
 mod peek;
 pub mod peer;
 pub mod privileges;

@@ -24,6 +24,8 @@ mod connections;
 mod cors;
 mod discovery;
 mod dns;
+mod dns_aliases;
+mod dns_clients;
 mod dns_transfers;
 mod dnssec;
 mod drills;

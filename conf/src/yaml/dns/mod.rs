@@ -2,7 +2,9 @@
 
 pub(super) mod records;
 
-use crate::model::{Dns, DnsAccess, DnsPolicy, DnsRecord, DnsRrl, DnsSecondary, DnsZone};
+use crate::model::{
+    Dns, DnsAccess, DnsPolicy, DnsQueryLog, DnsRecord, DnsRrl, DnsSecondary, DnsZone,
+};
 use crate::yaml::document::networks;
 use crate::yaml::listen::sockets;
 use crate::yaml::pools::Pools;
@@ -15,8 +17,24 @@ use std::path::PathBuf;
 
 pub(super) const DNS: Shape = Shape {
     what: "`dns`",
-    fields: &["listen", "dot", "threads", "rrl", "cookies", "geo", "zones"],
+    fields: &[
+        "listen",
+        "dot",
+        "threads",
+        "rrl",
+        "cookies",
+        "geo",
+        "proxy_protocol",
+        "query_log",
+        "resolver",
+        "zones",
+    ],
     not_yet: &["doq"],
+};
+pub(super) const QUERY_LOG: Shape = Shape {
+    what: "`query_log`",
+    fields: &["path", "sample"],
+    not_yet: &[],
 };
 pub(super) const ZONE: Shape = Shape {
     what: "a zone",
@@ -117,15 +135,47 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node, pools: &mut Pools) -> O
     if geo.is_empty() {
         without_places(reader, &zones);
     }
+    let proxies = fields.get("proxy_protocol").filter(|n| !n.is_off());
+    let proxies = proxies.and_then(|n| crate::yaml::streams::proxy_protocol(reader, n));
+    let query_log = fields.get("query_log").filter(|n| !n.is_off());
+    let query_log = query_log.and_then(|n| query_log_of(reader, n));
+    let resolver = fields
+        .get("resolver")
+        .map(|n| servers(reader, n))
+        .unwrap_or_default();
     Some(Dns {
         listen,
         dot,
+        proxies: proxies.map(|p| p.from).unwrap_or_default(),
+        query_log,
+        resolver,
         geo,
         threads,
         rrl,
         cookies: cookies.is_none_or(|n| !n.is_off()),
         cookie_secrets,
         zones,
+    })
+}
+
+/// A path, or a path and how many queries a line stands for.
+fn query_log_of(reader: &mut Reader<'_>, node: &Node) -> Option<DnsQueryLog> {
+    let (path, sample) = match node.scalar() {
+        Some(_) => (Some(node), None),
+        None => {
+            let fields = reader.open(node, &QUERY_LOG)?;
+            if fields.get("path").is_none() {
+                reader.missing(fields.at, "`query_log`", "path");
+            }
+            (fields.get("path"), fields.get("sample"))
+        }
+    };
+    let sample = sample.and_then(|n| reader.integer(n, 1, 1_000_000));
+    let path = path?;
+    Some(DnsQueryLog {
+        path: reader.path(path)?,
+        at: path.at,
+        sample: sample.unwrap_or(1) as u32,
     })
 }
 
@@ -175,12 +225,13 @@ fn zone(reader: &mut Reader<'_>, node: &Node, pools: &mut Pools) -> Option<DnsZo
         None => reader.missing(at, "a zone", "name"),
     }
     let file = fields.get("file").and_then(|n| reader.path(n));
-    let (mut records, mut statics) = (Vec::new(), Vec::new());
+    let (mut records, mut statics, mut aliases) = (Vec::new(), Vec::new(), Vec::new());
     if let Some(node) = fields.get("records") {
         for node in reader.list(node) {
             match record(reader, node, pools) {
                 Some(Record::Dynamic(record)) => records.push(record),
                 Some(Record::Static(record)) => statics.push(record),
+                Some(Record::Alias(record)) => aliases.push(record),
                 None => {}
             }
         }
@@ -220,6 +271,7 @@ fn zone(reader: &mut Reader<'_>, node: &Node, pools: &mut Pools) -> Option<DnsZo
         name,
         file,
         records,
+        aliases,
         dnssec,
         statics,
         transfer,

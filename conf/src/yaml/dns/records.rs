@@ -1,7 +1,7 @@
 //! Records that are written in the configuration: as they are, or by the balancer's health.
 
 use super::is_label;
-use crate::model::{DnsAllDown, DnsArea, DnsPolicy, DnsRecord, DnsStatic, DnsTarget};
+use crate::model::{DnsAlias, DnsAllDown, DnsArea, DnsPolicy, DnsRecord, DnsStatic, DnsTarget};
 use crate::yaml::document::networks;
 use crate::yaml::pools::Pools;
 use crate::yaml::read::{Reader, Shape};
@@ -52,12 +52,19 @@ const TTL: Duration = Duration::from_secs(30);
 /// Time to live of other records written here, unless said otherwise.
 const STATIC_TTL: Duration = Duration::from_secs(300);
 
+/// Time to live of what an ALIAS answers, unless said otherwise, and the most there may be: what it names may change
+/// at any time.
+const ALIAS_TTL: Duration = Duration::from_secs(60);
+const ALIAS_TTL_MAX: Duration = Duration::from_secs(3600);
+
 /// A record of a zone.
 pub(super) enum Record {
     /// Its answer depends on health.
     Dynamic(DnsRecord),
     /// It is as it is.
     Static(DnsStatic),
+    /// It has the addresses of another name.
+    Alias(DnsAlias),
 }
 
 /// Reads a record.
@@ -94,6 +101,9 @@ pub(super) fn record(reader: &mut Reader<'_>, node: &Node, pools: &mut Pools) ->
         for node in reader.list(value) {
             values.extend(reader.string(node).map(str::to_owned));
         }
+        if rtype.is_some_and(|t| t.eq_ignore_ascii_case("ALIAS")) {
+            return alias(reader, value.at, name, ttl, &values).map(Record::Alias);
+        }
         return Some(Record::Static(DnsStatic {
             at: value.at,
             name,
@@ -103,7 +113,7 @@ pub(super) fn record(reader: &mut Reader<'_>, node: &Node, pools: &mut Pools) ->
         }));
     }
     let rtype = match fields.get("type") {
-        Some(node) => reader.choice(node, &[("A", "A"), ("AAAA", "AAAA")], &["CNAME", "ALIAS"])?,
+        Some(node) => reader.choice(node, &[("A", "A"), ("AAAA", "AAAA")], &["CNAME"])?,
         None => "A",
     };
     let ttl = fields
@@ -161,6 +171,39 @@ pub(super) fn record(reader: &mut Reader<'_>, node: &Node, pools: &mut Pools) ->
         all_down,
         targets,
     }))
+}
+
+/// `{ type: ALIAS, value: NAME }`.
+fn alias(
+    reader: &mut Reader<'_>,
+    at: Span,
+    name: String,
+    ttl: Option<Duration>,
+    values: &[String],
+) -> Option<DnsAlias> {
+    let target = match values {
+        [target] => target.trim_end_matches('.').to_ascii_lowercase(),
+        _ => String::new(),
+    };
+    if target.len() > 253 || !target.split('.').all(is_label) {
+        reader.invalid(
+            at,
+            "an ALIAS names one host",
+            "write its whole name: value: shop.cdn.test",
+        );
+        return None;
+    }
+    let ttl = ttl.unwrap_or(ALIAS_TTL);
+    if ttl > ALIAS_TTL_MAX {
+        let message = "what an ALIAS answers may be kept for an hour at most";
+        reader.invalid(at, message, "write ttl: 1h or less");
+    }
+    Some(DnsAlias {
+        at,
+        name,
+        target,
+        ttl: ttl.min(ALIAS_TTL_MAX),
+    })
 }
 
 fn target(

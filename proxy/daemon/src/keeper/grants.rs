@@ -47,6 +47,8 @@ impl Grants {
             let over_tls = dns.dot.iter().map(|(address, _)| Endpoint::Tcp(*address));
             grants.endpoints.extend(over_tls);
             grants.read.extend(dns.files().cloned());
+            let query_log = dns.query_log.iter().map(|log| log.path.clone());
+            grants.append.extend(query_log);
         }
         grants
             .append

@@ -1,15 +1,21 @@
 //! The DNS server: UDP on threads of its own, TCP on the control runtime. Zones are published with each plan.
 
+use super::aliases::Aliases;
 use super::dnssec::ZoneSigners;
 use super::host::{KeeperHost, udp};
+use super::query_log::QueryLogWriter;
 use super::taken::Missing;
 use crate::log::ErrorLog;
 use seawall_conf::model::LogLevel;
 use seawall_dns::{
-    AlwaysUp, Name, Secondaries, Shared, TcpLimits, Zones, notify_peers, serve_tcp, serve_tls,
-    serve_udp,
+    AlwaysUp, Front, Name, Net, Proxies, ProxyHeader, Secondaries, Shared, Zones, notify_peers,
+    serve_streams, serve_udp,
 };
-use seawall_edge::plan::{DnsPlan, Plan};
+use seawall_edge::{
+    log::LogFile,
+    plan::{DnsPlan, Plan},
+};
+use seawall_http::proxy_protocol;
 use seawall_sys::listen::Endpoint;
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -33,6 +39,8 @@ fn udp_threads() -> usize {
 pub struct DnsServer {
     shared: Arc<Shared>,
     signers: Arc<ZoneSigners>,
+    aliases: Aliases,
+    query_log: Mutex<Option<QueryLogWriter>>,
     live: Mutex<HashMap<(SocketAddr, bool), Listening>>,
     /// Zones that are copied, and the task that tells others of changes; both begin with the first zones.
     copies: OnceLock<Arc<Secondaries>>,
@@ -46,6 +54,8 @@ pub struct DnsServer {
 }
 
 struct Listening {
+    /// Whose connections begin with a PROXY header.
+    proxies: Vec<Net>,
     stop_udp: Arc<AtomicBool>,
     stop_tcp: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
@@ -56,10 +66,13 @@ impl DnsServer {
     pub fn new(log: ErrorLog, resolver: Arc<seawall_tls::Resolver>, patient: bool) -> Self {
         let shared = Arc::new(Shared::new(Zones::new(Vec::new()), Arc::new(AlwaysUp)));
         let signers = ZoneSigners::new(shared.clone(), log.clone());
+        let aliases = Aliases::new(shared.clone(), log.clone());
         Self {
             shared,
             live: Mutex::default(),
             signers,
+            aliases,
+            query_log: Mutex::default(),
             copies: OnceLock::new(),
             stop_telling: watch::channel(false).0,
             resolver,
@@ -100,20 +113,38 @@ impl DnsServer {
             wanted.extend(dns.listen.iter().map(|(address, _)| (*address, false)));
             wanted.extend(dns.dot.iter().map(|(address, _)| (*address, true)));
         }
+        let proxies: Vec<Net> = plan
+            .config
+            .dns
+            .iter()
+            .flat_map(|d| &d.proxies)
+            .map(|net| Net {
+                address: net.addr(),
+                bits: net.prefix_len(),
+            })
+            .collect();
         let configured = plan.config.dns.as_ref().and_then(|d| d.threads);
         let threads = configured.unwrap_or_else(udp_threads);
         let mut missing = Missing::new();
         let Ok(mut live) = self.live.lock() else {
             return Ok(Vec::new());
         };
+        // What a listener expects of its clients is said when it begins.
+        live.retain(|_, listening| {
+            let same = listening.proxies == proxies;
+            if !same {
+                listening.stop();
+            }
+            same
+        });
         for (address, over_tls) in &wanted {
             let Entry::Vacant(place) = live.entry((*address, *over_tls)) else {
                 continue;
             };
             let listening = if *over_tls {
-                self.listen_tls(*address, host, control)
+                self.listen_tls(*address, &proxies, host, control)
             } else {
-                self.listen(*address, threads, host, control)
+                self.listen(*address, threads, &proxies, host, control)
             };
             match listening {
                 Ok(listening) => drop(place.insert(listening)),
@@ -135,7 +166,7 @@ impl DnsServer {
             .filter(|a| !wanted.contains(a))
             .collect();
         for address in gone {
-            if let Some(listening) = live.remove(&address) {
+            if let Some(mut listening) = live.remove(&address) {
                 listening.stop();
             }
         }
@@ -174,13 +205,44 @@ impl DnsServer {
         });
         // First who is copied from where: what is no longer a copy does not outlive the old zones.
         copies.apply(std::mem::take(&mut dns.secondaries));
+        self.note_queries(dns.query_log.take());
+        let aliases = std::mem::take(&mut dns.aliases);
+        self.aliases.forget_others(&aliases);
         self.signers.apply(dns, &state.join("dnssec"));
+        self.aliases.follow(aliases, control);
+        seawall_sys::memory::give_back();
+    }
+
+    /// Notes queries there, or nowhere.
+    fn note_queries(&self, wanted: Option<(Arc<LogFile>, u32)>) {
+        let Ok(mut writer) = self.query_log.lock() else {
+            return;
+        };
+        let is_same = match (&*writer, &wanted) {
+            (Some(writer), Some((file, sample))) => writer.is(file, *sample),
+            (None, None) => true,
+            _ => false,
+        };
+        if is_same {
+            return;
+        }
+        *writer = wanted.and_then(|(file, sample)| {
+            let started = QueryLogWriter::start(file, sample);
+            let failed = |e: &io::Error| {
+                let text = format_args!("dns: no thread to log queries: {e}");
+                self.log.line(LogLevel::Alert, 0, text);
+            };
+            started.inspect_err(failed).ok()
+        });
+        let log = writer.as_ref().map(|w| w.log.clone());
+        self.shared.log_queries(log);
     }
 
     fn listen(
         &self,
         address: SocketAddr,
         threads: usize,
+        proxies: &[Net],
         host: &KeeperHost,
         control: &Handle,
     ) -> io::Result<Listening> {
@@ -209,14 +271,15 @@ impl DnsServer {
             socket.set_nonblocking(true)?;
             let _inside = control.enter();
             let listener = tokio::net::TcpListener::from_std(socket)?;
-            control.spawn(serve_tcp(
-                listener,
-                self.shared.clone(),
-                TcpLimits::default(),
-                stopped.clone(),
-            ));
+            let front = Front {
+                proxies: proxies_of(proxies),
+                ..Front::default()
+            };
+            let shared = self.shared.clone();
+            control.spawn(serve_streams(listener, front, shared, stopped.clone()));
         }
         Ok(Listening {
+            proxies: proxies.to_vec(),
             stop_udp,
             stop_tcp,
             threads,
@@ -226,6 +289,7 @@ impl DnsServer {
     fn listen_tls(
         &self,
         address: SocketAddr,
+        proxies: &[Net],
         host: &KeeperHost,
         control: &Handle,
     ) -> io::Result<Listening> {
@@ -236,15 +300,17 @@ impl DnsServer {
             let socket = TcpListener::from(socket);
             socket.set_nonblocking(true)?;
             let _inside = control.enter();
-            control.spawn(serve_tls(
-                tokio::net::TcpListener::from_std(socket)?,
-                tls.clone(),
-                self.shared.clone(),
-                TcpLimits::default(),
-                stopped.clone(),
-            ));
+            let listener = tokio::net::TcpListener::from_std(socket)?;
+            let front = Front {
+                tls: Some(tls.clone()),
+                proxies: proxies_of(proxies),
+                ..Front::default()
+            };
+            let shared = self.shared.clone();
+            control.spawn(serve_streams(listener, front, shared, stopped.clone()));
         }
         Ok(Listening {
+            proxies: proxies.to_vec(),
             stop_udp: Arc::default(),
             stop_tcp,
             threads: Vec::new(),
@@ -259,17 +325,35 @@ impl DnsServer {
             copies.apply(Vec::new());
         }
         if let Ok(mut live) = self.live.lock() {
-            live.drain().for_each(|(_, listening)| listening.stop());
+            live.drain().for_each(|(_, mut listening)| listening.stop());
         }
     }
 }
 
+/// Those whose connections begin with a PROXY header, if there are any.
+fn proxies_of(from: &[Net]) -> Option<Arc<Proxies>> {
+    (!from.is_empty()).then(|| {
+        Arc::new(Proxies {
+            from: from.to_vec(),
+            read: proxy_header,
+        })
+    })
+}
+
+fn proxy_header(bytes: &[u8]) -> ProxyHeader {
+    match proxy_protocol::parse(bytes) {
+        Ok(None) => ProxyHeader::More,
+        Ok(Some((header, len))) => ProxyHeader::Whole(header.source().map(|s| s.ip()), len),
+        Err(_) => ProxyHeader::None,
+    }
+}
+
 impl Listening {
-    fn stop(self) {
+    fn stop(&mut self) {
         self.stop_udp.store(true, Ordering::Release);
         // Nobody listens any more where the last connection has ended.
         let _ = self.stop_tcp.send(true);
-        for thread in self.threads {
+        for thread in self.threads.drain(..) {
             // A panic there has been said by the panic hook.
             let _ = thread.join();
         }

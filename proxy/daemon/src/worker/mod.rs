@@ -4,6 +4,7 @@
 //! here on there are the edge's worker threads, the DNS server's, and a control runtime for checks, the API, watching.
 
 mod admin;
+mod aliases;
 mod cached;
 mod certificates;
 mod check;
@@ -13,6 +14,7 @@ mod dnssec;
 mod host;
 mod idle;
 mod life;
+mod query_log;
 mod shown;
 mod signals;
 mod status;

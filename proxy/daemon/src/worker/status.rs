@@ -3,7 +3,7 @@
 use super::{certificates, life::Worker};
 use crate::version;
 use seawall_cache::DiskStats;
-use seawall_dns::{DropReason, QTYPE_CLASSES, RCODES, Transport};
+use seawall_dns::{DropReason, QTYPE_CLASSES, RCODES, Transport, ZoneCounts};
 use seawall_edge::plan::{CachePlan, PeerSlot, Plan, PoolPlan};
 use serde_json::{Value, json};
 use std::{
@@ -156,6 +156,43 @@ fn dns_metrics(worker: &Worker, out: &mut String) -> std::fmt::Result {
             "seawall_dns_dropped_total{{reason=\"{}\"}} {n}",
             reason.name()
         )?;
+    }
+    zone_metrics(worker, out)
+}
+
+/// Zones that are counted by name; a catalog may list more, which are counted together.
+const ZONE_LABELS_MAX: usize = 1000;
+
+fn zone_metrics(worker: &Worker, out: &mut String) -> std::fmt::Result {
+    let serving = worker.dns.shared().serving();
+    let mut zones: Vec<(String, [u64; 3])> = serving
+        .zones
+        .counts()
+        .map(|(name, counts)| (name.to_string(), counts.now()))
+        .collect();
+    zones.sort();
+    let others = zones.split_off(zones.len().min(ZONE_LABELS_MAX));
+    if !others.is_empty() {
+        let sum = |n: usize| others.iter().filter_map(|(_, c)| c.get(n)).sum();
+        zones.push(("others".to_owned(), [sum(0), sum(1), sum(2)]));
+    }
+    writeln!(
+        out,
+        "# HELP seawall_dns_zone_answers_total DNS answers from a zone, by response code\n# TYPE seawall_dns_zone_answers_total counter"
+    )?;
+    for (zone, counts) in &zones {
+        // A name as a zone file writes it has backslashes and quotes, which a label escapes.
+        let zone = zone.replace('\\', "\\\\").replace('"', "\\\"");
+        for (rcode, n) in ZoneCounts::RCODES
+            .iter()
+            .zip(counts)
+            .filter(|(_, n)| **n > 0)
+        {
+            writeln!(
+                out,
+                "seawall_dns_zone_answers_total{{zone=\"{zone}\",rcode=\"{rcode}\"}} {n}"
+            )?;
+        }
     }
     Ok(())
 }

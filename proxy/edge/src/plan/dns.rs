@@ -1,6 +1,7 @@
 //! Zones: files read and compiled, dynamic records tied to the balancer's own health.
 
 use super::{PoolPlan, compile::Environment};
+use crate::log::LogFile;
 use ipnet::IpNet;
 use seawall_conf::model::{self, DnsAllDown, DnsArea, DnsPolicy, DnssecAlgorithm, DnssecDenial};
 use seawall_diag::{Diagnostic, Diagnostics, SourceMap, Span};
@@ -36,6 +37,25 @@ pub struct DnsPlan {
     pub secondaries: Vec<Secondary>,
     /// Zones that can be changed while they are served.
     pub kept: Vec<Name>,
+    /// Names that have the addresses of others.
+    pub aliases: Vec<AliasPlan>,
+    /// Where queries are noted, and how many a line stands for.
+    pub query_log: Option<(Arc<LogFile>, u32)>,
+}
+
+/// A name that has the addresses of another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AliasPlan {
+    /// Its zone.
+    pub zone: Name,
+    /// The name itself.
+    pub owner: Name,
+    /// Whose addresses it has.
+    pub target: String,
+    /// For how long they may be kept, in seconds.
+    pub ttl_s: u32,
+    /// Who is asked; nobody is the system's resolver.
+    pub resolver: Vec<SocketAddr>,
 }
 
 /// A zone that is signed here.
@@ -70,6 +90,7 @@ pub fn compile(
 ) -> DnsPlan {
     let (mut zones, mut to_sign, mut files) = (Vec::new(), Vec::new(), Vec::new());
     let mut rights = Rights::new(env, config.process.state.join("dns"));
+    let mut aliases = Vec::new();
     for from in &dns.zones {
         rights.zone(from, errors);
         if from.secondary.is_some() {
@@ -80,6 +101,7 @@ pub fn compile(
         };
         add_static(&mut zone, &from.statics, config, errors);
         add_dynamic(&mut zone, &from.records, errors);
+        add_aliases(&mut aliases, &zone, from, &dns.resolver, errors);
         match &from.dnssec {
             None => zones.push(zone),
             Some(dnssec) if zone.is_signed() => {
@@ -98,9 +120,12 @@ pub fn compile(
         }
     }
     files.append(&mut rights.files);
+    let zones = Zones::new(zones);
+    // What the files were read into is several times as large as what is served.
+    seawall_sys::memory::give_back();
     let health = Arc::new(PoolHealth(pools.to_vec()));
     DnsPlan {
-        zones: Zones::new(zones),
+        zones,
         to_sign,
         health,
         files,
@@ -111,6 +136,48 @@ pub fn compile(
         policies: rights.policies,
         secondaries: rights.secondaries,
         kept: rights.kept,
+        aliases,
+        query_log: dns
+            .query_log
+            .as_ref()
+            .and_then(|log| query_log(log, env, errors)),
+    }
+}
+
+fn query_log(
+    log: &model::DnsQueryLog,
+    env: &Environment<'_>,
+    errors: &mut Diagnostics,
+) -> Option<(Arc<LogFile>, u32)> {
+    match env.logs.file(&log.path, env.open_log) {
+        Ok(file) => Some((file, log.sample)),
+        Err(e) => {
+            let message = format!("open() \"{}\" failed ({e})", log.path.display());
+            let help = "the directory must exist and be writable by the user the daemon started as";
+            errors.push(Diagnostic::error("log-open", log.at, message).help(help));
+            None
+        }
+    }
+}
+
+fn add_aliases(
+    aliases: &mut Vec<AliasPlan>,
+    zone: &Zone,
+    from: &model::DnsZone,
+    resolver: &[SocketAddr],
+    errors: &mut Diagnostics,
+) {
+    for alias in &from.aliases {
+        match zone.alias_owner(&alias.name) {
+            Ok(owner) => aliases.push(AliasPlan {
+                zone: zone.origin().clone(),
+                owner,
+                target: format!("{}.", alias.target),
+                ttl_s: alias.ttl.as_secs().min(i32::MAX as u64) as u32,
+                resolver: resolver.to_vec(),
+            }),
+            Err(e) => errors.error("bad-record", alias.at, e.to_string()),
+        }
     }
 }
 

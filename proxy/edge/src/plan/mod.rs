@@ -42,7 +42,7 @@ pub use check::CheckPlan;
 pub use compile::Environment;
 pub use compress::{CompressPlan, NginxPlan};
 pub use content::{ContentRules, RootPlan};
-pub use dns::{DnsPlan, PoolHealth, ZoneToSign};
+pub use dns::{AliasPlan, DnsPlan, PoolHealth, ZoneToSign};
 pub use exposure::ExposurePlan;
 pub use fastcgi::{FastCgiPlan, FindPlan};
 pub use limit::{ConnectionLimitPlan, LimitTables, RateLimitPlan};
