@@ -1,12 +1,12 @@
 # The commands of the house. `make help` lists them; each installs what it needs and is not there.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench drills deny deb drill-deb clean
+.PHONY: help demo test check bench drills drill-alerts deny deb deb-twice drill-deb clean
 
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## Build quickly, then run the whole edge with the bundled shop on 127.0.0.1
 	@packaging/dev/install.sh build
@@ -26,10 +26,15 @@ bench: ## nginx and us side by side: CPU per request, memory of idle connections
 	cargo build --release -p seawall
 	@python3 tests/benches/edge/run.py --seawall $(TARGET_DIR)/release/seawall $(BENCH)
 
-drills: ## A server is killed, fails, is drained, comes back, under load: tables of figures
-	@packaging/dev/install.sh build
+drills: ## Under load: servers die, 1,000 reloads, 10,000 sites, 100 upgrades, 100 kills: tables of figures; make drills DRILL=kills for one
+	@packaging/dev/install.sh build test
 	cargo build --release -p seawall -p seawall-tests --bin seawall --bin drills
-	@$(TARGET_DIR)/release/drills
+	@$(TARGET_DIR)/release/drills $(DRILL)
+
+drill-alerts: ## An alert fires and resolves: Prometheus, Alertmanager and a receiver of Slack's shape
+	@packaging/dev/install.sh build test
+	cargo build --release -p seawall
+	@packaging/drill/alerts.sh $(TARGET_DIR)/release/seawall
 
 deny: ## Advisories, licences and bans of the dependencies (installs cargo-deny, which takes minutes)
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny
@@ -38,6 +43,10 @@ deny: ## Advisories, licences and bans of the dependencies (installs cargo-deny,
 deb: ## The Debian package, in target/deb: the same bytes for the same sources
 	@packaging/dev/install.sh build deb
 	@packaging/build-deb.sh $(DEB)
+
+deb-twice: ## The package built twice from nothing: the bytes must be the same (two release builds)
+	@packaging/dev/install.sh build deb
+	@packaging/deb-twice.sh
 
 drill-deb: ## Root: the life of two packages in a minimal Debian: make drill-deb OLD=... NEW=...
 	@packaging/drill/chroot.sh "$(OLD)" "$(NEW)"

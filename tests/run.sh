@@ -14,11 +14,16 @@ counts="$target/test-counts"
 : > "$log"
 broken=0
 
+# Each step says how long it took, and `finish` repeats it, so that a run that became slow shows where.
+times=()
 step() {
+    local name="$1" began=$SECONDS status=0
     echo
-    echo "== $1"
+    echo "== $name"
     shift
-    "$@" || { echo "failed: $*" >&2; broken=$((broken + 1)); return 1; }
+    "$@" || status=$?
+    times+=("$((SECONDS - began)) s  $name")
+    [ "$status" -eq 0 ] || { echo "failed: $*" >&2; broken=$((broken + 1)); return 1; }
 }
 
 finish() {
@@ -27,8 +32,27 @@ finish() {
     failed=$((failed + broken))
     echo "$passed passed, $failed failed" > "$counts"
     echo
+    echo "== how long it took"
+    printf '%s\n' "${times[@]}"
+    echo "== the test binaries that took longest"
+    slowest
+    echo
     cat "$counts"
     [ "$failed" -eq 0 ]
+}
+
+slowest() {
+    awk '/^ +Running / { name = $2 == "unittests" ? $4 : $3; gsub(/^.*deps.|-[0-9a-f]*.$/, "", name) }
+         /^test result:.*finished in/ { t = $NF; sub(/s$/, "", t); if (t + 0 >= 1) printf "%s s  %s\n", t, name }' "$log" | sort -rn | head -n 10
+}
+
+# All test binaries, and with them the programs that they start: cargo builds a package's programs for its own end to end
+# tests. One build for the whole workspace, because one of two packages alone would have other features of what they depend
+# on, and so nearly everything would be built twice.
+every_binary() {
+    # Whatever another build left there is not what is tested.
+    rm -f "$target/ci/seawall" "$target/ci/origin-demo"
+    cargo test --profile ci --workspace --no-run && [ -x "$target/ci/seawall" ] && [ -x "$target/ci/origin-demo" ]
 }
 
 every_test() {
@@ -54,7 +78,7 @@ samples() {
 step "what the build and the tests need" packaging/dev/install.sh build test || { finish; exit 1; }
 step "formatting" cargo fmt --all --check || true
 step "lints" cargo clippy --profile ci --workspace --all-targets -- -D warnings || true
-step "the daemon and the demo origin" cargo build --profile ci -p seawall -p origin-demo || { finish; exit 1; }
+step "every program and test" every_binary || { finish; exit 1; }
 step "samples" samples || true
 if cargo deny --version >/dev/null 2>&1; then
     step "dependencies" cargo deny check || true

@@ -160,6 +160,15 @@ impl Edge {
             .or_insert_with(free_address)
     }
 
+    /// Gives a name the address of somebody else's.
+    ///
+    /// # Panics
+    /// When another thread did while it held them.
+    pub fn be(&self, name: &str, address: SocketAddr) {
+        let mut addresses = self.addresses.lock().expect("addresses");
+        addresses.insert(name.to_owned(), address);
+    }
+
     /// A file in the directory.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
@@ -225,16 +234,7 @@ impl Edge {
     pub fn start(self) -> Running {
         let child = self.command().spawn().expect("the daemon starts");
         let mut running = Running { edge: self, child };
-        eventually("the pid file", || {
-            if let Some(status) = running.child.try_wait().expect("the daemon's state") {
-                panic!(
-                    "the daemon ended ({status}): {}{}",
-                    running.stderr(),
-                    running.error_log()
-                );
-            }
-            (running.pid_file() == Some(running.pid())).then_some(())
-        });
+        running.until_it_serves();
         running
     }
 
@@ -369,6 +369,30 @@ impl Running {
                 .find(|line| line.contains(text))
                 .map(str::to_owned)
         })
+    }
+
+    fn until_it_serves(&mut self) {
+        eventually("the pid file", || {
+            if let Some(status) = self.child.try_wait().expect("the daemon's state") {
+                panic!(
+                    "the daemon ended ({status}): {}{}",
+                    self.stderr(),
+                    self.error_log()
+                );
+            }
+            (self.pid_file() == Some(self.pid())).then_some(())
+        });
+    }
+
+    /// Kills the keeper alone, with the signal that nobody hears, and starts the daemon again at once, as systemd would.
+    ///
+    /// # Panics
+    /// When it ends instead.
+    pub fn kill_keeper_and_start_again(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.child = self.edge.command().spawn().expect("the daemon starts");
+        self.until_it_serves();
     }
 
     /// Kills the keeper and its worker.

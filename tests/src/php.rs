@@ -119,14 +119,7 @@ impl Nginx {
     /// # Panics
     /// When it does not start.
     pub fn start(directory: &Path, address: std::net::SocketAddr, http: &str) -> Self {
-        let at = directory.display();
-        let conf = directory.join("peer.conf");
-        let text = format!(
-            "daemon off; pid {at}/peer.pid; error_log {at}/peer.log; events {{}}\nhttp {{ access_log off;\n\
-             client_body_temp_path {at}/peer-body; fastcgi_temp_path {at}/peer-fastcgi; proxy_temp_path {at}/peer-proxy;\n\
-             uwsgi_temp_path {at}/peer-uwsgi; scgi_temp_path {at}/peer-scgi;\n{http}\n}}\n"
-        );
-        fs::write(&conf, text).expect("nginx's configuration");
+        let conf = write(directory, http);
         let child = Command::new("/usr/sbin/nginx")
             .args(["-e", "stderr", "-c"])
             .arg(&conf)
@@ -142,6 +135,29 @@ impl Nginx {
         });
         nginx
     }
+
+    /// Its master process.
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Writes another content of its `http` block; it goes over to it on HUP.
+    pub fn rewrite(&self, directory: &Path, http: &str) {
+        write(directory, http);
+    }
+}
+
+/// Its whole configuration as a file.
+fn write(directory: &Path, http: &str) -> std::path::PathBuf {
+    let at = directory.display();
+    let conf = directory.join("peer.conf");
+    let text = format!(
+        "daemon off; pid {at}/peer.pid; error_log {at}/peer.log; events {{}}\nhttp {{ access_log off;\n\
+         client_body_temp_path {at}/peer-body; fastcgi_temp_path {at}/peer-fastcgi; proxy_temp_path {at}/peer-proxy;\n\
+         uwsgi_temp_path {at}/peer-uwsgi; scgi_temp_path {at}/peer-scgi;\n{http}\n}}\n"
+    );
+    fs::write(&conf, text).expect("nginx's configuration");
+    conf
 }
 
 impl Drop for Nginx {

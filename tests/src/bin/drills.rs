@@ -1,7 +1,7 @@
 //! The drills with figures, as tables: `make drills`. The daemon is the one that is built beside this program.
 
 use seawall_tests::{
-    drills::{self, Scale},
+    drills::{self, Held, Scale, Served},
     idle, soak,
 };
 use std::time::Duration;
@@ -93,12 +93,163 @@ fn memory() {
     );
 }
 
+/// How often: the variable of that name, or this.
+fn count(name: &str, default: usize) -> usize {
+    let said = std::env::var(name).ok();
+    said.and_then(|n| n.parse().ok()).unwrap_or(default)
+}
+
+/// Two readings of what a process holds.
+fn held(of: (Held, Held)) -> String {
+    let say = |h: Held| {
+        format!(
+            "{}, {} files, {} threads",
+            mib(h.resident_kib << 10),
+            h.files,
+            h.threads
+        )
+    };
+    format!("{}; {}", say(of.0), say(of.1))
+}
+
+fn reloads() {
+    let (number, seed) = (
+        count("SEAWALL_RELOADS", 1000),
+        count("SEAWALL_SEED", 1) as u64,
+    );
+    let seen = drills::reloads(number, seed);
+    table(
+        &format!("{number} random reloads, about half of them broken, under load (seed {seed})"),
+        &[
+            ("served", seen.taken.to_string()),
+            ("refused", seen.refused.to_string()),
+            ("misjudged", format!("{:?}", seen.misjudged)),
+            ("requests meanwhile", seen.requests.to_string()),
+            ("failed", seen.failed.len().to_string()),
+            ("answered by a refused one", seen.wrong.to_string()),
+            ("until served, median", ms(seen.median)),
+            ("until served, at most", ms(seen.slowest)),
+            (
+                "the worker at rest, after a twentieth; at the end",
+                held(seen.worker),
+            ),
+            ("the keeper likewise", held(seen.keeper)),
+        ],
+    );
+}
+
+fn sites() {
+    let seen = drills::many_sites(count("SEAWALL_SITES", 10_000), 5);
+    let ratio = |ours: &Served| {
+        format!(
+            "{:.2}",
+            ours.median().as_secs_f64() / seen.nginx.median().as_secs_f64()
+        )
+    };
+    let row = |s: &Served| {
+        format!(
+            "{}; {} of {} requests failed; {} resident",
+            ms(s.median()),
+            s.failed,
+            s.requests,
+            mib(s.resident_kib << 10)
+        )
+    };
+    table(
+        &format!(
+            "A reload of {} sites under load, median of five, from the signal to the first answer",
+            seen.sites
+        ),
+        &[
+            ("nginx", row(&seen.nginx)),
+            ("seawall with nginx's file", row(&seen.conf)),
+            ("seawall with YAML", row(&seen.yaml)),
+            ("ratio with nginx's file", ratio(&seen.conf)),
+            ("ratio with YAML", ratio(&seen.yaml)),
+        ],
+    );
+}
+
+fn upgrades() {
+    let seen = drills::upgrades(count("SEAWALL_UPGRADES", 100));
+    table(
+        &format!("{} upgrades by USR2 under load", seen.rounds),
+        &[
+            ("requests", seen.requests.to_string()),
+            ("failed", seen.failed.to_string()),
+            ("questions by DNS", seen.questions.to_string()),
+            ("without an answer", seen.unanswered.to_string()),
+            ("WebSockets open through all", seen.tunnels.to_string()),
+            ("messages that did not come back", seen.unechoed.to_string()),
+            ("workers that answered", seen.workers.to_string()),
+        ],
+    );
+}
+
+fn kills() {
+    let (number, seed) = (count("SEAWALL_KILLS", 100), count("SEAWALL_SEED", 1) as u64);
+    let seen = drills::kills(number, 3, seed);
+    table(
+        &format!("{number} kills of worker or keeper while things are changed (seed {seed})"),
+        &[
+            (
+                "of the worker; of the keeper",
+                format!("{}; {}", seen.workers, seen.keepers),
+            ),
+            ("requests", seen.requests.to_string()),
+            (
+                "broken with the process that had them",
+                seen.broken.to_string(),
+            ),
+            (
+                "refused while the keeper was dead; at any other time",
+                format!("{}; {}", seen.refused_while_dead, seen.refused),
+            ),
+            ("the keeper was dead for at most", ms(seen.dead_at_most)),
+            (
+                "acknowledged purges; pages read; older than a purge",
+                format!("{}; {}; {}", seen.purges, seen.read, seen.stale),
+            ),
+            (
+                "acknowledged configurations; lost",
+                format!("{}; {:?}", seen.puts, seen.puts_lost),
+            ),
+            (
+                "certificates ordered; served in turn",
+                format!("{}; {}", seen.renewals, seen.certificates),
+            ),
+            ("calls without an answer", seen.unanswered.to_string()),
+            (
+                "changes that the audit log lacks",
+                seen.unaudited.to_string(),
+            ),
+            ("its chain", seen.audit),
+        ],
+    );
+}
+
 fn main() {
     match std::env::args().nth(1).as_deref() {
-        Some("cache") => return cache(),
-        Some("idle") => return memory(),
-        _ => {}
+        Some("cache") => cache(),
+        Some("idle") => memory(),
+        Some("reloads") => reloads(),
+        Some("sites") => sites(),
+        Some("upgrades") => upgrades(),
+        Some("kills") => kills(),
+        Some("origins") => origins(),
+        Some(other) => {
+            eprintln!("drills: no {other}: origins, idle, cache, reloads, sites, upgrades, kills");
+            std::process::exit(2);
+        }
+        None => {
+            for drill in [origins, memory, cache, reloads, sites, upgrades, kills] {
+                drill();
+            }
+        }
     }
+}
+
+fn origins() {
     println!(
         "Three origins, round robin, {} connections, GET.",
         SCALE.connections
@@ -180,6 +331,4 @@ fn main() {
     for (second, share) in ramp.shares.iter().enumerate() {
         println!("| {} | {share:.1} % |", second + 1);
     }
-    memory();
-    cache();
 }

@@ -47,3 +47,29 @@ fn a_recovered_servers_share_grows() {
     let (first, last) = (seen.shares[0], seen.shares[10]);
     assert!(first < 15.0 && last > 25.0, "{seen:?}");
 }
+
+#[test]
+fn random_reloads_under_load_fail_no_request_and_leave_nothing_behind() {
+    let seen = drills::reloads(40, 1);
+    assert_eq!((seen.failed.len(), seen.wrong), (0, 0), "{seen:#?}");
+    assert_eq!(seen.misjudged, Vec::<String>::new());
+    assert!(seen.taken > 5 && seen.refused > 5, "{seen:#?}");
+    let (first, last) = seen.worker;
+    assert_eq!(
+        (first.files, first.threads),
+        (last.files, last.threads),
+        "{seen:#?}"
+    );
+    let (first, last) = seen.keeper;
+    assert_eq!(
+        (first.files, first.threads),
+        (last.files, last.threads),
+        "{seen:#?}"
+    );
+}
+
+#[test]
+fn a_reload_of_many_sites_under_load_drops_nothing() {
+    let seen = drills::many_sites(300, 2);
+    assert_eq!((seen.yaml.failed, seen.conf.failed), (0, 0), "{seen:#?}");
+}

@@ -1,13 +1,11 @@
-//! Drills: three origins under load, one of which is killed, fails, is drained or comes back. Each gives its figures; the
-//! tests assert what must hold whatever the machine, `make drills` prints them all.
+//! Three origins under load, one of which is killed, fails, is drained or comes back.
 
+use super::call;
 use crate::{
     Edge, Origin, Running, Then, eventually, free_address, load::Load, load::Shot, php::Nginx,
 };
 use std::{
-    io::{Read, Write},
     net::{SocketAddr, TcpStream},
-    os::unix::net::UnixStream,
     sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
@@ -60,17 +58,16 @@ fn served_by(shots: &[Shot], name: &str) -> usize {
 /// # Panics
 /// When the API does not take it.
 pub fn change_server(edge: &Running, server: SocketAddr, change: &str, body: &str) {
-    let mut stream = UnixStream::connect(edge.path("admin.sock")).expect("the API's socket");
-    let length = body.len();
-    let request = format!(
-        "POST /api/v1/pools/p/servers/{server}/{change} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    let target = format!("/api/v1/pools/p/servers/{server}/{change}");
+    let answer = call(
+        &edge.path("admin.sock"),
+        "POST",
+        &target,
+        "application/json",
+        body,
     );
-    stream
-        .write_all(request.as_bytes())
-        .expect("the API takes it");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    assert!(answer.starts_with("HTTP/1.1 200"), "{change}: {answer}");
+    let (status, said) = answer.expect("the API answers");
+    assert_eq!(status, 200, "{change}: {said}");
 }
 
 /// One of three is killed and comes back.
