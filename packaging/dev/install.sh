@@ -23,6 +23,8 @@ test+=([delv]=bind9-dnsutils [ldns-verify-zone]=ldnsutils)
 test+=([knotd]=knot [nsd]=nsd [named]=bind9 [nsupdate]=dnsutils)
 # readers of logs, metrics and alert rules
 test+=([fail2ban-regex]=fail2ban [goaccess]=goaccess [promtool]=prometheus [amtool]=prometheus-alertmanager)
+# what makes the codes of tokens
+test+=([oathtool]=oathtool)
 # servers that streams lead to
 test+=([redis-server]=redis-server)
 

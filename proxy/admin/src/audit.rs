@@ -6,14 +6,16 @@
 //! hash, which verify prints and the API tells.
 //!
 //! A line that was being written when the machine died has no newline: it was never answered and is cut off when the log is
-//! opened. The file only grows: operators are people, and 10,000 changes are 4 MB.
+//! opened. A log that has grown past [`SEGMENT_BYTES_MAX`] is put aside under the number of its last line
+//! (`audit-000000041234.log`), and the next line begins a new one that follows it: numbers and hashes go on, so the chain is
+//! verified over all of them. None is ever removed here.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::{
     fs::{File, OpenOptions},
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Mutex,
     time::{SystemTime, UNIX_EPOCH},
@@ -27,6 +29,9 @@ const DETAIL_CHARS_MAX: usize = 2000;
 
 /// Lines that [`AuditLog::tail`] gives at most.
 pub const TAIL_MAX: usize = 1000;
+
+/// Bytes after which a log is put aside: 40,000 changes or so.
+pub const SEGMENT_BYTES_MAX: u64 = 16 << 20;
 
 /// What the first line has in the place of a hash.
 const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -66,6 +71,7 @@ pub struct Head {
 pub struct AuditLog {
     path: PathBuf,
     state: Mutex<State>,
+    segment_bytes_max: u64,
 }
 
 struct State {
@@ -99,21 +105,24 @@ impl AuditLog {
     /// # Errors
     /// [`AuditError::Io`]; [`AuditError::Broken`] if the last line is none of ours.
     pub fn open(path: &Path) -> Result<Self, AuditError> {
+        Self::open_with(path, SEGMENT_BYTES_MAX)
+    }
+
+    /// The same with another size after which it is put aside.
+    ///
+    /// # Errors
+    /// As [`AuditLog::open`].
+    pub fn open_with(path: &Path, segment_bytes_max: u64) -> Result<Self, AuditError> {
         let fail = |source| AuditError::Io {
             path: path.to_owned(),
             source,
         };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(fail)?;
+        let mut file = opened(path).map_err(fail)?;
         let (head, length) = end(&mut file, path)?;
         Ok(Self {
             path: path.to_owned(),
             state: Mutex::new(State { file, head, length }),
+            segment_bytes_max,
         })
     }
 
@@ -131,9 +140,31 @@ impl AuditLog {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         state.file.lock().map_err(fail)?;
+        // Who wrote the last line may have put the log aside.
+        while !is_still(&state.file, &self.path).map_err(fail)? {
+            state.file = opened(&self.path).map_err(fail)?;
+            state.file.lock().map_err(fail)?;
+            state.length = u64::MAX;
+        }
         let appended = self.append_locked(&mut state, entry);
+        if appended.is_ok() && state.length >= self.segment_bytes_max {
+            // Where it cannot be put aside it grows on, and the next line tries again.
+            let _ = self.put_aside(&mut state);
+        }
         let _ = state.file.unlock();
         appended
+    }
+
+    /// Renames the log and begins another. A crash in between leaves no log of this name: whoever opens it next goes on
+    /// from the newest that was put aside.
+    fn put_aside(&self, state: &mut State) -> io::Result<()> {
+        let aside = aside(&self.path, state.head.lines);
+        std::fs::rename(&self.path, aside)?;
+        state.file = opened(&self.path)?;
+        state.file.lock()?;
+        state.length = 0;
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        File::open(folder)?.sync_all()
     }
 
     fn append_locked(&self, state: &mut State, entry: &Entry<'_>) -> Result<u64, AuditError> {
@@ -195,13 +226,24 @@ impl AuditLog {
     /// # Errors
     /// [`AuditError::Io`]
     pub fn tail(&self, count: usize) -> Result<Vec<Value>, AuditError> {
+        let count = count.min(TAIL_MAX);
+        let mut all = self.tail_of(&self.path, count)?;
+        for path in segments(&self.path).iter().rev() {
+            if all.len() >= count {
+                break;
+            }
+            all.extend(self.tail_of(path, count - all.len())?);
+        }
+        Ok(all)
+    }
+
+    fn tail_of(&self, path: &Path, count: usize) -> Result<Vec<Value>, AuditError> {
         let fail = |source| AuditError::Io {
-            path: self.path.clone(),
+            path: path.to_owned(),
             source,
         };
-        let mut file = File::open(&self.path).map_err(fail)?;
+        let mut file = File::open(path).map_err(fail)?;
         let length = file.metadata().map_err(fail)?.len();
-        let count = count.min(TAIL_MAX);
         // A line is a few hundred bytes; those of the longest details are found by the second look.
         let mut reach = (count as u64 + 1).saturating_mul(1024).min(length);
         loop {
@@ -226,20 +268,72 @@ impl AuditLog {
     }
 }
 
-/// Reads a log from its beginning and follows the chain.
+/// Opened for appending, made if it is missing.
+fn opened(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
+}
+
+/// Whether a file is what its path leads to.
+fn is_still(file: &File, path: &Path) -> io::Result<bool> {
+    let own = file.metadata()?;
+    match path.metadata() {
+        Ok(there) => Ok((own.dev(), own.ino()) == (there.dev(), there.ino())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+/// Where a log goes whose last line has this number.
+fn aside(path: &Path, lines: u64) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!("{stem}-{lines:012}.log"))
+}
+
+/// Logs that were put aside, the oldest first.
+fn segments(path: &Path) -> Vec<PathBuf> {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let ours = |entry: &std::fs::DirEntry| {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let digits = name
+            .strip_prefix(&*stem)
+            .and_then(|rest| rest.strip_prefix('-')?.strip_suffix(".log"));
+        digits.is_some_and(|d| d.len() == 12 && d.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut all: Vec<PathBuf> = entries.filter(ours).map(|entry| entry.path()).collect();
+    all.sort();
+    all
+}
+
+/// Reads a log from its beginning, with what was put aside of it, and follows the chain.
 ///
 /// # Errors
-/// The first line that is not what was written.
+/// The first line that is not what was written. Lines are counted over all files.
 pub fn verify(path: &Path) -> Result<Head, AuditError> {
+    let mut head = Head {
+        lines: 0,
+        hash: GENESIS.to_owned(),
+    };
+    for path in segments(path) {
+        head = follow(&path, head)?;
+    }
+    follow(path, head)
+}
+
+/// Follows the chain through one file.
+fn follow(path: &Path, mut head: Head) -> Result<Head, AuditError> {
     let fail = |source| AuditError::Io {
         path: path.to_owned(),
         source,
     };
     let mut reader = BufReader::new(File::open(path).map_err(fail)?);
-    let mut head = Head {
-        lines: 0,
-        hash: GENESIS.to_owned(),
-    };
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -318,16 +412,33 @@ fn found(file: &mut File, path: &Path) -> Result<(Head, u64), AuditError> {
         path: path.to_owned(),
         source,
     };
-    let head = end_of(file).map_err(fail)?;
-    let head = head.map_err(|why| AuditError::Broken {
+    let broken = |why| AuditError::Broken {
         line: 0,
         why: format!("the last line: {why}"),
-    })?;
+    };
+    let mut head = end_of(file).map_err(fail)?.map_err(broken)?;
+    if head.lines == 0
+        && let Some(before) = segments(path).last()
+    {
+        // It begins where the one before it ends.
+        let mut before = File::open(before).map_err(fail)?;
+        head = last_of(&mut before).map_err(fail)?.1.map_err(broken)?;
+    }
     Ok((head, file.metadata().map_err(fail)?.len()))
 }
 
 /// Cuts off what was not finished, and finds the last line.
 fn end_of(file: &mut File) -> io::Result<Result<Head, String>> {
+    let (cut, head) = last_of(file)?;
+    if let Some(length) = cut {
+        file.set_len(length)?;
+        file.sync_data()?;
+    }
+    Ok(head)
+}
+
+/// The last whole line of a file, and the length it has without what was not finished.
+fn last_of(file: &mut File) -> io::Result<(Option<u64>, Result<Head, String>)> {
     let length = file.metadata()?.len();
     let reach = length.min(2 * LINE_BYTES_MAX as u64);
     file.seek(SeekFrom::Start(length - reach))?;
@@ -337,17 +448,15 @@ fn end_of(file: &mut File) -> io::Result<Result<Head, String>> {
         .iter()
         .rposition(|b| *b == b'\n')
         .map_or(0, |at| at + 1);
-    if end < text.len() && (end > 0 || reach == length) {
-        file.set_len(length - (text.len() - end) as u64)?;
-        file.sync_data()?;
-    }
+    let is_cut = end < text.len() && (end > 0 || reach == length);
+    let cut = is_cut.then(|| length - (text.len() - end) as u64);
     let whole = text.get(..end.saturating_sub(1)).unwrap_or_default();
     if whole.is_empty() {
         let empty = Head {
             lines: 0,
             hash: GENESIS.to_owned(),
         };
-        return Ok(Ok(empty));
+        return Ok((cut, Ok(empty)));
     }
     let start = whole
         .iter()
@@ -362,7 +471,8 @@ fn end_of(file: &mut File) -> io::Result<Result<Head, String>> {
             hash: value.get("hash")?.as_str()?.to_owned(),
         })
     });
-    Ok(head.ok_or_else(|| "it is no line of an audit log".to_owned()))
+    let head = head.ok_or_else(|| "it is no line of an audit log".to_owned());
+    Ok((cut, head))
 }
 
 fn shortened(text: &str) -> &str {
@@ -488,6 +598,51 @@ mod tests {
     }
 
     #[test]
+    fn a_log_that_has_grown_is_put_aside_and_the_chain_goes_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit.log");
+        let open = || AuditLog::open_with(&path, 1000).unwrap();
+        // Two who write, as during an upgrade, and one that starts in between.
+        let (one, two) = (open(), open());
+        for n in 0..20 {
+            one.append(&entry(&format!("POST /one/{n}"))).unwrap();
+            two.append(&entry(&format!("POST /two/{n}"))).unwrap();
+        }
+        let three = open();
+        assert_eq!(three.append(&entry("POST /three")).unwrap(), 41);
+        let aside = segments(&path);
+        assert!(aside.len() > 5, "{aside:?}");
+        assert_eq!(verify(&path).unwrap(), three.head());
+        assert_eq!(three.head().lines, 41);
+        let newest = three.tail(30).unwrap();
+        let numbers: Vec<u64> = newest.iter().filter_map(|l| l["seq"].as_u64()).collect();
+        assert_eq!(numbers, (12..=41).rev().collect::<Vec<_>>());
+        use std::os::unix::fs::PermissionsExt;
+        assert!(
+            aside
+                .iter()
+                .all(|p| p.metadata().unwrap().permissions().mode() & 0o777 == 0o600)
+        );
+        // One that is missing, or altered, is found.
+        let text = std::fs::read_to_string(&aside[2]).unwrap();
+        std::fs::write(&aside[2], text.replace("POST /", "POST ,")).unwrap();
+        assert!(verify(&path).is_err());
+        std::fs::remove_file(&aside[2]).unwrap();
+        assert!(verify(&path).is_err());
+        std::fs::write(&aside[2], text).unwrap();
+        assert_eq!(verify(&path).unwrap().lines, 41);
+    }
+
+    #[test]
+    fn a_crash_between_putting_aside_and_beginning_anew_breaks_nothing() {
+        let (_directory, path) = written(3);
+        std::fs::rename(&path, aside(&path, 3)).unwrap();
+        let log = AuditLog::open(&path).unwrap();
+        assert_eq!(log.append(&entry("POST /after")).unwrap(), 4);
+        assert_eq!(verify(&path).unwrap(), log.head());
+    }
+
+    #[test]
     fn half_a_line_is_cut_off_at_the_next_start() {
         let (_directory, path) = written(2);
         let mut file = OpenOptions::new().append(true).open(&path).unwrap();
@@ -513,6 +668,7 @@ mod tests {
                 head: head.clone(),
                 length: 0,
             }),
+            segment_bytes_max: SEGMENT_BYTES_MAX,
         };
         assert!(log.append(&entry("POST /x")).is_err());
         assert_eq!(log.head(), head);

@@ -115,6 +115,12 @@ impl Caller {
     pub fn may(&self, scope: Scope) -> Result<(), Problem> {
         match self {
             Caller::Local { .. } => Ok(()),
+            Caller::Token(bearer) if scope != Scope::Read && bearer.lacks_code => {
+                Err(unauthorized(&format!(
+                    "the token \"{}\" changes something only with the code of the moment: {CODE_FIELD}: 123456",
+                    bearer.name
+                )))
+            }
             Caller::Token(bearer) if scope == Scope::Read || bearer.scopes.contains(&scope) => {
                 Ok(())
             }
@@ -141,6 +147,9 @@ impl fmt::Display for Caller {
     }
 }
 
+/// The field that carries the code of a token that asks for one.
+const CODE_FIELD: &str = "Seawall-Code";
+
 /// Verifications at once: each takes memory and some tens of milliseconds of a processor.
 static VERIFYING: Semaphore = Semaphore::const_new(2);
 
@@ -156,12 +165,20 @@ async fn bearer(state: &AdminState, headers: &HeaderMap) -> Result<Option<Bearer
     let token = token
         .ok_or_else(|| unauthorized("credentials are a token: Authorization: Bearer swt_..."))?;
     let tokens = state.tokens.load_full();
+    let code = HeaderName::from_static("seawall-code");
+    let code = match headers.contains_key(&code) {
+        true => Some(only(headers, code).unwrap_or_default().trim().to_owned()),
+        false => None,
+    };
     // The semaphore is never closed.
     let _one = VERIFYING.acquire().await.ok();
-    let verified =
-        tokio::task::spawn_blocking(move || tokens.verify(&token, SystemTime::now())).await;
+    let verified = tokio::task::spawn_blocking(move || {
+        tokens.verify(&token, code.as_deref(), SystemTime::now())
+    })
+    .await;
     match verified {
         Ok(Ok(bearer)) => Ok(Some(bearer)),
+        Ok(Err(Refused::Code(why))) => Err(unauthorized(&why.to_string())),
         Ok(Err(Refused::Expired)) => Err(unauthorized("the token has expired")),
         _ => Err(unauthorized("the token is not known")),
     }
@@ -333,6 +350,7 @@ mod tests {
         let token = Caller::Token(Bearer {
             name: "ci".into(),
             scopes: vec![Scope::Cache],
+            lacks_code: false,
         });
         let may = |caller: &Caller| Scope::ALL.map(|scope| caller.may(scope).is_ok());
         assert_eq!(may(&token), [true, true, false, false, false, false]);

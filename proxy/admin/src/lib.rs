@@ -21,6 +21,7 @@
 mod answers;
 mod audit;
 mod changes;
+mod codes;
 mod configuration;
 mod control;
 mod door;
@@ -36,8 +37,10 @@ mod waf;
 mod zones;
 
 pub use audit::{
-    AuditError, AuditLog, Entry, Head, LINE_BYTES_MAX, TAIL_MAX, sha256_hex, time_text, verify,
+    AuditError, AuditLog, Entry, Head, LINE_BYTES_MAX, SEGMENT_BYTES_MAX, TAIL_MAX, sha256_hex,
+    time_text, verify,
 };
+pub use codes::{Codes, WrongCode};
 pub use configuration::CONFIRM_MAX;
 pub use control::{
     AdminState, CacheQuery, ConfigRefusal, Control, PurgeOrder, PurgeOutcome, PurgeRefusal,

@@ -1,16 +1,20 @@
 //! Tokens: who may use the API over TCP, for what, and until when.
 //!
-//! A token is `swt_ID_SECRET`; the file holds a line for each: `ID NAME SCOPES EXPIRES HASH`, the hash by argon2id. The id
+//! A token is `swt_ID_SECRET`; the file holds a line for each: `ID NAME SCOPES EXPIRES HASH`, the hash by argon2id, and maybe
+//! `totp:SECRET` behind it: then whoever changes something shows a code as well (see [`crate::Codes`]). The id
 //! says which line is meant, so that one attempt costs one hash. What was verified is remembered by its SHA-256 until the
 //! file is read again, so that a console does not compute a hash for every request.
 
-use crate::audit::hex;
+use crate::{
+    audit::hex,
+    codes::{self, Codes, WrongCode},
+};
 use argon2::{Argon2, PasswordHash, PasswordHasher, PasswordVerifier, password_hash::SaltString};
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
     fmt,
-    sync::Mutex,
+    sync::{Arc, Mutex},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -76,6 +80,8 @@ pub struct Bearer {
     pub name: String,
     /// What it is good for; every token may read.
     pub scopes: Vec<Scope>,
+    /// What changes something needs a code, and none came with the request.
+    pub lacks_code: bool,
 }
 
 /// Why a token is none.
@@ -85,6 +91,8 @@ pub enum Refused {
     Unknown,
     /// It was good until its day.
     Expired,
+    /// The code that came with it is none, or was used before.
+    Code(WrongCode),
 }
 
 struct Line {
@@ -93,6 +101,8 @@ struct Line {
     /// Seconds since 1970; `None` is never.
     expires: Option<u64>,
     hash: String,
+    /// The secret of its codes.
+    totp: Option<Vec<u8>>,
 }
 
 /// The tokens of a file.
@@ -102,6 +112,7 @@ pub struct Tokens {
     closed: bool,
     lines: HashMap<String, Line>,
     verified: Mutex<HashMap<[u8; 32], String>>,
+    codes: Arc<Codes>,
 }
 
 /// A line that cannot be used.
@@ -152,11 +163,51 @@ impl Tokens {
         !self.closed && self.lines.is_empty()
     }
 
-    /// Whom a token belongs to. Computes for some tens of milliseconds where it is not remembered.
+    /// Goes on with the codes that were used before: reading the file again makes none of them good.
+    pub fn with_codes(mut self, codes: Arc<Codes>) -> Self {
+        self.codes = codes;
+        self
+    }
+
+    /// Codes that were used.
+    pub fn codes(&self) -> Arc<Codes> {
+        self.codes.clone()
+    }
+
+    /// What became of tokens since `before`, for the record: never a secret.
+    pub fn changes_since(&self, before: &Tokens) -> Vec<String> {
+        let named = |what: &str, id: &str, line: &Line| format!("{what} {} ({id})", line.name);
+        let differs = |a: &Line, b: &Line| {
+            (&a.name, &a.scopes, a.expires, &a.hash, &a.totp)
+                != (&b.name, &b.scopes, b.expires, &b.hash, &b.totp)
+        };
+        let mut all = Vec::new();
+        for (id, line) in &self.lines {
+            match before.lines.get(id) {
+                None => all.push(named("added", id, line)),
+                Some(old) if differs(old, line) => all.push(named("changed", id, line)),
+                Some(_) => {}
+            }
+        }
+        let gone = before
+            .lines
+            .iter()
+            .filter(|(id, _)| !self.lines.contains_key(*id));
+        all.extend(gone.map(|(id, line)| named("removed", id, line)));
+        all.sort();
+        all
+    }
+
+    /// Whom a token belongs to, with the code that came beside it. Computes for some tens of milliseconds where it is not remembered.
     ///
     /// # Errors
     /// See [`Refused`].
-    pub fn verify(&self, token: &str, now: SystemTime) -> Result<Bearer, Refused> {
+    pub fn verify(
+        &self,
+        token: &str,
+        code: Option<&str>,
+        now: SystemTime,
+    ) -> Result<Bearer, Refused> {
         let (id, secret) = parts(token).ok_or(Refused::Unknown)?;
         let line = self.lines.get(id).ok_or(Refused::Unknown)?;
         let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
@@ -178,9 +229,14 @@ impl Tokens {
         if line.expires.is_some_and(|until| now_s >= until) {
             return Err(Refused::Expired);
         }
+        if let (Some(secret), Some(code)) = (&line.totp, code) {
+            let used = self.codes.take(id, secret, code, now_s);
+            used.map_err(Refused::Code)?;
+        }
         Ok(Bearer {
             name: line.name.clone(),
             scopes: line.scopes.clone(),
+            lacks_code: line.totp.is_some() && code.is_none(),
         })
     }
 }
@@ -194,9 +250,18 @@ fn parts(token: &str) -> Option<(&str, &str)> {
 
 fn read_line(line: &str) -> Result<(String, Line), &'static str> {
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-    let [id, name, scopes, expires, hash] = fields.as_slice() else {
-        return Err("a token is ID NAME SCOPES EXPIRES HASH: see `seawall token new`");
+    let (fields, totp) = match fields.as_slice() {
+        [fields @ .., last] if last.starts_with("totp:") => (fields, Some(*last)),
+        fields => (fields, None),
     };
+    let [id, name, scopes, expires, hash] = fields else {
+        return Err(
+            "a token is ID NAME SCOPES EXPIRES HASH [totp:SECRET]: see `seawall token new`",
+        );
+    };
+    let totp = totp.map(|text| codes::secret(text.trim_start_matches("totp:")));
+    let totp = totp.map(|secret| secret.ok_or("totp: is followed by at least 16 bytes in base32"));
+    let totp = totp.transpose()?;
     let mut all = Vec::new();
     for word in scopes.split(',') {
         match word {
@@ -220,6 +285,7 @@ fn read_line(line: &str) -> Result<(String, Line), &'static str> {
         scopes: all,
         expires,
         hash: (*hash).to_owned(),
+        totp,
     };
     Ok(((*id).to_owned(), line))
 }
@@ -230,6 +296,20 @@ pub struct Made {
     pub token: String,
     /// For the file.
     pub line: String,
+}
+
+impl Made {
+    /// Asks for codes as well. Gives the address that an authenticator application takes, often as a picture.
+    ///
+    /// # Errors
+    /// [`MakeError::Random`]
+    pub fn with_codes(&mut self, name: &str) -> Result<String, MakeError> {
+        let secret = codes::new_secret().ok_or(MakeError::Random)?;
+        self.line += &format!(" totp:{secret}");
+        Ok(format!(
+            "otpauth://totp/Seawall:{name}?secret={secret}&issuer=Seawall"
+        ))
+    }
 }
 
 /// Why none can be made.
@@ -289,6 +369,7 @@ impl fmt::Debug for Tokens {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::WrongCode;
 
     #[test]
     fn a_token_is_good_for_what_it_says_until_it_expires() {
@@ -296,15 +377,15 @@ mod tests {
         let (tokens, bad) = Tokens::read(&format!("# tokens\n\n{}\n", made.line));
         assert!(bad.is_empty());
         let now = SystemTime::now();
-        let bearer = tokens.verify(&made.token, now).unwrap();
+        let bearer = tokens.verify(&made.token, None, now).unwrap();
         assert_eq!(
             (bearer.name.as_str(), bearer.scopes),
             ("ci", vec![Scope::Cache])
         );
-        assert!(tokens.verify(&made.token, now).is_ok(), "remembered");
+        assert!(tokens.verify(&made.token, None, now).is_ok(), "remembered");
         let later = now + Duration::from_secs(101);
         assert_eq!(
-            tokens.verify(&made.token, later),
+            tokens.verify(&made.token, None, later),
             Err(Refused::Expired),
             "remembered or not"
         );
@@ -319,7 +400,7 @@ mod tests {
             "x",
             &"a".repeat(10_000),
         ] {
-            assert_eq!(tokens.verify(wrong, now), Err(Refused::Unknown));
+            assert_eq!(tokens.verify(wrong, None, now), Err(Refused::Unknown));
         }
         assert!(
             !made.line.contains(made.token.rsplit('_').next().unwrap()),
@@ -338,5 +419,48 @@ mod tests {
         assert!(!tokens.is_empty());
         assert_eq!(told.iter().map(|b| b.line).collect::<Vec<_>>(), [1, 3, 4]);
         assert!(make("two words", &[], None).is_err());
+    }
+
+    #[test]
+    fn tokens_that_come_change_and_go_are_told_without_their_secrets() {
+        let a = make("a", &[Scope::Read], None).unwrap().line;
+        let b = make("b", &[Scope::Cache], None).unwrap().line;
+        let read = |text: &str| Tokens::read(text).0;
+        let before = read(&format!("{a}\n{b}\n"));
+        assert!(
+            read(&format!("{b}\n{a}\n"))
+                .changes_since(&before)
+                .is_empty()
+        );
+        let c = make("c", &Scope::ALL, None).unwrap().line;
+        let after = read(&format!("{}\n{c}\n", a.replace(" read ", " read,dns ")));
+        let told = after.changes_since(&before);
+        let words: Vec<&str> = told.iter().map(|t| t.split(" (").next().unwrap()).collect();
+        assert_eq!(words, ["added c", "changed a", "removed b"]);
+        assert!(!told.join(" ").contains("argon2"));
+    }
+
+    #[test]
+    fn a_code_that_is_asked_for_is_shown_once() {
+        let mut made = make("ops", &Scope::ALL, None).unwrap();
+        let address = made.with_codes("ops").unwrap();
+        assert!(address.starts_with("otpauth://totp/Seawall:ops?secret="));
+        let (tokens, bad) = Tokens::read(&made.line);
+        assert!(bad.is_empty());
+        let now = SystemTime::now();
+        assert!(tokens.verify(&made.token, None, now).unwrap().lacks_code);
+        let wrong = tokens.verify(&made.token, Some("000"), now);
+        assert_eq!(wrong, Err(Refused::Code(WrongCode::Wrong)));
+        let (_, bad) = Tokens::read(&made.line.replace("totp:", "totp:1"));
+        assert_eq!(bad.len(), 1);
+        // A token without codes heeds none.
+        let plain = make("ci", &[Scope::Cache], None).unwrap();
+        let (tokens, _) = Tokens::read(&plain.line);
+        assert!(
+            !tokens
+                .verify(&plain.token, Some("000"), now)
+                .unwrap()
+                .lacks_code
+        );
     }
 }

@@ -567,3 +567,95 @@ async fn a_configuration_is_put_with_what_was_asked() {
         .await;
     assert_ne!(status, 200);
 }
+
+/// Every endpoint by a token of every scope: what a token is not good for is refused, before anything is looked at.
+#[tokio::test]
+async fn every_endpoint_is_for_its_scope_alone() {
+    use seawall_admin::{ENDPOINTS, Scope, make_token};
+    let made: Vec<_> = Scope::ALL
+        .map(|scope| (scope, make_token(scope.as_str(), &[scope], None).unwrap()))
+        .into();
+    let lines: String = made.iter().map(|(_, m)| format!("{}\n", m.line)).collect();
+    let (address, audit, _directory) = with_tokens(&lines).await;
+    let mut changed = 0;
+    for endpoint in ENDPOINTS {
+        let verb = match endpoint.verb {
+            seawall_admin::Verb::Get => "GET",
+            seawall_admin::Verb::Post => "POST",
+            seawall_admin::Verb::Put => "PUT",
+            seawall_admin::Verb::Delete => "DELETE",
+        };
+        let path = endpoint.path.replace(['{', '}'], "");
+        for (scope, token) in &made {
+            let request = format!(
+                "{verb} {path} HTTP/1.1\r\nHost: edge.lan\r\nAuthorization: Bearer {}\r\nContent-Length: 0\r\n\r\n",
+                token.token
+            );
+            let before = audit.head().lines;
+            let status = ask_tcp(address, &request).await.0;
+            let may = endpoint.scope == Scope::Read || endpoint.scope == *scope;
+            assert_eq!(
+                status == 403,
+                !may,
+                "{verb} {path} with {scope:?}: {status}"
+            );
+            assert_ne!(status, 401, "{verb} {path}");
+            if !may {
+                changed += 1;
+                assert_eq!(
+                    audit.head().lines,
+                    before,
+                    "nothing was asked of the daemon"
+                );
+            }
+        }
+    }
+    assert!(changed > 50, "{changed}");
+}
+
+#[tokio::test]
+async fn a_token_with_codes_changes_something_with_the_code_of_the_moment_and_once() {
+    use seawall_admin::{Scope, make_token};
+    let mut made = make_token("ops", &Scope::ALL, None).unwrap();
+    let address_of_codes = made.with_codes("ops").unwrap();
+    let secret = address_of_codes.split("secret=").nth(1).unwrap();
+    let secret = secret.split('&').next().unwrap();
+    let code = || {
+        let output = std::process::Command::new("oathtool")
+            .args(["--totp", "-b", secret])
+            .output()
+            .expect("oathtool: packaging/dev/install.sh test");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let (address, _audit, _directory) = with_tokens(&made.line).await;
+    let ask = async |verb: &str, path: &str, code: &str| {
+        let fields = format!(
+            "Authorization: Bearer {}\r\n{code}Content-Length: 12\r\n",
+            made.token
+        );
+        let body = if verb == "GET" { "" } else { "{\"all\":true}" };
+        let fields = if verb == "GET" {
+            fields.replace("12", "0")
+        } else {
+            fields
+        };
+        ask_tcp(
+            address,
+            &format!("{verb} {path} HTTP/1.1\r\nHost: edge.lan\r\n{fields}\r\n{body}"),
+        )
+        .await
+    };
+    assert_eq!(
+        ask("GET", "/api/v1/status", "").await.0,
+        200,
+        "reading needs none"
+    );
+    let (status, said) = ask("POST", "/api/v1/cache/purge", "").await;
+    assert!(status == 401 && said.contains("Seawall-Code"), "{said}");
+    let wrong = "Seawall-Code: 12345\r\n";
+    assert_eq!(ask("POST", "/api/v1/cache/purge", wrong).await.0, 401);
+    let good = format!("Seawall-Code: {}\r\n", code());
+    assert_eq!(ask("POST", "/api/v1/cache/purge", &good).await.0, 200);
+    let (status, said) = ask("POST", "/api/v1/cache/purge", &good).await;
+    assert!(status == 401 && said.contains("used already"), "{said}");
+}

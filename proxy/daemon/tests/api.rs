@@ -242,6 +242,7 @@ fn tokens_rotate_without_a_restart() {
     let write = |line: &str| {
         fs::write(place.path("tokens.new"), line).unwrap();
         fs::set_permissions(place.path("tokens.new"), fs::Permissions::from_mode(0o600)).unwrap();
+        fs::set_permissions(place.path("tokens.new"), fs::Permissions::from_mode(0o600)).unwrap();
         fs::rename(place.path("tokens.new"), place.path("tokens")).unwrap();
     };
     write(&first_line);
@@ -336,6 +337,118 @@ fn the_tail_shows_what_was_decided() {
     assert!(
         found["matches"].as_array().is_some_and(|m| !m.is_empty()),
         "{found}"
+    );
+    drop(_daemon);
+    asking.join().unwrap();
+}
+
+#[test]
+fn a_token_is_exchanged_without_a_restart_and_that_leaves_a_line() {
+    let tcp = free_port();
+    let place = place("respond: 204", "");
+    let config = fs::read_to_string(place.config()).unwrap();
+    let config = config.replace(
+        "admin: ",
+        &format!("admin: {{ listen: [\"unix:./admin.sock\", \"{tcp}\"], tokens: tokens }} #"),
+    );
+    fs::write(place.config(), config).unwrap();
+    let new = |name: &str| {
+        let made = place.seawall(&["token", "new", name, "--scopes", "cache"]);
+        let told = text(&made.stderr);
+        let token = told.split("shown once: ").nth(1).unwrap().trim().to_owned();
+        (text(&made.stdout), token)
+    };
+    let ((old_line, old), (new_line, new)) = (new("old"), new("new"));
+    let write = |line: &str| {
+        fs::write(place.path("tokens.new"), line).unwrap();
+        fs::set_permissions(place.path("tokens.new"), fs::Permissions::from_mode(0o600)).unwrap();
+        fs::rename(place.path("tokens.new"), place.path("tokens")).unwrap();
+    };
+    write(&old_line);
+    let _daemon = place.start();
+    let status = |token: &str| {
+        let field = format!("Authorization: Bearer {token}");
+        let output = Command::new("curl")
+            .args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", &field])
+            .arg(format!("http://{tcp}/api/v1/status"))
+            .output()
+            .unwrap();
+        text(&output.stdout)
+    };
+    assert_eq!(
+        (status(&old).as_str(), status(&new).as_str()),
+        ("200", "401")
+    );
+    write(&new_line);
+    support::until("the new token", || (status(&new) == "200").then_some(()));
+    assert_eq!(status(&old), "401");
+    let record = fs::read_to_string(place.path("state/audit.log")).unwrap();
+    assert!(
+        record.contains("added new (") && record.contains("removed old ("),
+        "{record}"
+    );
+    assert!(!record.contains("argon2"));
+}
+
+#[test]
+fn refused_heads_and_names_nobody_serves_are_told_too() {
+    let place = place("respond: 204", "");
+    let config = fs::read_to_string(place.config()).unwrap();
+    fs::write(
+        place.config(),
+        config.replace("host: \"*\"", "host: a.test"),
+    )
+    .unwrap();
+    let _daemon = place.start();
+    let mut tail = Command::new(SEAWALL)
+        .args(["tail", "--json", "--count", "2", "-c"])
+        .arg(place.config())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let address = place.address;
+    let send = move |text: &str| {
+        use std::io::{Read, Write};
+        let mut stream = std::net::TcpStream::connect(address).ok()?;
+        stream.write_all(text.as_bytes()).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        Some(answer)
+    };
+    // The watcher is there when the first request is told.
+    let asking = std::thread::spawn(move || {
+        while send("GET /t?token=x HTTP/1.1\r\nHost: evil.test\r\nConnection: close\r\n\r\n")
+            .is_some()
+        {
+            let _ = send("GET / HTTP/1.1\r\nHost: a.test\r\na b: c\r\n\r\n");
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    });
+    let lines = BufReader::new(tail.stdout.take().unwrap()).lines();
+    let seen: Vec<Value> = lines
+        .map_while(Result::ok)
+        .map(|l| serde_json::from_str(&l).unwrap())
+        .collect();
+    assert!(tail.wait().unwrap().success());
+    let of = |status: u64| {
+        seen.iter()
+            .find(|e| e["status"] == status)
+            .unwrap_or_else(|| panic!("{status} in {seen:?}"))
+    };
+    let unknown = of(421);
+    assert_eq!(
+        (&unknown["host"], &unknown["target"], &unknown["site"]),
+        (&"evil.test".into(), &"/t?token=***".into(), &"".into())
+    );
+    assert_eq!(
+        unknown["trace"][1],
+        serde_json::json!({ "step": "site", "result": "unknown" })
+    );
+    let refused = of(400);
+    assert_eq!(refused["trace"][0]["result"], "refused");
+    assert!(
+        refused["trace"][0]["why"].is_string() && refused["target"] == "",
+        "{refused}"
     );
     drop(_daemon);
     asking.join().unwrap();

@@ -72,9 +72,6 @@ fn a_taken_port_leaves_the_daemon_up_names_its_holder_and_is_taken_once_it_is_fr
     drop(holder);
     told(&manager, "STATUS=serving");
     until("an answer", || get(place.address).ok());
-    assert!(
-        place
-            .log()
-            .contains(&format!("listening on {} at last", place.address))
-    );
+    // The line is written once the socket is handed out: the first answer may be sooner.
+    daemon.logged(&format!("listening on {} at last", place.address));
 }

@@ -146,12 +146,14 @@ impl Target {
     }
 
     fn head(&self, method: &str, path: &str, kind: &str, length: usize, host: &str) -> String {
-        let token = match (self, std::env::var(TOKEN)) {
-            (Target::Tcp(_), Ok(token)) if !token.contains(['\r', '\n']) => {
-                format!("Authorization: Bearer {token}\r\n")
+        let mut token = String::new();
+        for (variable, field) in [(TOKEN, "Authorization: Bearer"), (CODE, "Seawall-Code:")] {
+            if let (Target::Tcp(_), Ok(value)) = (self, std::env::var(variable))
+                && !value.contains(['\r', '\n'])
+            {
+                token += &format!("{field} {value}\r\n");
             }
-            _ => String::new(),
-        };
+        }
         format!(
             "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nAccept: application/json\r\n{token}\
              Content-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
@@ -185,6 +187,9 @@ impl<T: Read + Write> Stream for T {}
 
 /// The variable of the environment that holds a token, for TCP.
 const TOKEN: &str = "SEAWALL_TOKEN";
+
+/// The variable with the code of a token that asks for one.
+const CODE: &str = "SEAWALL_CODE";
 
 fn exchange(mut stream: impl Read + Write, request: &[u8]) -> anyhow::Result<Answer> {
     stream.write_all(request)?;

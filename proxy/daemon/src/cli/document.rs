@@ -95,7 +95,8 @@ fn page(mut command: Command) -> String {
     for (path, about) in FILES {
         let _ = writeln!(out, ".TP\n.I {}\n{}", escaped(path), escaped(about));
     }
-    out += ".SH ENVIRONMENT\n.TP\n.B SEAWALL_TOKEN\nA token for the admin API over TCP.\n";
+    out += ".SH ENVIRONMENT\n.TP\n.B SEAWALL_TOKEN\nA token for the admin API over TCP.\n\
+            .TP\n.B SEAWALL_CODE\nThe code of the moment, where the token asks for one.\n";
     out += ".SH SEE ALSO\n.BR systemctl (1),\n.BR journalctl (1)\n";
     out
 }

@@ -7,6 +7,7 @@
 //! | 2 | the command line itself was wrong, or (`diff`, `test`) what was to be compared or tried could not be read |
 
 mod admin_client;
+mod archive;
 mod cache;
 mod cases;
 mod cert;
@@ -199,6 +200,12 @@ enum Command {
         #[arg(long, default_value = ".demo")]
         state: PathBuf,
     },
+    /// Keep what is worth keeping in one file: configuration, certificates, keys, revisions, audit log, zones' changes
+    ///
+    /// The daemon may run meanwhile. Caches are not in it.
+    Backup(archive::Backup),
+    /// Put a backup back, all of it or nothing; not while the daemon runs
+    Restore(archive::Restore),
     /// Print what completes commands in a shell: source it, or put it where the shell looks
     Completions {
         /// Which shell
@@ -258,13 +265,18 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
                     "--print prints what --host, --to and --root stand for; a file is printed by cat"
                 );
             }
-            keeper::run(Source::file(config.config))
+            let source = Source::file(config.config);
+            // A restore that was cut short is ended before anything of it is read.
+            archive::carry_out(&source.path, usize::MAX)?;
+            keeper::run(source)
         }
         Command::Schema => text::schema(),
         Command::Fmt(wanted) => text::fmt(&wanted),
         Command::Diff { old, new, json } => text::diff(&old, &new, json),
         Command::Check { config, format } => check::check(&Source::file(config.config), format),
         Command::Test(wanted) => cases::run(&wanted),
+        Command::Backup(wanted) => archive::backup(&wanted),
+        Command::Restore(wanted) => archive::restore(&wanted),
         Command::Completions { shell } => document::completions(shell),
         Command::Man => document::man(),
         Command::Reload(connection) => operate::reload(&connection),
@@ -375,6 +387,8 @@ mod tests {
             "token",
             "test",
             "completions",
+            "backup",
+            "restore",
         ] {
             assert!(
                 help.contains(&format!("\n  {command} ")),

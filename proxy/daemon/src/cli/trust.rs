@@ -42,6 +42,9 @@ pub enum Token {
         /// How many days it is good for; 0 is for ever
         #[arg(long, default_value_t = 90)]
         days: u64,
+        /// Whoever changes something with it shows a code of an authenticator application as well (SEAWALL_CODE)
+        #[arg(long)]
+        totp: bool,
     },
 }
 
@@ -97,7 +100,12 @@ pub fn state_of(config: &std::path::Path) -> anyhow::Result<PathBuf> {
 
 /// `seawall token`
 pub fn token(command: &Token) -> anyhow::Result<ExitCode> {
-    let Token::New { name, scopes, days } = command;
+    let Token::New {
+        name,
+        scopes,
+        days,
+        totp,
+    } = command;
     let mut all = Vec::new();
     for word in scopes {
         match (word.as_str(), Scope::parse(word)) {
@@ -107,10 +115,16 @@ pub fn token(command: &Token) -> anyhow::Result<ExitCode> {
         }
     }
     let life = (*days > 0).then(|| Duration::from_secs(days.saturating_mul(86_400)));
-    let made = make_token(name, &all, life)?;
+    let mut made = make_token(name, &all, life)?;
+    let codes = totp.then(|| made.with_codes(name)).transpose()?;
     terminal::out(format_args!("{}\n", made.line))?;
     // Apart from the line, so that `seawall token new ci >> tokens` puts no secret into the file.
     terminal::err(format_args!("the token, shown once: {}\n", made.token));
+    if let Some(address) = codes {
+        terminal::err(format_args!(
+            "for an authenticator application (qrencode -t ansi), shown once: {address}\n"
+        ));
+    }
     Ok(ExitCode::SUCCESS)
 }
 

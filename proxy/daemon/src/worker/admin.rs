@@ -183,21 +183,51 @@ pub(super) fn read_tokens(worker: &Worker, plan: &Plan) -> Tokens {
     };
     let read = seawall_edge::Host::read(&*worker.host, path);
     let text = read.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let codes = worker.tokens.load().codes();
     let (tokens, bad) = match text {
         Ok(text) => Tokens::read(&text),
         Err(e) => {
             let line = format_args!("admin: {}: {e}: no token is good", path.display());
             worker.log.line(LogLevel::Error, 0, line);
-            return Tokens::none_good();
+            return Tokens::none_good().with_codes(codes);
         }
     };
+    let tokens = tokens.with_codes(codes);
     for line in bad {
         let line = format_args!("admin: {}: {line}", path.display());
         worker.log.line(LogLevel::Error, 0, line);
     }
     match tokens.is_empty() {
-        true => Tokens::none_good(),
+        true => Tokens::none_good().with_codes(tokens.codes()),
         false => tokens,
+    }
+}
+
+/// Puts tokens in the place of others. That some came, changed or went is recorded as a change of its own: a rotation
+/// needs no restart, and leaves its line.
+pub(super) fn exchange_tokens(worker: &Worker, tokens: Tokens, is_first: bool) {
+    let before = worker.tokens.swap(Arc::new(tokens));
+    let changes = worker.tokens.load().changes_since(&before);
+    let Some(audit) = worker.audit.as_ref().ok().filter(|_| !is_first) else {
+        return;
+    };
+    if changes.is_empty() {
+        return;
+    }
+    let entry = seawall_admin::Entry {
+        phase: "done",
+        actor: "the tokens' file",
+        action: "tokens",
+        detail: &changes.join(", "),
+        ..seawall_admin::Entry::default()
+    };
+    // The file has changed already: what cannot be recorded is at least in the log.
+    if let Err(e) = audit.append(&entry) {
+        let line = format_args!(
+            "admin: tokens changed ({}), not recorded: {e}",
+            entry.detail
+        );
+        worker.log.line(LogLevel::Error, 0, line);
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
 };
 use anyhow::Context;
 use arc_swap::ArcSwap;
-use seawall_admin::{AuditLog, Tokens};
+use seawall_admin::{AuditLog, Codes, Tokens};
 use seawall_conf::model::{LogLevel, Syntax};
 use seawall_diag::{Diagnostics, SourceMap};
 use seawall_edge::{Edge, LoadError};
@@ -67,6 +67,8 @@ pub struct Worker {
     pub(super) host: Arc<KeeperHost>,
     /// Who may use the API over TCP.
     pub tokens: Arc<ArcSwap<Tokens>>,
+    /// Whether a configuration is live.
+    serves: std::sync::atomic::AtomicBool,
     /// Where changes over the API are recorded; or why they cannot be.
     pub audit: Result<Arc<AuditLog>, String>,
     /// Samples of the last minutes.
@@ -256,7 +258,11 @@ fn start(
         generation,
         started: SystemTime::now(),
         host,
-        tokens: Arc::default(),
+        // Codes of this moment may have been shown to a worker before this one.
+        tokens: Arc::new(ArcSwap::from_pointee(
+            Tokens::default().with_codes(Arc::new(Codes::from_now(SystemTime::now()))),
+        )),
+        serves: Default::default(),
         audit: match plan.config.syntax {
             Syntax::Yaml => open_audit(&plan.config.process.state).map(Arc::new),
             // It has no state directory, and no admin API.
@@ -306,7 +312,8 @@ impl Worker {
     pub(super) fn apply_rest(self: &Arc<Self>) -> anyhow::Result<()> {
         let plan = self.edge.plan();
         let mut used = self.dns.apply(&plan, &self.host, &self.control)?;
-        self.tokens.store(Arc::new(admin::read_tokens(self, &plan)));
+        let is_first = !self.serves.swap(true, std::sync::atomic::Ordering::AcqRel);
+        admin::exchange_tokens(self, admin::read_tokens(self, &plan), is_first);
         if let Ok(mut admin) = self.admin.lock() {
             used.extend(admin.apply(self, &plan, &self.host, &self.control)?);
         }

@@ -23,7 +23,7 @@ mod waf;
 mod watch;
 mod zones;
 
-pub use check::check;
+pub use check::{check, check_by};
 pub use life::run;
 
 use crate::{configuration::Source, log::ErrorLog};
