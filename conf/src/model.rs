@@ -321,6 +321,30 @@ pub struct Waf {
     pub shadow: Option<usize>,
 }
 
+/// A browser proves that it is one by some work.
+#[derive(Clone, Debug)]
+pub struct Challenge {
+    /// Leading zero bits of a hash that has to be found.
+    pub difficulty: u8,
+    /// How long a proof holds.
+    pub lifetime: Duration,
+    /// Networks that need none.
+    pub unless: Vec<IpNet>,
+    /// Crawlers that need none, once they are verified.
+    pub bots: Vec<KnownBot>,
+    /// Name servers that verify them; the system's where there are none.
+    pub resolver: Vec<SocketAddr>,
+}
+
+/// A crawler.
+#[derive(Clone, Debug)]
+pub struct KnownBot {
+    /// What its User-Agent has in it.
+    pub agent: String,
+    /// The domains, in lower case, that the names of its addresses are below.
+    pub domains: Vec<String>,
+}
+
 /// Rules do not look at something.
 #[derive(Clone, Debug)]
 pub struct WafExclude {
@@ -534,6 +558,8 @@ pub struct RoutePolicy {
     pub rate_limits: Vec<RateLimit>,
     /// Limits on the requests served at once, each of which must allow one.
     pub connection_limits: Vec<ConnectionLimit>,
+    /// What a browser proves before it is served.
+    pub challenge: Option<Box<Challenge>>,
     /// Who may pass.
     pub access: Access,
     /// Cross-origin requests.
@@ -615,6 +641,7 @@ impl Default for RoutePolicy {
             compress: None,
             rate_limits: Vec::new(),
             connection_limits: Vec::new(),
+            challenge: None,
             access: Access::default(),
             cors: None,
             security: SecurityHeaders::Off,

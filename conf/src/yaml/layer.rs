@@ -6,6 +6,7 @@
 use super::access::AccessLayer;
 use super::buffering::BufferingLayer;
 use super::cache::{self, CacheLayer};
+use super::challenge;
 use super::compress::{self, CompressLayer};
 use super::content::{self, ContentLayer};
 use super::exposure::ExposureLayer;
@@ -16,7 +17,9 @@ use super::rooms::Names;
 use super::split::{self, MirrorLayer};
 use super::tree::Node;
 use crate::media;
-use crate::model::{AddHeader, ConnectionLimit, Pace, RateLimit, RoutePolicy, Template, Timeouts};
+use crate::model::{
+    AddHeader, Challenge, ConnectionLimit, Pace, RateLimit, RoutePolicy, Template, Timeouts,
+};
 use seawall_diag::Span;
 use std::time::Duration;
 
@@ -35,6 +38,7 @@ pub(super) const DEFAULTS: Shape = Shape {
         "compress",
         "rate_limit",
         "connection_limit",
+        "challenge",
         "allow",
         "deny",
         "auth",
@@ -95,6 +99,7 @@ pub(crate) struct Layer {
     compress: Option<CompressLayer>,
     rate_limits: Option<Vec<RateLimit>>,
     connection_limits: Option<Vec<ConnectionLimit>>,
+    challenge: Option<Option<Challenge>>,
     waf: Option<Option<usize>>,
     body_limit: Option<Option<u64>>,
     pub(crate) mirror: Option<Option<MirrorLayer>>,
@@ -154,6 +159,7 @@ impl Layer {
             connection_limits: self
                 .connection_limits
                 .or_else(|| outer.connection_limits.clone()),
+            challenge: self.challenge.or_else(|| outer.challenge.clone()),
             waf: self.waf.or(outer.waf),
             body_limit: self.body_limit.or(outer.body_limit),
             mirror: self.mirror.or_else(|| outer.mirror.clone()),
@@ -204,6 +210,7 @@ impl Layer {
             compress: self.compress.as_ref().and_then(CompressLayer::policy),
             rate_limits: self.rate_limits.clone().unwrap_or_default(),
             connection_limits: self.connection_limits.clone().unwrap_or_default(),
+            challenge: self.challenge.clone().flatten().map(Box::new),
             access: self.access.policy(),
             content: self.content.policy(),
             ..RoutePolicy::default()
@@ -320,6 +327,9 @@ pub(crate) fn read_layer(
     layer.connection_limits = fields
         .get("connection_limit")
         .map(|n| limit::connections(reader, n));
+    layer.challenge = fields
+        .get("challenge")
+        .and_then(|n| challenge::read(reader, n));
     layer.compress = fields.get("compress").map(|n| compress::read(reader, n));
     if let Some(node) = fields.get("timeouts") {
         layer.timeouts = timeouts(reader, node);

@@ -9,6 +9,7 @@ mod acme;
 mod buffering;
 mod cache;
 mod cases;
+mod challenge;
 mod compress;
 mod content;
 mod difference;

@@ -48,6 +48,7 @@ pub(super) const ROUTE: Shape = Shape {
         "compress",
         "rate_limit",
         "connection_limit",
+        "challenge",
         "fastcgi",
         "when",
         "methods",

@@ -17,6 +17,7 @@ waf: text / off -- a rule set's name
 compress: @compress / [text] / off -- codings, the preferred one first
 rate_limit: [@rate_limit] / off -- requests over a rate get 429
 connection_limit: [@connection_limit] / off -- requests served at once
+challenge: @challenge / 'on' / off -- browsers prove by some work that they are one
 allow: [text] / off -- networks that may
 deny: [text] / off -- networks that may not
 auth: [@auth] / off -- passwords, another service, tokens
@@ -495,6 +496,18 @@ pub(super) const TABLE: &[Object] = &[
     ",
     ),
     (
+        "challenge",
+        &challenge::CHALLENGE,
+        "
+        difficulty: number -- leading zero bits, 16
+        lifetime: duration -- how long a proof holds, 12h
+        unless: [text] -- networks that need none
+        bots: [@bot] / off -- crawlers that may pass, verified by the names of their addresses
+        resolver: [address] -- name servers that are asked, the system's by default
+    ",
+    ),
+    ("bot", &challenge::BOT, "agent: text\ndomains: [text]"),
+    (
         "rate_limit",
         &limit::RATE,
         "
@@ -677,6 +690,7 @@ waf: text / off
 compress: @compress / [text] / off
 rate_limit: [@rate_limit] / off
 connection_limit: [@connection_limit] / off
+challenge: @challenge / 'on' / off
 allow: [text] / off
 deny: [text] / off
 auth: [@auth] / off
@@ -712,6 +726,7 @@ waf: text / off
 compress: @compress / [text] / off
 rate_limit: [@rate_limit] / off
 connection_limit: [@connection_limit] / off
+challenge: @challenge / 'on' / off
 allow: [text] / off
 deny: [text] / off
 auth: [@auth] / off

@@ -41,6 +41,7 @@ pub(super) const SITE: Shape = Shape {
         "compress",
         "rate_limit",
         "connection_limit",
+        "challenge",
         "fastcgi",
         "timeouts",
         "body_limit",

@@ -13,6 +13,7 @@ mod accept;
 pub mod access;
 mod aside;
 mod backlog;
+mod bots;
 mod caching;
 mod client;
 mod clock;

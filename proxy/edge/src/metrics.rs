@@ -1,6 +1,11 @@
 //! Every metric, declared once. Handles are resolved when the plan is compiled; a request only adds.
 
-use crate::{accept::AcceptMetrics, limit::LimitFamily, stream::StreamFamilies};
+use crate::{
+    accept::AcceptMetrics,
+    bots::{CHALLENGE_RESULTS, ChallengeResult},
+    limit::LimitFamily,
+    stream::StreamFamilies,
+};
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
 };
@@ -62,6 +67,7 @@ pub struct Metrics {
     cache_decisions: IntCounterVec,
     waf: IntCounterVec,
     waf_shadow: IntCounterVec,
+    challenges: IntCounterVec,
     access: IntCounterVec,
     /// Key sets that could not be fetched.
     pub key_fetch_failures: IntCounter,
@@ -94,6 +100,7 @@ pub struct SiteMetrics {
     /// WAF: requests that would have been refused (`mode: detect`).
     pub waf_detected: IntCounter,
     waf_shadow: [IntCounter; SHADOW_RESULTS.len()],
+    challenges: [IntCounter; CHALLENGE_RESULTS.len()],
     access: [IntCounter; ACCESS_RESULTS.len()],
     /// Cache results, in the order of [`CACHE_RESULTS`].
     pub cache: [IntCounter; CACHE_RESULTS.len()],
@@ -318,6 +325,11 @@ impl Metrics {
                 "Requests judged by a shadow rule set, too, by who would have refused them",
                 &["site", "result"],
             )?,
+            challenges: family(
+                "seawall_challenges_total",
+                "Requests at a challenge",
+                &["site", "result"],
+            )?,
             access: family(
                 "seawall_access_total",
                 "Decisions of the access step, by site and result",
@@ -363,6 +375,7 @@ impl Metrics {
             waf_denied: self.waf.with_label_values(&[name, "denied"]),
             waf_detected: self.waf.with_label_values(&[name, "detected"]),
             waf_shadow: SHADOW_RESULTS.map(|r| self.waf_shadow.with_label_values(&[name, r])),
+            challenges: CHALLENGE_RESULTS.map(|r| self.challenges.with_label_values(&[name, r])),
             access: ACCESS_RESULTS.map(|r| self.access.with_label_values(&[name, r])),
             cache: CACHE_RESULTS.map(|r| self.cache.with_label_values(&[name, r])),
         }
@@ -417,6 +430,13 @@ impl SiteMetrics {
     /// Counts a decision of the access step.
     pub fn access(&self, result: AccessResult) {
         if let Some(counter) = self.access.get(result as usize) {
+            counter.inc();
+        }
+    }
+
+    /// Counts what became of a request at a challenge.
+    pub fn challenged(&self, result: ChallengeResult) {
+        if let Some(counter) = self.challenges.get(result as usize) {
             counter.inc();
         }
     }

@@ -1,7 +1,7 @@
 //! The steps of a request, run in order. What answers is a value; an internal redirect is a value too.
 
 use crate::{
-    access, caching,
+    access, bots, caching,
     client::{Client, ClientError, Pace, Reply},
     content::{self, Outcome},
     detour::{self, Detour, Page},
@@ -638,6 +638,11 @@ async fn answer(cx: &mut Cx<'_>, route: &Arc<RoutePlan>) -> Result<Outcome, Clie
     }
     if !route.connection_limits.is_empty()
         && let Some(outcome) = limit::connections(cx, route).await?
+    {
+        return Ok(outcome);
+    }
+    if let Some(challenge) = &route.challenge
+        && let Some(outcome) = Box::pin(bots::challenge(cx, route, challenge)).await?
     {
         return Ok(outcome);
     }

@@ -17,6 +17,7 @@ mod cache_keys;
 mod cache_ranges;
 mod cache_slices;
 mod certificate_files;
+mod challenges;
 mod client_certificates;
 mod compression;
 mod connection_limits;

@@ -5,7 +5,7 @@ pub(super) mod connection;
 pub(super) mod health;
 pub(super) mod load;
 pub(super) mod resilience;
-pub(super) mod servers;
+pub(crate) mod servers;
 pub(super) mod sticky;
 
 use super::read::{Fields, Reader, Shape};

@@ -158,7 +158,7 @@ fn resolve(reader: &mut Reader<'_>, node: &Node) -> bool {
 }
 
 /// `resolver`: addresses of name servers, the port 53 unless said.
-pub(super) fn resolver(reader: &mut Reader<'_>, node: &Node) -> Vec<SocketAddr> {
+pub(crate) fn resolver(reader: &mut Reader<'_>, node: &Node) -> Vec<SocketAddr> {
     let mut all = Vec::new();
     for node in reader.list(node) {
         let Some(text) = reader.string(node) else {

@@ -94,6 +94,24 @@ impl Resolver {
         }
     }
 
+    /// The names of an address; none where it has none.
+    pub async fn names(&self, address: IpAddr) -> Result<Vec<String>, String> {
+        let dns = self.dns.as_ref().map_err(Clone::clone)?;
+        let found = match dns.reverse_lookup(address).await {
+            Ok(found) => found,
+            Err(e) if e.is_no_records_found() => return Ok(Vec::new()),
+            Err(e) => return Err(e.to_string()),
+        };
+        let names = found
+            .answers()
+            .iter()
+            .filter_map(|record| match &record.data {
+                RData::PTR(name) => Some(name.0.to_ascii()),
+                _ => None,
+            });
+        Ok(names.take(ANSWERS_MAX).collect())
+    }
+
     /// The targets of a service, at least one, and for how long they hold.
     pub async fn service(&self, name: &str) -> Result<(Vec<Target>, Duration), String> {
         let dns = self.dns.as_ref().map_err(Clone::clone)?;

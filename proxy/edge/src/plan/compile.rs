@@ -654,6 +654,10 @@ impl Compiler<'_> {
                 .compress
                 .as_ref()
                 .map(|c| CompressPlan::compile(c, self.config.limits.encoders, &mut self.errors)),
+            challenge: policy
+                .challenge
+                .as_deref()
+                .map(|c| Box::new(super::ChallengePlan::compile(c))),
             guard,
             exposure: ExposurePlan::compile(policy, cors),
             identity: policy.identity.clone(),

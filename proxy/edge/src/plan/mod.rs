@@ -10,6 +10,7 @@ mod balancer;
 pub mod binding;
 mod cache;
 mod certificates;
+mod challenge;
 mod check;
 mod compile;
 mod compress;
@@ -38,6 +39,7 @@ pub mod when;
 pub use balancer::RetryPlan;
 pub use cache::{CachePlan, CacheUse, CookiesPlan, KeyPlan, QueryPlan};
 pub use certificates::CertificateState;
+pub use challenge::ChallengePlan;
 pub use check::CheckPlan;
 pub use compile::Environment;
 pub use compress::{CompressPlan, NginxPlan};
@@ -216,6 +218,8 @@ pub struct RoutePlan {
     pub rate_limits: Vec<RateLimitPlan>,
     /// Limits on the requests served at once.
     pub connection_limits: Vec<ConnectionLimitPlan>,
+    /// What a browser proves first.
+    pub challenge: Option<Box<ChallengePlan>>,
     /// Who may pass.
     pub guard: Option<Box<access::GuardPlan>>,
     /// Response fields of the route's policy.

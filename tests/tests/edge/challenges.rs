@@ -1,0 +1,156 @@
+//! What a browser proves before a site is asked, and who passes without.
+
+use seawall_tests::{Edge, Origin, Running};
+use std::process::Command;
+
+/// Difficulty 8: some hundred hashes.
+fn challenged(origin: &Origin, more: &str) -> Running {
+    Edge::yaml(format!(
+        "sites: [{{ host: \"*\", challenge: {{ difficulty: 8{more} }}, to: \"{origin}\" }}]"
+    ))
+    .start()
+}
+
+fn asked(edge: &Running, host: &str, fields: &str) -> seawall_tests::Response {
+    edge.exchange(format!(
+        "GET /page HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n"
+    ))
+}
+
+const BROWSER: &str = "User-Agent: Firefox\r\nAccept: text/html\r\n";
+
+/// The cookie that the page's script would set.
+fn solve(page: &str) -> String {
+    let puzzle = page.split("data-puzzle=\"").nth(1).unwrap();
+    let puzzle = puzzle.split('"').next().unwrap();
+    let zero = |n: &u64| {
+        let text = format!("{puzzle}-{n}");
+        sum(text.as_bytes())[0] == 0
+    };
+    let number = (0u64..).find(zero).unwrap();
+    format!("__seawall_challenge={puzzle}-{number}")
+}
+
+fn sum(text: &[u8]) -> [u8; 32] {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(text).into()
+}
+
+#[test]
+fn a_browser_works_once_and_is_served_others_are_refused() {
+    let origin = Origin::start();
+    let edge = challenged(&origin, "");
+    let page = asked(&edge, "a.test", BROWSER);
+    assert_eq!(page.status, 403);
+    assert_eq!(page.field("cache-control"), Some("no-store"));
+    let policy = page.field("content-security-policy").unwrap();
+    assert!(policy.contains("script-src 'sha256-") && !policy.contains("unsafe"));
+    assert!(page.text().contains("Request id: "));
+    assert_eq!(origin.connections(), 0);
+    let cookie = solve(&page.text());
+    let with = |fields: &str| {
+        asked(
+            &edge,
+            "a.test",
+            &format!("{fields}Cookie: x=1; {cookie}\r\n"),
+        )
+        .status
+    };
+    assert_eq!(with(BROWSER), 200);
+    // What is fetched by the page's own scripts carries the cookie, too.
+    assert_eq!(with("User-Agent: Firefox\r\nAccept: */*\r\n"), 200);
+    // Another browser, another site, a number that solves nothing: made anew.
+    assert_eq!(with("User-Agent: curl\r\nAccept: text/html\r\n"), 403);
+    assert_eq!(
+        asked(&edge, "b.test", &format!("{BROWSER}Cookie: {cookie}\r\n")).status,
+        403
+    );
+    assert_eq!(
+        asked(&edge, "a.test", &format!("{BROWSER}Cookie: {cookie}1\r\n")).status,
+        403
+    );
+    // No page for what cannot run it.
+    let refused = asked(&edge, "a.test", "Accept: application/json\r\n");
+    assert!(refused.status == 403 && !refused.text().contains("data-puzzle"));
+    let count = |result: &str, count| {
+        edge.counts(
+            &format!("seawall_challenges_total{{result=\"{result}\",site=\"*\"}}"),
+            count,
+        );
+    };
+    count("proved", 2);
+    count("refused", 1);
+    count("asked", 4);
+}
+
+#[test]
+fn networks_and_crawlers_whose_names_lead_back_need_no_proof() {
+    let origin = Origin::start();
+    let near = Edge::yaml(format!(
+        "sites: [{{ host: \"*\", challenge: {{ unless: [127.0.0.0/8] }}, to: \"{origin}\" }}]"
+    ))
+    .start();
+    assert_eq!(asked(&near, "a.test", BROWSER).status, 200);
+    // 127.0.0.1 is crawl-1.crawler.test, which is 127.0.0.1; 127.0.0.2 says so too, but is not.
+    let edge = Edge::yaml(format!(
+        "trusted_proxies: [127.0.0.1]
+dns:
+  listen: \"@dns@\"
+  zones:
+    - {{ name: crawler.test, file: crawler.zone }}
+    - {{ name: 2.0.192.in-addr.arpa, file: reverse.zone }}
+sites: [{{ host: \"*\", to: \"{origin}\", challenge: {{ resolver: [\"@dns@\"],
+  bots: [{{ agent: testbot, domains: [crawler.test] }}, {{ agent: other, domains: [other.test] }}] }} }}]"
+    ));
+    let head = "$TTL 300\n@ IN SOA ns1.crawler.test. admin.crawler.test. 1 3600 600 86400 60\n@ IN NS ns1.crawler.test.\n";
+    let forward = format!("{head}ns1 IN A 192.0.2.1\ncrawl-1 IN A 192.0.2.10\n");
+    edge.write("crawler.zone", forward);
+    let reverse =
+        format!("{head}10 IN PTR crawl-1.crawler.test.\n11 IN PTR crawl-1.crawler.test.\n");
+    edge.write("reverse.zone", reverse);
+    let edge = edge.start();
+    let from = |address: &str, agent: &str| {
+        let fields = format!(
+            "X-Forwarded-For: {address}\r\nUser-Agent: Mozilla (compatible; {agent}/1.0)\r\n"
+        );
+        asked(&edge, "a.test", &fields).status
+    };
+    assert_eq!(from("192.0.2.10", "TestBot"), 200);
+    assert_eq!(from("192.0.2.11", "TestBot"), 403);
+    assert_eq!(from("192.0.2.12", "TestBot"), 403);
+    assert_eq!(from("192.0.2.10", "Other"), 403);
+    assert_eq!(from("192.0.2.10", "Firefox"), 403);
+    edge.counts("seawall_challenges_total{result=\"bot\",site=\"*\"}", 1);
+}
+
+#[test]
+fn a_real_browser_gets_through_by_itself() {
+    let origin = Origin::start();
+    let edge = challenged(&origin, "");
+    let profile = edge.path("profile");
+    let output = Command::new("chromium")
+        .args([
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+        ])
+        .args([
+            "--disable-background-networking",
+            "--enable-logging=stderr",
+            "--virtual-time-budget=20000",
+        ])
+        .arg(format!("--user-data-dir={}", profile.display()))
+        .arg("--dump-dom")
+        .arg(format!("http://{}/page", edge.address("http")))
+        .output()
+        .expect("chromium: packaging/dev/install.sh test");
+    let said = String::from_utf8_lossy(&output.stderr);
+    for fault in ["Content Security Policy", "Uncaught", "SyntaxError"] {
+        assert!(!said.contains(fault), "{said}");
+    }
+    let seen = String::from_utf8_lossy(&output.stdout);
+    assert!(!seen.contains("data-puzzle"), "{seen}\n{said}");
+    assert_eq!(origin.hits("/page"), 1);
+    assert!(edge.metric("seawall_challenges_total{result=\"proved\",site=\"*\"}") >= 1);
+}
