@@ -148,7 +148,7 @@ impl Operator {
 
     fn call(&self, method: &str, target: &str, kind: &str, body: &str) -> bool {
         match call(&self.socket, method, target, kind, body) {
-            Ok((200, _)) => true,
+            Ok((200..=299, _)) => true,
             // The API is up a little later than the sockets; whoever is told so asks again.
             Ok(_) => false,
             Err(_) => {
@@ -373,7 +373,7 @@ fn settle(seen: &mut Kills, edge: &mut Running, ledger: &Ledger, root: &Path) {
     let done = |action: &str| {
         let is_done = |line: &&str| {
             line.contains("\"phase\":\"done\"")
-                && line.contains("\"status\":200")
+                && line.contains("\"status\":20")
                 && line.contains(action)
         };
         log.lines().filter(is_done).count() as u64

@@ -69,6 +69,19 @@ fn random_reloads_under_load_fail_no_request_and_leave_nothing_behind() {
 }
 
 #[test]
+fn kills_of_worker_and_keeper_lose_nothing_that_was_acknowledged() {
+    let seen = drills::kills(6, 3, 1);
+    assert_eq!(
+        (seen.stale, seen.unaudited, seen.refused),
+        (0, 0, 0),
+        "{seen:#?}"
+    );
+    assert_eq!(seen.puts_lost, Vec::<u64>::new());
+    assert!(seen.audit.contains("whole"), "{seen:#?}");
+    assert!(seen.purges > 0 && seen.read > 0, "{seen:#?}");
+}
+
+#[test]
 fn a_reload_of_many_sites_under_load_drops_nothing() {
     let seen = drills::many_sites(300, 2);
     assert_eq!((seen.yaml.failed, seen.conf.failed), (0, 0), "{seen:#?}");

@@ -54,19 +54,20 @@ impl FileWatch {
 
     /// Watches these files, and no others.
     pub fn set(&self, files: &[PathBuf]) {
-        let (Ok(mut watcher), Ok(mut known), Ok(mut wanted)) = (
-            self.watcher.lock(),
-            self.directories.lock(),
-            self.files.lock(),
-        ) else {
+        let (Ok(mut watcher), Ok(mut known)) = (self.watcher.lock(), self.directories.lock())
+        else {
             return;
         };
-        *wanted = files.iter().flat_map(|file| ways(file)).collect();
+        let wanted: HashSet<PathBuf> = files.iter().flat_map(|file| ways(file)).collect();
         let directories: HashSet<PathBuf> = wanted
             .iter()
             .filter_map(|f| f.parent())
             .map(Path::to_path_buf)
             .collect();
+        // Not held any longer: the watcher answers from the thread that asks for these names at each event.
+        if let Ok(mut held) = self.files.lock() {
+            *held = wanted;
+        }
         for gone in known.difference(&directories) {
             // A directory that was removed is no longer watched anyhow.
             let _ = watcher.unwatch(gone);
@@ -133,6 +134,32 @@ mod tests {
         }
         std::os::unix::fs::symlink("loop", at("loop")).unwrap();
         assert!(super::ways(&at("loop")).len() <= 2 * LINKS_MAX + 2);
+    }
+
+    #[test]
+    fn what_is_watched_changes_while_files_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = ["a/file", "b/file"].map(|name| dir.path().join(name));
+        for file in &files {
+            std::fs::create_dir(file.parent().unwrap()).unwrap();
+        }
+        let (watch, _changes) = FileWatch::new().unwrap();
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for file in &files {
+                let stop = &stop;
+                scope.spawn(move || {
+                    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                        std::fs::write(file, "x").unwrap();
+                    }
+                });
+            }
+            // That it comes back at all is the point.
+            for turn in 0..500 {
+                watch.set(&files[turn % 2..=turn % 2]);
+            }
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
     }
 
     #[tokio::test]
