@@ -35,9 +35,11 @@ pub use dns::*;
 pub use dnssec::*;
 pub use exposure::*;
 mod limit;
+mod log;
 mod stream;
 
 pub use limit::{ConnectionLimit, RateLimit};
+pub use log::*;
 
 pub use stream::{ProxyProtocol, ProxyVersion, Stream, StreamTimeouts, StreamTo};
 mod content;
@@ -187,89 +189,6 @@ pub struct AdminListener {
     pub at: Span,
     /// A unix socket (all verbs, by peer uid) or a TCP address (GET only without tokens).
     pub address: Address,
-}
-
-/// Log files.
-#[derive(Clone, Debug, Default)]
-pub struct Log {
-    /// Access logs; routes name them by index.
-    pub access: Vec<AccessLog>,
-    /// The error log.
-    pub error: ErrorLog,
-}
-
-/// An access log.
-#[derive(Clone, Debug)]
-pub struct AccessLog {
-    /// Where it was written.
-    pub at: Span,
-    /// Absolute path.
-    pub path: PathBuf,
-    /// A line, without its newline. nginx's `combined` is the default.
-    pub format: Template,
-    /// How values are escaped.
-    pub escape: LogEscape,
-    /// Bytes to buffer before a write; 0 writes each line (nginx: `buffer=`).
-    pub buffer: usize,
-    /// The longest a line stays in the buffer (nginx: `flush=`).
-    pub flush: Duration,
-    /// A line is written only where this is neither empty nor `0` (nginx: `if=`).
-    pub condition: Option<Template>,
-    /// What is left out of the lines.
-    pub privacy: LogPrivacy,
-}
-
-/// What an access log does not say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct LogPrivacy {
-    /// Values of arguments that look like secrets, credentials and cookies are `***`.
-    pub scrub: bool,
-    /// Clients' addresses are cut to their network: /24 of IPv4, /48 of IPv6.
-    pub truncate_addresses: bool,
-}
-
-/// How values are escaped in a log line (ngx_http_log_module, `escape=`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum LogEscape {
-    /// `"`, `\` and bytes below 32 or above 126 as `\xXX`; an empty value is `-`.
-    #[default]
-    Default,
-    /// As in a JSON string.
-    Json,
-    /// Not at all.
-    None,
-}
-
-/// The error log.
-#[derive(Clone, Debug)]
-pub struct ErrorLog {
-    /// Absolute path; `None` is stderr.
-    pub path: Option<PathBuf>,
-    /// The least severe level written.
-    pub level: LogLevel,
-}
-
-impl Default for ErrorLog {
-    fn default() -> Self {
-        Self {
-            path: None,
-            level: LogLevel::Error,
-        }
-    }
-}
-
-/// nginx's levels, most severe first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(missing_docs)]
-pub enum LogLevel {
-    Emerg,
-    Alert,
-    Crit,
-    Error,
-    Warn,
-    Notice,
-    Info,
-    Debug,
 }
 
 /// A cache.

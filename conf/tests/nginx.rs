@@ -76,7 +76,7 @@ fn an_empty_server_has_nginx_s_defaults() {
         Some("/p/logs/error.log")
     );
     assert_eq!(
-        config.log.access[0].path.to_str(),
+        config.log.access[0].file().and_then(|path| path.to_str()),
         Some("/p/logs/access.log")
     );
     assert_eq!(config.limits.head_timeout, Duration::from_secs(60));
@@ -428,7 +428,10 @@ fn log_formats_are_joined_and_escaped_as_said() {
         (LogEscape::Json, 32 * 1024, Duration::from_secs(5))
     );
     assert_eq!(
-        (log.path.to_str(), log.format.parts.len()),
+        (
+            log.file().and_then(|path| path.to_str()),
+            log.format.parts.len()
+        ),
         (Some("/p/logs/j.log"), 6)
     );
 }
@@ -825,5 +828,63 @@ fn what_a_cache_cannot_do_is_said() {
     ] {
         let found = in_http(directive).join("\n");
         assert!(found.contains(message), "{directive}: {found}");
+    }
+}
+
+#[test]
+fn syslog_and_paths_with_variables_are_read_in_nginxs_words() {
+    let config = config(
+        "error_log /e warn; error_log syslog:server=[::1]:5514,tag=x info; events {} http { open_log_file_cache max=7 inactive=3s; \
+         access_log /l/$host.log; server { access_log syslog:server=unix:/dev/log,facility=auth,severity=crit,nohostname combined if=$arg_x; } }",
+    );
+    assert_eq!(config.log.error.path.as_deref(), Some("/e".as_ref()));
+    assert_eq!(config.log.error.syslog[0].1, LogLevel::Info);
+    let LogTo::Files(files) = &config.log.access[0].to else {
+        panic!("{:?}", config.log.access[0].to)
+    };
+    assert_eq!(
+        (files.open_max, files.inactive),
+        (7, Duration::from_secs(3))
+    );
+    let LogTo::Syslog(server) = &config.log.access[1].to else {
+        panic!("{:?}", config.log.access[1].to)
+    };
+    assert_eq!(server.server, Address::Unix("/dev/log".into()));
+    assert_eq!(
+        (server.facility, server.severity, server.hostname),
+        (4, 2, false)
+    );
+    for (log, said) in [
+        (
+            "syslog:server=127.0.0.1,facility=nope",
+            "unknown syslog facility \"nope\"",
+        ),
+        ("syslog:tag=x", "no syslog server specified"),
+        (
+            "syslog:server=127.0.0.1,tag=a-b",
+            "syslog \"tag\" only allows alphanumeric characters and underscore",
+        ),
+        (
+            "syslog:server=127.0.0.1,what=1",
+            "unknown syslog parameter \"what=1\"",
+        ),
+        (
+            "syslog:server=127.0.0.1 combined buffer=4k",
+            "logs to syslog cannot be buffered",
+        ),
+        (
+            "/l/$host.log combined buffer=4k",
+            "buffered logs cannot have variables in name",
+        ),
+        (
+            "/l/a.log combined gzip=10",
+            "invalid compression level \"10\"",
+        ),
+    ] {
+        let found = in_http(&format!("access_log {log}; server {{ listen 80; }}"));
+        assert!(
+            found.len() == 1 && found[0].starts_with(said),
+            "{log}: {found:?}"
+        );
     }
 }

@@ -152,7 +152,7 @@ sites: [{ host: a.test, root: www }]
         .log
         .access
         .iter()
-        .map(|l| l.path.to_str().unwrap_or_default())
+        .map(|l| l.file().and_then(|p| p.to_str()).unwrap_or_default())
         .collect();
     assert_eq!(
         paths,
@@ -542,4 +542,92 @@ sites:
     assert!(wrong(
         "{ a: { disk: { path: /a } }, b: { disk: { path: /a } } }"
     ));
+}
+
+/// What is said of a `log`.
+fn log_of(log: &str) -> Result<Log, String> {
+    let text = format!(
+        "version: 1\nlisten: 80\nlog:\n  {log}\nsites: [{{ host: a.test, respond: 204 }}]\n"
+    );
+    match load_text("/etc/seawall/seawall.yaml", &text, &LoadOptions::default()) {
+        Ok((config, _)) => Ok(config.log),
+        Err(e) => Err(e
+            .diagnostics
+            .iter()
+            .map(|d| d.message.clone())
+            .collect::<Vec<_>>()
+            .join("; ")),
+    }
+}
+
+#[test]
+fn logs_go_to_files_to_files_that_requests_name_and_to_syslog() {
+    let log = log_of(
+        "access: [{ path: a.log, rotate: { size: 1MiB } }, \"hosts/$host.log\", { syslog: { server: 127.0.0.1, facility: local3, severity: notice, tag: shop, hostname: false } }, { syslog: \"unix:/dev/log\" }]\n  error: { path: e.log, rotate: { size: 64KiB, keep: 2 }, syslog: \"[::1]:5514\", level: warn }",
+    )
+    .unwrap();
+    assert_eq!(
+        log.access[0].rotate,
+        Some(Rotation {
+            size: 1 << 20,
+            keep: 7
+        })
+    );
+    let LogTo::Files(files) = &log.access[1].to else {
+        panic!("{:?}", log.access[1].to)
+    };
+    assert_eq!(files.directory.to_str(), Some("/var/log/seawall/hosts"));
+    assert_eq!((files.name.parts.len(), log.access[1].buffer), (2, 0));
+    let LogTo::Syslog(server) = &log.access[2].to else {
+        panic!("{:?}", log.access[2].to)
+    };
+    assert_eq!(server.server, Address::Ip("127.0.0.1:514".parse().unwrap()));
+    assert_eq!(
+        (server.facility, server.severity, server.hostname),
+        (19, 5, false)
+    );
+    assert!(
+        matches!(&log.access[3].to, LogTo::Syslog(s) if s.server == Address::Unix("/dev/log".into()))
+    );
+    assert_eq!(
+        log.error.rotate,
+        Some(Rotation {
+            size: 64 << 10,
+            keep: 2
+        })
+    );
+    assert_eq!(log.error.syslog[0].1, LogLevel::Warn);
+}
+
+#[test]
+fn logs_that_cannot_be_are_refused_with_a_reason() {
+    for (log, said) in [
+        (
+            "access: { path: a.log, syslog: 127.0.0.1 }",
+            "a file or to syslog",
+        ),
+        ("access: { format: combined }", "path"),
+        ("access: { path: a.log, rotate: { size: 1KiB } }", "too few"),
+        (
+            "access: { path: a.log, rotate: { size: 1MiB, keep: 0 } }",
+            "0",
+        ),
+        (
+            "access: { path: \"a/$host.log\", rotate: { size: 1MiB } }",
+            "not one file",
+        ),
+        (
+            "access: { syslog: { server: 127.0.0.1, tag: \"a b\" } }",
+            "no tag",
+        ),
+        (
+            "access: { syslog: { server: 127.0.0.1, facility: local8 } }",
+            "local8",
+        ),
+        ("access: { syslog: { tag: a } }", "server"),
+        ("error: { syslog: \"127.0.0.1:0\" }", "invalid port"),
+    ] {
+        let found = log_of(log).expect_err(log);
+        assert!(found.contains(said), "{log}: {found}");
+    }
 }

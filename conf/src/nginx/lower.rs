@@ -13,9 +13,7 @@ use super::stream;
 use super::tree::{Directive, Item, directives};
 use super::upstream::Upstreams;
 use crate::load::LoadOptions;
-use crate::model::{
-    Config, ErrorLog, IdentityHeader, Limits, Listener, Log, LogLevel, Process, Syntax,
-};
+use crate::model::{Config, ErrorLog, IdentityHeader, Limits, Listener, Log, Process, Syntax};
 use seawall_diag::SourceMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -161,22 +159,19 @@ fn error_log(
     let main: Vec<&Directive> = directives(items)
         .filter(|d| d.name() == "error_log")
         .collect();
-    if let Some(second) = main.get(1) {
-        reader.not_yet(second.at(), "a second error log");
+    let inner: Vec<&Directive> = http
+        .into_iter()
+        .flat_map(Directive::children)
+        .filter(|d| d.name() == "error_log")
+        .collect();
+    let all = if main.is_empty() { inner } else { main };
+    if !all.is_empty() {
+        return log::error(reader, &all);
     }
-    let inner = http.and_then(|h| h.children().find(|d| d.name() == "error_log"));
-    match main.first().copied().or(inner) {
-        Some(d) => log::error(reader, d),
-        None => {
-            let path = options
-                .error_log
-                .clone()
-                .unwrap_or_else(|| paths.error_log.clone());
-            ErrorLog {
-                path: Some(path),
-                level: LogLevel::Error,
-            }
-        }
+    let path = options.error_log.clone();
+    ErrorLog {
+        path: Some(path.unwrap_or_else(|| paths.error_log.clone())),
+        ..ErrorLog::default()
     }
 }
 
@@ -282,6 +277,8 @@ fn lower_http(
 
 /// `access_log` anywhere: all are known before anything refers to them.
 fn read_access_logs(reader: &mut Reader<'_>, items: &[Item], logs: &mut Logs) {
+    let cache = directives(items).find(|d| d.name() == "open_log_file_cache");
+    let before = logs.open_cache(reader, cache);
     for d in directives(items) {
         if d.name() == "access_log" {
             logs.access(reader, d);
@@ -289,4 +286,5 @@ fn read_access_logs(reader: &mut Reader<'_>, items: &[Item], logs: &mut Logs) {
             read_access_logs(reader, items, logs);
         }
     }
+    logs.give_back(before);
 }

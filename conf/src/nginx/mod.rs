@@ -34,6 +34,7 @@ mod rewrite;
 mod scope;
 mod server;
 mod stream;
+mod syslog;
 mod table;
 mod tree;
 mod upstream;

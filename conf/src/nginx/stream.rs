@@ -11,7 +11,7 @@ use super::tree::Directive;
 use super::upstream::Upstreams;
 use crate::address::{self, OriginError};
 use crate::model::{
-    AccessLog, Address, Config, HostName, Pool, ProxyProtocol, ProxyVersion, Stream,
+    AccessLog, Address, Config, HostName, LogTo, Pool, ProxyProtocol, ProxyVersion, Stream,
     StreamTimeouts, StreamTo,
 };
 use ipnet::IpNet;
@@ -154,6 +154,12 @@ impl Level {
                 "access_log" => {
                     logs.access(reader, d);
                     let log = logs.at(d.at()).and_then(|at| logs.all.get(at).cloned());
+                    if log
+                        .as_ref()
+                        .is_some_and(|log| matches!(log.to, LogTo::Files(_)))
+                    {
+                        reader.not_yet(d.at(), "a stream's log path with variables");
+                    }
                     own_log.get_or_insert_default().extend(log);
                 }
                 _ => {}

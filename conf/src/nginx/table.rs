@@ -377,7 +377,7 @@ pub const TABLE: &[Row] = &[
     // ngx_http_log_module
     many("access_log", HSLI, 1, ANY_NUMBER, N),
     many("log_format", Contexts::HTTP, 2, ANY_NUMBER, N),
-    row("open_log_file_cache", HSL, 1, 4, X),
+    row("open_log_file_cache", HSL, 1, 4, N),
     // ngx_http_core_module: the speed of responses; ngx_http_mirror_module
     row("limit_rate", HSLI, 1, 1, N),
     row("limit_rate_after", HSLI, 1, 1, N),

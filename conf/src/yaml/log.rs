@@ -1,9 +1,12 @@
 //! Log files. Relative paths start from `/var/log/seawall`; `./` from the file's directory.
 
 use super::read::{Reader, Shape};
+use super::syslog;
 use super::tree::{Node, Value};
 use crate::log_format;
-use crate::model::{AccessLog, ErrorLog, Log, LogEscape, LogLevel, LogPrivacy};
+use crate::model::{
+    AccessLog, ErrorLog, Log, LogEscape, LogLevel, LogPrivacy, LogTo, NamedFiles, Rotation,
+};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,6 +26,9 @@ pub(super) const ACCESS: Shape = Shape {
         "escape",
         "buffer",
         "flush",
+        "gzip",
+        "rotate",
+        "syslog",
         "if",
         "scrub",
         "addresses",
@@ -31,9 +37,18 @@ pub(super) const ACCESS: Shape = Shape {
 };
 pub(super) const ERROR: Shape = Shape {
     what: "the error log",
-    fields: &["path", "level"],
+    fields: &["path", "level", "rotate", "syslog"],
     not_yet: &["format"],
 };
+
+pub(super) const ROTATE: Shape = Shape {
+    what: "`rotate`",
+    fields: &["size", "keep"],
+    not_yet: &[],
+};
+
+/// Files kept besides at most, since each is renamed at every rotation.
+const KEEP_MAX: u64 = 1000;
 
 const LEVELS: &[(&str, LogLevel)] = &[
     ("emerg", LogLevel::Emerg),
@@ -51,8 +66,8 @@ pub(crate) fn absent() -> Log {
     Log {
         access: Vec::new(),
         error: ErrorLog {
-            path: None,
             level: LogLevel::Notice,
+            ..ErrorLog::default()
         },
     }
 }
@@ -80,7 +95,14 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node) -> Log {
 pub(crate) fn of_stream(reader: &mut Reader<'_>, node: &Node) -> Vec<AccessLog> {
     let mut all = Vec::new();
     for node in reader.list(node) {
-        all.extend(file(reader, node, log_format::STREAM));
+        let log = file(reader, node, log_format::STREAM);
+        if log
+            .as_ref()
+            .is_some_and(|log| matches!(log.to, LogTo::Files(_)))
+        {
+            reader.not_yet(node.at, "a stream's log path with variables");
+        }
+        all.extend(log);
     }
     all
 }
@@ -93,11 +115,13 @@ fn file(reader: &mut Reader<'_>, node: &Node, format: &str) -> Option<AccessLog>
     let format = reader.template_text(format, node.at)?;
     let mut log = AccessLog {
         at: node.at,
-        path: PathBuf::new(),
+        to: LogTo::File(PathBuf::new()),
         format,
         escape: LogEscape::Default,
         buffer: 64 * 1024,
         flush: Duration::from_secs(1),
+        gzip: None,
+        rotate: None,
         condition: None,
         privacy: LogPrivacy {
             scrub: true,
@@ -105,13 +129,22 @@ fn file(reader: &mut Reader<'_>, node: &Node, format: &str) -> Option<AccessLog>
         },
     };
     if let Value::Scalar { .. } = node.value {
-        log.path = path(reader, node)?;
+        log.to = target(reader, node)?;
+        if !matches!(log.to, LogTo::File(_)) {
+            log.buffer = 0;
+        }
         return Some(log);
     }
     let fields = reader.open(node, &ACCESS)?;
-    match fields.get("path") {
-        Some(node) => log.path = path(reader, node)?,
-        None => reader.missing(fields.at, "an access log", "path"),
+    match (fields.get("path"), fields.get("syslog")) {
+        (Some(node), None) => log.to = target(reader, node)?,
+        (None, Some(node)) => log.to = LogTo::Syslog(syslog::read(reader, node)?),
+        (Some(_), Some(node)) => reader.invalid(
+            node.at,
+            "an access log goes to a file or to syslog",
+            "write two logs",
+        ),
+        (None, None) => reader.missing(fields.at, "an access log", "path"),
     }
     if let Some(node) = fields.get("format") {
         let text = reader.string(node)?;
@@ -142,6 +175,21 @@ fn file(reader: &mut Reader<'_>, node: &Node, format: &str) -> Option<AccessLog>
             reader.size(node)?.min(16 << 20) as usize
         };
     }
+    log.gzip = fields
+        .get("gzip")
+        .filter(|n| !n.is_off())
+        .and_then(|n| reader.integer(n, 1, 9))
+        .and_then(|n| u8::try_from(n).ok());
+    log.rotate = fields.get("rotate").and_then(|n| rotation(reader, n));
+    match (&log.to, fields.get("rotate"), fields.get("gzip")) {
+        (LogTo::File(_), ..) => {}
+        (_, Some(node), _) | (_, _, Some(node)) => {
+            let help = "a file without variables in its path can be";
+            reader.invalid(node.at, "this log is not one file", help);
+        }
+        // A datagram and a file that a request names get each line as it comes.
+        _ => log.buffer = 0,
+    }
     log.condition = fields.get("if").and_then(|n| reader.template(n));
     if let Some(scrub) = fields.get("scrub").and_then(|n| reader.boolean(n)) {
         log.privacy.scrub = scrub;
@@ -154,6 +202,34 @@ fn file(reader: &mut Reader<'_>, node: &Node, format: &str) -> Option<AccessLog>
         log.flush = flush;
     }
     Some(log)
+}
+
+/// Reads `rotate`.
+fn rotation(reader: &mut Reader<'_>, node: &Node) -> Option<Rotation> {
+    if node.is_off() {
+        return None;
+    }
+    let fields = reader.open(node, &ROTATE)?;
+    let size = match fields.get("size") {
+        Some(node) => reader.size(node)?,
+        None => {
+            reader.missing(fields.at, "`rotate`", "size");
+            return None;
+        }
+    };
+    if size < Rotation::SIZE_MIN {
+        let help = "write 64KiB or more";
+        reader.invalid(
+            fields.at,
+            format!("{size} bytes are too few to rotate a log at"),
+            help,
+        );
+    }
+    let keep = match fields.get("keep") {
+        Some(node) => reader.integer(node, 1, KEEP_MAX)? as u32,
+        None => 7,
+    };
+    Some(Rotation { size, keep })
 }
 
 fn error(reader: &mut Reader<'_>, node: &Node) -> ErrorLog {
@@ -174,11 +250,18 @@ fn error(reader: &mut Reader<'_>, node: &Node) -> ErrorLog {
         return log;
     };
     log.path = fields.get("path").and_then(|n| error_path(reader, n));
+    log.rotate = fields.get("rotate").and_then(|n| rotation(reader, n));
     if let Some(level) = fields
         .get("level")
         .and_then(|n| reader.choice(n, LEVELS, &[]))
     {
         log.level = level;
+    }
+    if let Some(node) = fields.get("syslog") {
+        for node in reader.list(node) {
+            let server = syslog::read(reader, node);
+            log.syslog.extend(server.map(|server| (server, log.level)));
+        }
     }
     log
 }
@@ -189,6 +272,23 @@ fn error_path(reader: &mut Reader<'_>, node: &Node) -> Option<PathBuf> {
         None
     } else {
         path(reader, node)
+    }
+}
+
+/// A file, or one for each of what its variables say.
+fn target(reader: &mut Reader<'_>, node: &Node) -> Option<LogTo> {
+    let whole = path(reader, node)?;
+    let Some(text) = whole.to_str().filter(|text| text.contains('$')) else {
+        return Some(LogTo::File(whole));
+    };
+    let template = reader.template_text(text, node.at)?;
+    match NamedFiles::new(template) {
+        Some(files) => Some(LogTo::Files(files)),
+        None => {
+            let help = "name the directory first";
+            reader.invalid(node.at, "the path begins with a variable", help);
+            None
+        }
     }
 }
 

@@ -38,6 +38,7 @@ mod schema_table;
 mod sites;
 mod split;
 mod streams;
+mod syslog;
 mod tls;
 mod tree;
 mod unreachable;

@@ -179,6 +179,28 @@ pub(super) const TABLE: &[Object] = &[
         escape: 'default' / 'json' / 'none'
         buffer: size
         flush: duration
+        gzip: number / off
+        rotate: @rotate / off
+        syslog: @syslog / text
+    ",
+    ),
+    (
+        "rotate",
+        &log::ROTATE,
+        "
+        size: size
+        keep: number
+    ",
+    ),
+    (
+        "syslog",
+        &syslog::SYSLOG,
+        "
+        server: text
+        facility: text
+        severity: 'emerg' / 'alert' / 'crit' / 'error' / 'warn' / 'notice' / 'info' / 'debug'
+        tag: text
+        hostname: bool
     ",
     ),
     (
@@ -187,6 +209,8 @@ pub(super) const TABLE: &[Object] = &[
         "
         path: path
         level: 'emerg' / 'alert' / 'crit' / 'error' / 'warn' / 'notice' / 'info' / 'debug'
+        rotate: @rotate / off
+        syslog: [@syslog] / text
     ",
     ),
     (

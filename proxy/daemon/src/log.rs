@@ -3,21 +3,25 @@
 //! The keeper opens the file (it may belong to root) and hands the descriptor to the worker. The keeper writes its few
 //! lines itself; the worker's threads must not wait for a disk, so theirs go to a bounded buffer, from which a thread
 //! writes whole lines, those of [`GATHER`] at once: under an attack each request may leave ten. When the buffer is full,
-//! lines are dropped and counted, and the log says how many as soon as it can. Control characters are escaped: what a
+//! lines are dropped and counted, and the log says how many as soon as it can. Syslog servers get the same lines, as nginx sends
+//! them; a file that has grown to its limit is put away by the keeper and begun anew. Control characters are escaped: what a
 //! client sends cannot start a line of its own.
 //!
 //! Limits: [`LINE_BYTES_MAX`], [`WAITING_BYTES_MAX`].
 
-use seawall_conf::model::LogLevel;
+use arc_swap::ArcSwap;
+use seawall_conf::model::{self, Address, LogLevel};
+use seawall_edge::log::Syslog;
 use seawall_sys::{clock, process::thread_id};
 use std::{
     cell::RefCell,
     fmt::{self, Write as _},
     fs::File,
     io::{self, Write},
+    path::{Path, PathBuf},
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU8, Ordering},
+        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU8, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -41,8 +45,25 @@ pub struct ErrorLog {
 struct Shared {
     /// `None` is standard error.
     file: Mutex<Option<Arc<File>>>,
+    /// The least severe level that the file gets.
     level: AtomicU8,
+    /// The least severe level that anybody gets.
+    any: AtomicU8,
+    servers: ArcSwap<Vec<Server>>,
+    /// Lines lost since the start: dropped, and those of servers that are gone.
+    lost: AtomicU64,
+    /// Bytes in the file, as far as this process knows.
+    bytes: AtomicU64,
+    /// The file's path, and how many bytes it may have.
+    limit: Mutex<Option<(PathBuf, u64)>>,
+    rotate: OnceLock<Box<Rotate>>,
 }
+
+/// Puts a file away and opens it anew.
+type Rotate = dyn Fn(&Path) -> io::Result<File> + Send + Sync;
+
+/// A syslog server, and the least severe level that it gets.
+type Server = (Arc<Syslog>, LogLevel);
 
 /// The end of a queue that is written to. The writer ends with the last of them.
 struct Sender(Arc<Queue>);
@@ -81,8 +102,14 @@ impl ErrorLog {
     /// A log whose callers write themselves: for the keeper and for commands. Without a file: standard error.
     pub fn direct(file: Option<File>, level: LogLevel) -> Self {
         let shared = Shared {
+            bytes: AtomicU64::new(file.as_ref().map_or(0, length)),
             file: Mutex::new(file.map(Arc::new)),
             level: AtomicU8::new(level as u8),
+            any: AtomicU8::new(level as u8),
+            servers: ArcSwap::default(),
+            lost: AtomicU64::new(0),
+            limit: Mutex::default(),
+            rotate: OnceLock::new(),
         };
         Self {
             shared: Arc::new(shared),
@@ -109,6 +136,8 @@ impl ErrorLog {
 
     /// Goes on in another file: after a reload or when logs are rotated.
     pub fn replace(&self, file: Option<File>) {
+        let length = file.as_ref().map_or(0, length);
+        self.shared.bytes.store(length, Ordering::Relaxed);
         *self
             .shared
             .file
@@ -121,14 +150,67 @@ impl ErrorLog {
         self.shared.file()
     }
 
-    /// Changes the least severe level that is written.
+    /// Changes the least severe level that is written into the file.
     pub fn set_level(&self, level: LogLevel) {
         self.shared.level.store(level as u8, Ordering::Relaxed);
+        let servers = self.shared.servers.load();
+        let most = servers.iter().map(|(_, level)| *level as u8).max();
+        let any = most.unwrap_or(0).max(level as u8);
+        self.shared.any.store(any, Ordering::Relaxed);
+    }
+
+    /// Does as a configuration says: its level, its servers, its limit. The file is handed over apart. `names`: whether names
+    /// of servers are looked up. Returns what could not be done.
+    pub fn configure(&self, from: &model::ErrorLog, names: bool) -> Vec<String> {
+        let mut problems = Vec::new();
+        let before = self.shared.servers.load();
+        let mut servers = Vec::new();
+        for (server, level) in &from.syslog {
+            let known = before.iter().find(|(known, _)| known.is(server));
+            match (known, &server.server) {
+                (Some((known, _)), _) => servers.push((known.clone(), *level)),
+                (None, Address::Name(..)) if !names => {}
+                (None, _) => match Syslog::new(server) {
+                    Ok(made) => servers.push((Arc::new(made), *level)),
+                    Err(e) => {
+                        problems.push(format!("the error log does not reach a syslog server: {e}"))
+                    }
+                },
+            }
+        }
+        for (gone, _) in before.iter() {
+            if !servers.iter().any(|(kept, _)| Arc::ptr_eq(kept, gone)) {
+                self.shared.lost.fetch_add(gone.lost(), Ordering::Relaxed);
+            }
+        }
+        self.shared.servers.store(Arc::new(servers));
+        *lock(&self.shared.limit) = from
+            .rotate
+            .and_then(|rotate| Some((from.path.clone()?, rotate.size)));
+        self.set_level(from.level);
+        problems
+    }
+
+    /// Who puts away a file that has grown to its limit; said once.
+    pub fn on_full(&self, rotate: impl Fn(&Path) -> io::Result<File> + Send + Sync + 'static) {
+        let _ = self.shared.rotate.set(Box::new(rotate));
+    }
+
+    /// Lines that were dropped, or did not reach a syslog server.
+    pub fn lost_lines(&self) -> u64 {
+        let servers: u64 = self
+            .shared
+            .servers
+            .load()
+            .iter()
+            .map(|(s, _)| s.lost())
+            .sum();
+        servers + self.shared.lost.load(Ordering::Relaxed)
     }
 
     /// Whether a level is written at all.
     pub fn enabled(&self, level: LogLevel) -> bool {
-        level as u8 <= self.shared.level.load(Ordering::Relaxed)
+        level as u8 <= self.shared.any.load(Ordering::Relaxed)
     }
 
     /// Writes one line; `connection` is nginx's `*N`, 0 for none. Does nothing if the level is not [`enabled`](Self::enabled).
@@ -139,9 +221,12 @@ impl ErrorLog {
         LINE.with_borrow_mut(|line| {
             line.clear();
             format_line(line, clock::now_s(), level, connection, text);
+            self.shared.send(level, line);
             match &self.queue {
+                _ if !self.shared.has(level) => {}
                 None => self.shared.write(line.as_bytes()),
-                Some(queue) => queue.0.push(line),
+                Some(queue) if queue.0.push(line) => {}
+                Some(_) => drop(self.shared.lost.fetch_add(1, Ordering::Relaxed)),
             }
         });
     }
@@ -163,17 +248,19 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, line: &str) {
+    /// Whether there was room for it.
+    fn push(&self, line: &str) -> bool {
         let mut waiting = self.lock();
         if waiting.lines.len() + line.len() > WAITING_BYTES_MAX {
             waiting.dropped += 1;
-            return;
+            return false;
         }
         waiting.lines.push_str(line);
         // Nobody is woken while the writer gathers or writes: it looks again by itself.
         if std::mem::take(&mut waiting.idle) {
             self.more.notify_one();
         }
+        true
     }
 
     fn flush(&self) {
@@ -195,6 +282,7 @@ impl Queue {
         while self.gather(&mut lines) {
             shared.write(lines.as_bytes());
             lines.clear();
+            shared.rotate_if_full();
             self.lock().writing = false;
             self.written.notify_all();
         }
@@ -232,12 +320,32 @@ impl Queue {
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn length(file: &File) -> u64 {
+    file.metadata().map_or(0, |meta| meta.len())
+}
+
 impl Shared {
     fn file(&self) -> Option<Arc<File>> {
-        self.file
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        lock(&self.file).clone()
+    }
+
+    /// Whether the file gets this level.
+    fn has(&self, level: LogLevel) -> bool {
+        level as u8 <= self.level.load(Ordering::Relaxed)
+    }
+
+    /// To every server that gets this level, without its newline; a level's number is its severity.
+    fn send(&self, level: LogLevel, line: &str) {
+        let servers = self.servers.load();
+        for (server, _) in servers.iter().filter(|(_, least)| level <= *least) {
+            server.send(Some(level as u8), &mut Vec::with_capacity(512), |out| {
+                out.extend_from_slice(line.trim_end_matches('\n').as_bytes());
+            });
+        }
     }
 
     /// One write for whole lines, so that those of two processes never mix. A log that cannot be written has nowhere
@@ -247,6 +355,28 @@ impl Shared {
             Some(file) => (&*file).write_all(lines),
             None => io::stderr().write_all(lines),
         };
+        let length = lines.len() as u64;
+        self.bytes.fetch_add(length, Ordering::Relaxed);
+    }
+
+    /// Puts the file away if it has grown to its limit. Where that fails it is written to, up to as much again.
+    fn rotate_if_full(&self) {
+        let limit = lock(&self.limit).clone();
+        let (Some((path, size)), Some(rotate)) = (limit, self.rotate.get()) else {
+            return;
+        };
+        if self.bytes.load(Ordering::Relaxed) < size {
+            return;
+        }
+        let bytes = match rotate(&path) {
+            Ok(file) => {
+                let bytes = length(&file);
+                *lock(&self.file) = Some(Arc::new(file));
+                bytes
+            }
+            Err(_) => 0,
+        };
+        self.bytes.store(bytes, Ordering::Relaxed);
     }
 }
 
@@ -463,6 +593,71 @@ mod tests {
                 .filter_map(|t| t.strip_prefix(&mine));
             assert!(numbers.eq((0..500).map(|n| n.to_string())));
         }
+    }
+
+    #[test]
+    fn a_file_that_has_grown_is_put_away() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("error.log");
+        let open = |path: &Path| File::options().create(true).append(true).open(path);
+        let log = ErrorLog::queued(Some(open(&path).unwrap()), LogLevel::Warn).unwrap();
+        log.on_full(move |path| {
+            std::fs::rename(path, path.with_extension("old")).and_then(|()| open(path))
+        });
+        let from = model::ErrorLog {
+            path: Some(path.clone()),
+            level: LogLevel::Warn,
+            rotate: Some(model::Rotation { size: 100, keep: 1 }),
+            syslog: Vec::new(),
+        };
+        assert!(log.configure(&from, true).is_empty());
+        log.line(LogLevel::Warn, 0, format_args!("{}", "x".repeat(100)));
+        log.flush();
+        log.line(LogLevel::Warn, 0, format_args!("after"));
+        log.flush();
+        let written = std::fs::read_to_string(&path).unwrap();
+        assert!(written.ends_with("after\n") && written.lines().count() == 1);
+        let old = std::fs::read_to_string(path.with_extension("old")).unwrap();
+        assert!(old.ends_with("x\n"));
+    }
+
+    #[test]
+    fn syslog_gets_lines_of_its_own_level_and_the_file_of_its() {
+        let server = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let path = tempfile::NamedTempFile::new().unwrap();
+        let log = ErrorLog::queued(Some(path.reopen().unwrap()), LogLevel::Error).unwrap();
+        let from = model::ErrorLog {
+            path: Some(path.path().to_owned()),
+            level: LogLevel::Error,
+            rotate: None,
+            syslog: vec![(
+                model::Syslog {
+                    at: seawall_diag::Span::default(),
+                    server: Address::Ip(server.local_addr().unwrap()),
+                    facility: 23,
+                    severity: 6,
+                    tag: "seawall".into(),
+                    hostname: false,
+                },
+                LogLevel::Notice,
+            )],
+        };
+        assert!(log.configure(&from, true).is_empty());
+        log.line(LogLevel::Info, 0, format_args!("nobody"));
+        log.line(LogLevel::Notice, 0, format_args!("noticed"));
+        log.line(LogLevel::Error, 0, format_args!("wrong"));
+        log.flush();
+        let mut datagrams = Vec::new();
+        for _ in 0..2 {
+            let mut bytes = [0; 512];
+            let n = server.recv(&mut bytes).unwrap();
+            datagrams.push(String::from_utf8_lossy(&bytes[..n]).into_owned());
+        }
+        assert!(datagrams[0].starts_with("<189>") && datagrams[0].ends_with("noticed"));
+        assert!(datagrams[1].starts_with("<187>") && datagrams[1].ends_with("wrong"));
+        let written = std::fs::read_to_string(path.path()).unwrap();
+        assert!(!written.contains("noticed") && written.contains("wrong"));
+        assert_eq!(log.lost_lines(), 0);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::{
     caching::{self, CachedQuery, Inspected, PurgeError, PurgeTarget, purge_everywhere},
     filter::Encoders,
     health,
-    log::{AccessLogs, ErrorLog},
+    log::{AccessLogs, ErrorLog, Unopened},
     log_error,
     metrics::Metrics,
     plan::{Environment, Plan},
@@ -26,7 +26,7 @@ use std::{
     os::fd::OwnedFd,
     path::Path,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     thread::JoinHandle,
@@ -38,6 +38,8 @@ use tokio::{sync::mpsc, task::JoinSet};
 pub trait Host: Send + Sync {
     /// Opens a log for appending.
     fn open_log(&self, path: &Path) -> io::Result<File>;
+    /// Puts a log away that has grown to its limit, and opens it anew.
+    fn rotate_log(&self, path: &Path) -> io::Result<File>;
     /// Reads a whole file: keys, certificates, rules.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
     /// `count` listening sockets that share an address, the same ones each time it is asked for.
@@ -46,6 +48,23 @@ pub trait Host: Send + Sync {
     fn listen_udp(&self, address: SocketAddr, count: usize) -> io::Result<Vec<OwnedFd>>;
     /// These addresses are listened on, the second ones for datagrams; sockets of others may be closed.
     fn retain(&self, addresses: &[Address], datagrams: &[SocketAddr]);
+}
+
+/// Puts away access logs that have grown to their limit, until the edge is gone.
+async fn rotate_logs(edge: Weak<Edge>) {
+    let Some(shared) = edge.upgrade().map(|edge| edge.shared.clone()) else {
+        return;
+    };
+    loop {
+        shared.logs.due().await;
+        let Some(edge) = edge.upgrade() else { return };
+        // The keeper renames files, which may take its time.
+        let done = tokio::task::spawn_blocking(move || {
+            let failed = edge.shared.logs.rotate(&|path| edge.host.rotate_log(path));
+            edge.tell_unopened(failed);
+        });
+        let _ = done.await;
+    }
 }
 
 /// Why a configuration is not live.
@@ -192,6 +211,7 @@ impl Edge {
         let wanted = edge.wanted(&plan.config);
         let (sockets, missing) = edge.bind(&wanted, patient)?;
         edge.hand_out(&wanted, sockets, missing);
+        edge.control.spawn(rotate_logs(Arc::downgrade(&edge)));
         Ok((edge, warnings))
     }
 
@@ -452,7 +472,11 @@ impl Edge {
 
     /// Opens the access logs anew (USR1).
     pub fn reopen_logs(&self) {
-        for (path, e) in self.shared.logs.reopen(&|path| self.host.open_log(path)) {
+        self.tell_unopened(self.shared.logs.reopen(&|path| self.host.open_log(path)));
+    }
+
+    fn tell_unopened(&self, unopened: Unopened) {
+        for (path, e) in unopened {
             log_error!(
                 self.shared,
                 Alert,

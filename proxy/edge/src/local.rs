@@ -4,7 +4,7 @@ use crate::{
     clock::Clock,
     content::OpenFiles,
     io::ReadBuffer,
-    log::LogBuffers,
+    log::{LogBuffers, OpenLogs},
     origin::{Http2Origins, Origins},
     plan::Plan,
     shared::Shared,
@@ -32,6 +32,10 @@ pub struct Local {
     pub clock: Clock,
     /// Access log buffers.
     pub logs: LogBuffers,
+    /// Access logs that requests name.
+    pub named_logs: OpenLogs,
+    /// What is sent to syslog.
+    pub datagram: RefCell<Vec<u8>>,
     /// Connections to origins.
     pub origins: Origins,
     /// Files opened before.
@@ -74,6 +78,8 @@ impl Local {
             timers: Timers::new(),
             clock: Clock::default(),
             logs: LogBuffers::default(),
+            named_logs: OpenLogs::default(),
+            datagram: RefCell::default(),
             origins: Origins::default(),
             files: OpenFiles::default(),
             http2: Http2Origins::default(),

@@ -7,6 +7,7 @@ use crate::{
     detour::{self, Detour, Page},
     limit,
     local::{Local, Pinned},
+    log::LogSink,
     log_error, mirror,
     origin::{self, FetchError},
     plan::{
@@ -837,10 +838,21 @@ fn finish(cx: &mut Cx<'_>, route: Option<&RoutePlan>) {
                 continue;
             }
         }
-        cx.local.logs.line(&log.file, log.buffer, log.flush, |out| {
+        let write = |out: &mut Vec<u8>| {
             let style = (log.escape, log.privacy);
             log.format.render_log(&scope, style, &mut scratch, out);
-        });
+        };
+        let local = cx.local;
+        match &log.to {
+            LogSink::File(file) => local.logs.line(file, log.how, write),
+            LogSink::Syslog(server) => server.send(None, &mut local.datagram.borrow_mut(), write),
+            LogSink::Files(files) => {
+                let logs = &local.shared.logs;
+                if !local.named_logs.line(files, &scope, logs.opened(), write) {
+                    logs.lose_named();
+                }
+            }
+        }
     }
     cx.tx.scratch = scratch;
 }

@@ -30,7 +30,7 @@ enum Piece {
 enum Variable {
     Host, Uri, RequestUri, Args, IsArgs, Method, Scheme, ServerName, ServerPort, ServerAddr, Protocol, RemoteAddr, RemotePort,
     ClientIp, RemoteUser, Request, Status, BodyBytesSent, BytesSent, RequestLength, RequestTime, Msec, TimeLocal, TimeIso8601,
-    UpstreamAddr, UpstreamStatus, UpstreamResponseTime, UpstreamCacheStatus, SliceRange, ProxyHost, ProxyPort, ProxyAddXForwardedFor,
+    UpstreamAddr, UpstreamStatus, UpstreamResponseTime, UpstreamHeaderTime, UpstreamConnectTime, RateStatus, PlacesStatus, UpstreamCacheStatus, SliceRange, ProxyHost, ProxyPort, ProxyAddXForwardedFor,
     Hostname, Pid, Connection, ConnectionRequests, RequestId, ContentType, ContentLength, NginxVersion, HttpHost,
     Http(Name), HttpOther(Box<[u8]>), SentHttp(Box<[u8]>), Arg(Box<[u8]>), Cookie(Box<[u8]>), UpstreamHttp(Box<[u8]>),
     FastCgiScriptName, FastCgiPathInfo, Https, Capture(usize), User(usize), Proxied(Proxied), Computed(Arc<Computed>),
@@ -209,6 +209,24 @@ impl Template {
         }
     }
 
+    /// Appends the value as a file's name: of what variables say, `/` and bytes that no name should have become `_`.
+    pub fn render_name(&self, scope: &Scope<'_>, out: &mut Vec<u8>) {
+        for piece in &self.pieces {
+            match piece {
+                Piece::Literal(text) => out.extend_from_slice(text),
+                Piece::Variable(v) => {
+                    let before = out.len();
+                    value(v, scope, out);
+                    for byte in out.iter_mut().skip(before) {
+                        if matches!(*byte, 0..=32 | b'/' | b'\\' | 127) {
+                            *byte = b'_';
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     /// Appends the value as a log line (ngx_http_log_module): literals as they are, variables escaped.
     pub fn render_log(
         &self,
@@ -339,7 +357,8 @@ fn variable(name: &str, user: &UserVariables) -> Option<Variable> {
         "content_type" => ContentType, "content_length" => ContentLength, "nginx_version" => NginxVersion,
         "http_host" => HttpHost, "fastcgi_script_name" => FastCgiScriptName, "fastcgi_path_info" => FastCgiPathInfo,
         "https" => Https, "request_body" => user.body(), "request_body_file" => RequestBodyFile, "http2" => Http2,
-        "request_completion" => RequestCompletion, "connection_time" => ConnectionTime, "upstream_header_time" => UpstreamResponseTime,
+        "request_completion" => RequestCompletion, "connection_time" => ConnectionTime, "upstream_header_time" => UpstreamHeaderTime,
+        "upstream_connect_time" => UpstreamConnectTime, "limit_req_status" => RateStatus, "limit_conn_status" => PlacesStatus,
         "proxy_protocol_addr" => Proxied(self::Proxied::Addr), "proxy_protocol_port" => Proxied(self::Proxied::Port),
         "proxy_protocol_server_addr" => Proxied(self::Proxied::ServerAddr), "proxy_protocol_server_port" => Proxied(self::Proxied::ServerPort),
         "realip_remote_addr" => Proxied(self::Proxied::RealAddr), "realip_remote_port" => Proxied(self::Proxied::RealPort),
@@ -484,7 +503,24 @@ fn value(variable: &Variable, scope: &Scope<'_>, out: &mut Vec<u8>) {
             0 => out.extend_from_slice(b"502"),
             n => decimal(n.into(), out),
         }),
-        UpstreamResponseTime => joined(tx, out, |t, out| seconds(t.ms, out)),
+        UpstreamResponseTime => {
+            let last = tx.tries.last().filter(|t| t.status != 0).map(|t| t.began);
+            joined(tx, out, |t, out| match last {
+                // The last one goes on until its response has been passed on whole.
+                Some(began) if t.began == began => seconds(began.elapsed().as_millis() as u64, out),
+                _ => seconds(t.ms, out),
+            })
+        }
+        UpstreamHeaderTime => joined(tx, out, |t, out| match t.status {
+            0 => out.push(b'-'),
+            _ => seconds(t.ms, out),
+        }),
+        UpstreamConnectTime => joined(tx, out, |t, out| match t.connect_ms {
+            None => out.push(b'-'),
+            Some(ms) => seconds(ms.into(), out),
+        }),
+        RateStatus => out.extend_from_slice(tx.rate_status.as_bytes()),
+        PlacesStatus => out.extend_from_slice(tx.places_status.as_bytes()),
         // The key of a slice is made from that of its head, and a fill sets its own `Range`.
         SliceRange => {}
         UpstreamCacheStatus => out.extend_from_slice(tx.cache.as_bytes()),

@@ -147,6 +147,7 @@ async fn tick(local: Rc<Local>) {
         interval.tick().await;
         local.timers.sweep();
         local.logs.flush(false);
+        local.named_logs.sweep();
         for cache in &local.plan().caches {
             for alert in cache.take_alerts() {
                 log_error!(local.shared, Alert, 0, "{alert}");

@@ -10,6 +10,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     rc::Rc,
     sync::Arc,
+    time::Instant,
 };
 
 /// What a PROXY header said of a connection, and who sent it.
@@ -51,8 +52,12 @@ pub struct Try {
     pub address: Arc<str>,
     /// Status; 0 when there was none.
     pub status: u16,
-    /// Milliseconds from the start of the try to the response head.
+    /// When it began.
+    pub began: Instant,
+    /// Milliseconds from then to the response head, or to its failure.
     pub ms: u64,
+    /// Milliseconds until there was a connection: 0 for one that was there, none where there never was one.
+    pub connect_ms: Option<u32>,
 }
 
 /// Buffers of an exchange with an origin.
@@ -138,6 +143,10 @@ pub struct Tx {
     pub uri_changed: bool,
     /// Whether rate limits have counted it.
     pub counted: bool,
+    /// What became of it at the rate limits, as nginx names it (`PASSED` ...); empty if none counted it.
+    pub rate_status: &'static str,
+    /// The same, of the limits on requests at once.
+    pub places_status: &'static str,
     /// Its places in the limits on requests at once.
     pub held: Vec<ConnectionGuard>,
     /// Whether those limits have been asked.
@@ -280,6 +289,8 @@ impl Default for Tx {
             uri_in_buf: false,
             uri_changed: false,
             counted: false,
+            rate_status: "",
+            places_status: "",
             held: Vec::new(),
             held_once: false,
             args_buf: None,
@@ -337,6 +348,8 @@ impl Tx {
         self.uri_buf.clear();
         self.uri_in_buf = false;
         self.counted = false;
+        self.rate_status = "";
+        self.places_status = "";
         self.held.clear();
         self.held_once = false;
         self.uri_changed = false;

@@ -82,6 +82,32 @@ pub fn open(path: &[u8], root: usize, links: Links, wait: Wait) -> io::Result<Fi
     }
 }
 
+/// Opens `name` below `directory` for appending, made with mode 0644 if it is missing; no link is followed.
+///
+/// # Errors
+/// The kernel's. Without `openat2` only a name in the directory itself can be had.
+pub fn append(directory: BorrowedFd<'_>, name: &[u8]) -> io::Result<File> {
+    let mode = Mode::from_bits_truncate(0o644);
+    let flags = OFlag::O_WRONLY
+        | OFlag::O_APPEND
+        | OFlag::O_CREAT
+        | OFlag::O_NOFOLLOW
+        | OFlag::O_NONBLOCK
+        | OFlag::O_CLOEXEC
+        | OFlag::O_NOCTTY;
+    let how = OpenHow::new().flags(flags).mode(mode).resolve(
+        ResolveFlag::RESOLVE_BENEATH
+            | ResolveFlag::RESOLVE_NO_SYMLINKS
+            | ResolveFlag::RESOLVE_NO_MAGICLINKS,
+    );
+    match openat2(directory, os(name), how) {
+        Err(Errno::ENOSYS) if !name.contains(&b'/') => openat(directory, os(name), flags, mode),
+        other => other,
+    }
+    .map(File::from)
+    .map_err(io::Error::from)
+}
+
 /// The root as a directory, and what lies below it without the slashes between.
 fn split(path: &[u8], root: usize) -> (&[u8], &[u8]) {
     let (mut directory, mut below) = path.split_at_checked(root).unwrap_or((path, b""));
@@ -282,6 +308,37 @@ pub fn is_of_device(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_appended_to_lies_below_and_no_link_leads_away() {
+        use std::io::Write;
+        let root = std::env::temp_dir().join(format!("seawall-append-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&root);
+        std::fs::create_dir_all(root.join("below/sub")).unwrap();
+        std::fs::write(root.join("outside"), "").unwrap();
+        std::os::unix::fs::symlink("../outside", root.join("below/link")).unwrap();
+        let directory = File::open(root.join("below")).unwrap();
+        for name in [&b"a.log"[..], b"sub/b.log"] {
+            let mut file = append(directory.as_fd(), name).unwrap();
+            file.write_all(b"1").unwrap();
+            append(directory.as_fd(), name)
+                .unwrap()
+                .write_all(b"2")
+                .unwrap();
+            let path = root.join("below").join(os(name));
+            assert_eq!(std::fs::read(path).unwrap(), b"12");
+        }
+        for name in [
+            &b"../outside"[..],
+            b"link",
+            b"/etc/hostname",
+            b"sub/../../outside",
+            b"missing/x",
+        ] {
+            assert!(append(directory.as_fd(), name).is_err());
+        }
+        std::fs::remove_dir_all(&root).unwrap();
+    }
     use std::{
         fs,
         io::{Read, Write},

@@ -12,11 +12,14 @@ use nix::{
     sys::stat::{Mode, fstatat},
 };
 use std::{
-    fs::File,
+    fs::{self, File},
     io,
     os::{
         fd::OwnedFd,
-        unix::{ffi::OsStrExt, fs::OpenOptionsExt},
+        unix::{
+            ffi::OsStrExt,
+            fs::{MetadataExt, OpenOptionsExt},
+        },
     },
     path::{Path, PathBuf},
 };
@@ -29,6 +32,37 @@ pub fn open_append(path: &Path) -> Result<File, Error> {
         }
         other => other.map_err(failed(path)),
     }
+}
+
+/// Puts a log away that holds `size` bytes or more (`log` becomes `log.1`, `log.1` becomes `log.2`, up to `keep` of them), and
+/// opens it anew as [`open_append`] does, with the owner and mode that it had. One that holds less was put away by somebody
+/// else meanwhile, and is only opened; so is one that cannot be renamed, or is no file.
+///
+/// # Errors
+/// As [`open_append`].
+pub fn rotate(path: &Path, size: u64, keep: u32) -> Result<File, Error> {
+    let before = fs::symlink_metadata(path);
+    let grown = before.ok().filter(|m| m.is_file() && m.len() >= size);
+    let Some(grown) = grown else {
+        return open_append(path);
+    };
+    let numbered = |n: u32| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{n}"));
+        PathBuf::from(name)
+    };
+    for n in (1..keep.max(1)).rev() {
+        // Most are not there until the log has been put away often enough.
+        let _ = fs::rename(numbered(n), numbered(n + 1));
+    }
+    if fs::rename(path, numbered(1)).is_err() {
+        return open_append(path);
+    }
+    let file = open_append(path)?;
+    // Whoever may read the old one may read the new one; without the right to it the file is the daemon's own.
+    let _ = std::os::unix::fs::fchown(&file, Some(grown.uid()), Some(grown.gid()));
+    let _ = file.set_permissions(grown.permissions());
+    Ok(file)
 }
 
 /// Opens a file for reading; see the module for symbolic links. A FIFO does not block: whoever reads it sees its end.
@@ -83,7 +117,10 @@ fn trusted_target(path: &Path) -> Result<PathBuf, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{fs, io::Write, os::unix::fs::symlink};
+    use std::{
+        io::Write,
+        os::unix::fs::{PermissionsExt, symlink},
+    };
 
     fn scratch(name: &str) -> PathBuf {
         let directory =
@@ -99,6 +136,31 @@ mod tests {
         open_append(&path).unwrap().write_all(b"one\n").unwrap();
         open_append(&path).unwrap().write_all(b"two\n").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
+    }
+
+    #[test]
+    fn a_log_that_has_grown_is_put_away_and_so_many_are_kept() {
+        let path = scratch("rotate").join("a.log");
+        let content = |name: &str| fs::read_to_string(path.with_file_name(name)).ok();
+        for text in ["one.", "two.", "three."] {
+            open_append(&path)
+                .unwrap()
+                .write_all(text.as_bytes())
+                .unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            rotate(&path, 4, 2).unwrap();
+        }
+        assert_eq!(content("a.log").as_deref(), Some(""));
+        assert_eq!(content("a.log.1").as_deref(), Some("three."));
+        assert_eq!(content("a.log.2").as_deref(), Some("two."));
+        assert_eq!(content("a.log.3"), None);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        rotate(&path, 4, 2).unwrap().write_all(b"new").unwrap();
+        assert_eq!(content("a.log").as_deref(), Some("new"), "too small");
+        assert_eq!(content("a.log.1").as_deref(), Some("three."));
     }
 
     #[test]

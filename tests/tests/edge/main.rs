@@ -47,6 +47,7 @@ mod ipv6;
 mod keeper;
 mod leaving;
 mod limits;
+mod log_targets;
 mod logs;
 mod matching;
 mod nginx_cache;

@@ -216,8 +216,8 @@ fn test(source: &Source, dump: bool, quiet: bool) -> ExitCode {
 
 /// nginx's test opens (and creates) the logs, and package scripts count on being told of a missing directory.
 fn open_logs(config: &Config) -> Result<(), seawall_sys::Error> {
-    let access = config.log.access.iter().map(|log| &log.path);
-    for path in access.chain(&config.log.error.path) {
+    let access = config.log.access.iter().filter_map(|log| log.file());
+    for path in access.chain(config.log.error.path.as_deref()) {
         files::open_append(path)?;
     }
     Ok(())

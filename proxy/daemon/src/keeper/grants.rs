@@ -5,11 +5,11 @@
 //! decided when it is opened (see [`seawall_sys::files`]).
 
 use super::protocol::OpenMode;
-use seawall_conf::model::{Address, Config, SecretText, SiteTls, WafRules};
+use seawall_conf::model::{AccessLog, Address, Config, Rotation, SecretText, SiteTls, WafRules};
 use seawall_diag::SourceMap;
 use seawall_sys::listen::Endpoint;
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
 };
 
@@ -21,6 +21,7 @@ pub struct Grants {
     named_ports: HashSet<u16>,
     read: HashSet<PathBuf>,
     append: HashSet<PathBuf>,
+    rotate: HashMap<PathBuf, Rotation>,
 }
 
 impl Grants {
@@ -50,13 +51,9 @@ impl Grants {
             let query_log = dns.query_log.iter().map(|log| log.path.clone());
             grants.append.extend(query_log);
         }
-        grants
-            .append
-            .extend(config.log.access.iter().map(|log| log.path.clone()));
+        grants.grant_logs(&config.log.access);
         for stream in &config.streams {
-            grants
-                .append
-                .extend(stream.log.iter().map(|log| log.path.clone()));
+            grants.grant_logs(&stream.log);
             let datagrams = stream.listen.iter().filter(|_| stream.udp);
             grants
                 .endpoints
@@ -65,11 +62,27 @@ impl Grants {
                     _ => None,
                 }));
         }
-        grants.append.extend(config.log.error.path.clone());
+        if let Some(path) = &config.log.error.path {
+            grants.append.insert(path.clone());
+            let rotate = config.log.error.rotate;
+            grants.rotate.extend(rotate.map(|r| (path.clone(), r)));
+        }
         let secrets = config.secret_files().into_iter();
         grants.read.extend(secrets.map(|(path, _)| path.to_owned()));
         grants.grant_reading(config);
         grants
+    }
+
+    fn grant_logs(&mut self, logs: &[AccessLog]) {
+        for (log, path) in logs.iter().filter_map(|log| Some((log, log.file()?))) {
+            self.append.insert(path.to_owned());
+            self.rotate.extend(log.rotate.map(|r| (path.to_owned(), r)));
+        }
+    }
+
+    /// How a log is put away, where the configuration says that it is.
+    pub fn rotation(&self, path: &Path) -> Option<Rotation> {
+        self.rotate.get(path).copied()
     }
 
     fn grant_tcp(&mut self, address: &Address) {
@@ -130,6 +143,7 @@ impl Grants {
     pub fn may_open(&self, path: &Path, mode: OpenMode) -> bool {
         match mode {
             OpenMode::Append => self.append.contains(path),
+            OpenMode::Rotate => self.rotate.contains_key(path),
             OpenMode::Read => self.read.contains(path),
         }
     }

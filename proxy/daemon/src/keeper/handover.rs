@@ -148,6 +148,12 @@ impl Letter {
         Facts {
             error_log: self.error_log.clone(),
             level: self.level.into(),
+            // What else is said of it is read with the configuration.
+            errors: seawall_conf::model::ErrorLog {
+                path: self.error_log.clone(),
+                level: self.level.into(),
+                ..Default::default()
+            },
             drain: self.drain,
             pid: self.pid.clone(),
             user: self.user.clone().map(Into::into),

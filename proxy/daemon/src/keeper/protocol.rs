@@ -58,6 +58,8 @@ pub enum Request {
 pub enum OpenMode {
     /// A log: created if it is missing.
     Append,
+    /// A log that has grown to its limit: put away first.
+    Rotate,
     /// A key, a certificate, a zone.
     Read,
 }

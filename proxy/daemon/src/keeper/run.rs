@@ -83,6 +83,8 @@ pub(super) struct Keeper {
 pub(super) struct Facts {
     pub(super) error_log: Option<PathBuf>,
     pub(super) level: LogLevel,
+    /// All that the configuration says of the error log.
+    pub(super) errors: seawall_conf::model::ErrorLog,
     pub(super) drain: Duration,
     pub(super) pid: Option<PathBuf>,
     pub(super) user: Option<Identity>,
@@ -105,6 +107,7 @@ impl Facts {
         Ok(Self {
             error_log: config.log.error.path.clone(),
             level: config.log.error.level,
+            errors: config.log.error.clone(),
             drain: process.drain,
             pid: process.pid.clone(),
             user,
@@ -136,6 +139,10 @@ pub fn run(source: Source) -> anyhow::Result<ExitCode> {
     };
     let facts = Facts::of(&config)?;
     let log = ErrorLog::direct(open_log(facts.error_log.as_deref())?, facts.level);
+    // Names are the worker's to look up.
+    for problem in log.configure(&facts.errors, false) {
+        log.line(LogLevel::Warn, 0, format_args!("{problem}"));
+    }
     if config.process.user.is_some() && facts.user.is_none() {
         let text = "the \"user\" directive makes sense only if the keeper runs with super-user privileges, ignored";
         log.line(LogLevel::Warn, 0, format_args!("{text}"));

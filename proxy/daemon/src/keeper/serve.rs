@@ -167,8 +167,18 @@ impl Keeper {
         }
         let opened = match mode {
             OpenMode::Append => files::open_append(path),
+            OpenMode::Rotate => {
+                let rotation = self.grants.rotation(path);
+                rotation.map_or_else(
+                    || files::open_append(path),
+                    |how| files::rotate(path, how.size, how.keep),
+                )
+            }
             OpenMode::Read => files::open_read(path),
         };
+        if mode == OpenMode::Rotate && self.facts.error_log.as_deref() == Some(path) {
+            self.replace_log();
+        }
         match opened {
             Ok(file) => protocol::send(channel, &Message::File, &[file.as_fd()]),
             Err(error) => refuse(channel, error.errno(), error.to_string()),
@@ -203,7 +213,8 @@ impl Keeper {
         let log_moved = facts.error_log != self.facts.error_log;
         let pid_moved = facts.pid != self.facts.pid;
         self.facts = facts;
-        self.log.set_level(self.facts.level);
+        // What does not work the worker tells, too.
+        let _ = self.log.configure(&self.facts.errors, false);
         if log_moved {
             self.replace_log();
         }

@@ -126,6 +126,10 @@ impl Host for KeeperHost {
         self.keeper.open(path, OpenMode::Append).map_err(to_io)
     }
 
+    fn rotate_log(&self, path: &Path) -> io::Result<File> {
+        self.keeper.open(path, OpenMode::Rotate).map_err(to_io)
+    }
+
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         // What the worker's own user may read needs no privilege: zone includes, for one, are named in no configuration.
         let file = match File::open(path) {

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     configuration::{self, Source},
-    keeper::{KeeperClient, KeeperEvent},
+    keeper::{KeeperClient, KeeperEvent, protocol::OpenMode},
     log::ErrorLog,
 };
 use anyhow::Context;
@@ -25,6 +25,7 @@ use seawall_diag::{Diagnostics, SourceMap};
 use seawall_edge::{Edge, LoadError};
 use seawall_tls::acme::Issuer;
 use std::{
+    io,
     path::Path,
     process::ExitCode,
     sync::{Arc, Mutex},
@@ -224,6 +225,14 @@ fn start(
         // The keeper has said them already where the log is.
         warnings = Diagnostics::default();
     }
+    let asking = keeper.clone();
+    log.on_full(move |path| {
+        let opened = asking.open(path, OpenMode::Rotate);
+        opened.map_err(|e| io::Error::other(e.to_string()))
+    });
+    for problem in log.configure(&config.log.error, true) {
+        log.line(LogLevel::Warn, 0, format_args!("{problem}"));
+    }
     let errors = Arc::new(EdgeLog(log.clone()));
     let (edge, found) = Edge::start(config, host.clone(), errors, control.clone(), patient)?;
     warnings.extend(found);
@@ -392,7 +401,9 @@ impl Worker {
             Ok(warnings) => {
                 let plan = self.edge.plan();
                 configuration::report_to_log(&warnings, &plan.config.sources, &self.log);
-                self.log.set_level(plan.config.log.error.level);
+                for problem in self.log.configure(&plan.config.log.error, true) {
+                    self.log.line(LogLevel::Warn, 0, format_args!("{problem}"));
+                }
                 match self.apply_rest() {
                     Ok(()) => {
                         self.tell_missing(&missing);

@@ -1,7 +1,7 @@
 //! Writes the log of DNS queries: a thread that waits for entries, so that no server waits for a disk.
 
 use seawall_dns::{LoggedQuery, QueryLog};
-use seawall_edge::log::{LogBuffers, LogFile};
+use seawall_edge::log::{Buffering, LogBuffers, LogFile};
 use std::{
     io::Write,
     sync::{
@@ -12,7 +12,11 @@ use std::{
 };
 
 /// Lines are written when there are so many bytes of them, or after this time.
-const BUFFER_BYTES: usize = 64 * 1024;
+const HOW: Buffering = Buffering {
+    limit: 64 * 1024,
+    flush: FLUSH,
+    gzip: None,
+};
 const FLUSH: Duration = Duration::from_secs(1);
 
 /// Where a log is written to, to tell whether another plan means the same.
@@ -45,7 +49,7 @@ fn write(file: &Arc<LogFile>, entries: &Receiver<LoggedQuery>) {
     let buffers = LogBuffers::default();
     loop {
         match entries.recv_timeout(FLUSH) {
-            Ok(entry) => buffers.line(file, BUFFER_BYTES, FLUSH, |line| {
+            Ok(entry) => buffers.line(file, HOW, |line| {
                 // Writing to memory does not fail.
                 let _ = write!(line, "{entry}");
             }),

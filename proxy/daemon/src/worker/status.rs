@@ -109,6 +109,7 @@ pub fn metrics(worker: &Worker) -> Vec<u8> {
     let _ = dns_metrics(worker, &mut text);
     let _ = worker.dns.signers().metrics(&mut text);
     let _ = cache_metrics(worker, &mut text);
+    let _ = log_metrics(worker, &mut text);
     let _ = certificates::metrics(worker, &mut text);
     let mut out = worker.edge.shared().metrics.render();
     out.extend_from_slice(text.as_bytes());
@@ -241,6 +242,17 @@ fn disk_metrics(plan: &Plan, out: &mut String) -> std::fmt::Result {
         }
     }
     Ok(())
+}
+
+fn log_metrics(worker: &Worker, out: &mut String) -> std::fmt::Result {
+    let name = "seawall_log_lines_lost_total";
+    writeln!(
+        out,
+        "# HELP {name} Log lines that a full disk, a slow one or a syslog server lost\n# TYPE {name} counter"
+    )?;
+    let access = worker.edge.shared().logs.lost_lines();
+    writeln!(out, "{name}{{log=\"access\"}} {access}")?;
+    writeln!(out, "{name}{{log=\"error\"}} {}", worker.log.lost_lines())
 }
 
 fn cache_metrics(worker: &Worker, out: &mut String) -> std::fmt::Result {

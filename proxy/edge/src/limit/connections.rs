@@ -36,14 +36,21 @@ fn refusal(cx: &mut Cx<'_>, route: &RoutePlan) -> Option<u16> {
             continue;
         }
         match limit.keys.table.enter(limit.keys.hash(&key), limit.max) {
-            Some(place) => cx.tx.held.push(place),
+            Some(place) => {
+                cx.tx.held.push(place);
+                if cx.tx.places_status.is_empty() {
+                    cx.tx.places_status = "PASSED";
+                }
+            }
             None => {
                 note(cx, limit);
                 if limit.dry_run {
+                    cx.tx.places_status = "REJECTED_DRY_RUN";
                     limit.metrics.dry_run.inc();
                     continue;
                 }
                 limit.metrics.refused.inc();
+                cx.tx.places_status = "REJECTED";
                 // A refusal holds no place in the others.
                 cx.tx.held.clear();
                 refused = Some(limit.status);

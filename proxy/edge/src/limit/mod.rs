@@ -72,10 +72,18 @@ pub async fn rate(cx: &mut Cx<'_>, route: &RoutePlan) -> Result<Option<Outcome>,
         if limit.fields && tightest.is_none_or(|(_, d)| decision.remaining < d.remaining) {
             tightest = Some((limit, decision));
         }
+        if cx.tx.rate_status.is_empty() {
+            cx.tx.rate_status = "PASSED";
+        }
         match decision.verdict {
             Verdict::Pass => counted.push((limit, hash)),
             Verdict::Delay(by) => {
                 note(cx, limit, &decision);
+                cx.tx.rate_status = if limit.dry_run {
+                    "DELAYED_DRY_RUN"
+                } else {
+                    "DELAYED"
+                };
                 if limit.dry_run {
                     limit.metrics.dry_run.inc();
                 } else {
@@ -84,10 +92,12 @@ pub async fn rate(cx: &mut Cx<'_>, route: &RoutePlan) -> Result<Option<Outcome>,
                 counted.push((limit, hash));
             }
             Verdict::Refuse { .. } if limit.dry_run => {
+                cx.tx.rate_status = "REJECTED_DRY_RUN";
                 limit.metrics.dry_run.inc();
                 note(cx, limit, &decision);
             }
             Verdict::Refuse { retry_after } => {
+                cx.tx.rate_status = "REJECTED";
                 give_back(&counted);
                 limit.metrics.refused.inc();
                 note(cx, limit, &decision);

@@ -25,6 +25,7 @@ use seawall_conf::model::Timeouts;
 use seawall_http::{BodyDecoder, HeadLimits, Method, ResponseHead, ResponseTo, parse_response};
 use smallvec::SmallVec;
 use std::{
+    cell::Cell,
     future::{Future, poll_fn},
     pin::{Pin, pin},
     sync::Arc,
@@ -45,6 +46,8 @@ pub(super) struct Attempt<'a> {
     pub(super) timeouts: &'a Timeouts,
     /// Retries in place of the pool's.
     pub(super) retry: Option<&'a RetryPlan>,
+    /// Milliseconds that the try under way took to have a connection.
+    pub(super) connect_ms: &'a Cell<Option<u32>>,
 }
 
 /// What went wrong with one attempt.
@@ -106,12 +109,22 @@ impl Attempt<'_> {
         self.pool.peers.get(index).map_or("", |p| &p.text)
     }
 
-    pub(super) fn note(&self, tries: &mut SmallVec<[Try; 2]>, index: usize, status: u16, ms: u64) {
+    /// Keeps what became of a try that began then and took so long.
+    pub(super) fn note(
+        &self,
+        tries: &mut SmallVec<[Try; 2]>,
+        index: usize,
+        status: u16,
+        (began, took): (Instant, Duration),
+    ) {
+        let connect_ms = self.connect_ms.take();
         if let Some(slot) = self.pool.peers.get(index) {
             tries.push(Try {
                 address: slot.text.clone(),
                 status,
-                ms,
+                began,
+                ms: took.as_millis() as u64,
+                connect_ms,
             });
         }
     }
@@ -288,6 +301,8 @@ impl Attempt<'_> {
             timeouts: self.timeouts,
         };
         let incoming = http2::exchange(&asking, peer, fresh, scratch, body, sent_body).await?;
+        // Connections are shared by many requests: what one of them waited for is not told apart.
+        self.connect_ms.set(Some(0));
         Ok(Source::Http2(Box::new(incoming)))
     }
 
@@ -302,6 +317,7 @@ impl Attempt<'_> {
         let certain = !self.method.is_idempotent();
         if !fresh && let Some(io) = self.local.origins.take(self.pool, peer, certain) {
             metrics.reuses.inc();
+            self.connect_ms.set(Some(0));
             return Ok((io, true));
         }
         let first = self.pool.wire.proxy_protocol.map(|version| {
@@ -309,6 +325,7 @@ impl Attempt<'_> {
             preface(version, client)
         });
         self.timer.set(self.timeouts.connect);
+        let began = Instant::now();
         // Boxed: the state of a connect is many times that of a request, and most requests need none.
         let connect = Box::pin(OriginIo::connect(
             peer,
@@ -317,6 +334,8 @@ impl Attempt<'_> {
         match guard_left(self.timer, body, connect).await? {
             Ok(Ok(io)) => {
                 metrics.connects.inc();
+                let took = began.elapsed().as_millis();
+                self.connect_ms.set(u32::try_from(took).ok());
                 Ok((io, false))
             }
             Ok(Err(e)) => {

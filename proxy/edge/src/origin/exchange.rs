@@ -20,6 +20,7 @@ use seawall_conf::model::Timeouts;
 use seawall_http::{BodyError, Method};
 use smallvec::SmallVec;
 use std::{
+    cell::Cell,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -164,6 +165,7 @@ pub async fn fetch(
     tries: &mut SmallVec<[Try; 2]>,
 ) -> Result<Answer, FetchError> {
     let retry = scratch.retry.take();
+    let connect_ms = Cell::new(None);
     let attempt = Attempt {
         local,
         timer,
@@ -171,6 +173,7 @@ pub async fn fetch(
         method,
         timeouts,
         retry: retry.as_deref(),
+        connect_ms: &connect_ms,
     };
     let breaker = pool.balancer.breaker();
     let allowed = breaker.map(|b| b.allow(Instant::now()));
@@ -245,7 +248,7 @@ impl Attempt<'_> {
                         status,
                         latency: took,
                     };
-                    self.note(tries, index, status, took.as_millis() as u64);
+                    self.note(tries, index, status, (began, took));
                     self.report(ended, index, outcome);
                     if let Some(hedge) = pool.balancer.hedge() {
                         hedge.observe(took);
@@ -260,7 +263,7 @@ impl Attempt<'_> {
                     FetchError::Failed(format!("status {status}"))
                 }
                 Err((index, failure)) => {
-                    self.note(tries, index, 0, took.as_millis() as u64);
+                    self.note(tries, index, 0, (began, took));
                     let sent = !matches!(
                         failure,
                         Failure::Connect(_) | Failure::ConnectTimedOut | Failure::Unprocessed

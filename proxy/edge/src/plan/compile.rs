@@ -14,11 +14,11 @@ use super::{
 };
 use crate::{
     access::cors::CorsPlan,
-    log::{AccessLogs, LogFile},
+    log::{AccessLogs, Buffering, LogSink, NamedFiles},
     metrics::Metrics,
     template::{Template, UserVariables},
 };
-use seawall_conf::model::{self, Config, Content, HostName, Matcher, Op, Syntax, WafRules};
+use seawall_conf::model::{self, Config, Content, HostName, LogTo, Matcher, Op, Syntax, WafRules};
 use seawall_diag::{Diagnostic, Diagnostics, SourceMap};
 use seawall_http::HeadLimits;
 use std::{fs::File, io, path::Path, sync::Arc};
@@ -295,8 +295,8 @@ fn define_ops(ops: &[Op], user: &mut UserVariables) {
     }
 }
 
-/// A log file, its line and its condition.
-type CompiledLog = (Arc<LogFile>, Arc<Template>, Option<Arc<Template>>);
+/// Where a log goes, its line and its condition.
+type CompiledLog = (LogSink, Arc<Template>, Option<Arc<Template>>);
 
 impl Compiler<'_> {
     fn compile_logs(&mut self) {
@@ -305,13 +305,17 @@ impl Compiler<'_> {
             let condition = log.condition.as_ref().map(|condition| {
                 Arc::new(Template::compile(condition, &self.user, &mut self.errors))
             });
-            match self.env.logs.file(&log.path, self.env.open_log) {
-                Ok(file) => self.logs.push(Some((file, format, condition))),
-                Err(e) => {
-                    self.errors.push(
-                        Diagnostic::error("log-open", log.at, format!("open() \"{}\" failed ({e})", log.path.display()))
-                            .help("the directory must exist and be writable by the user the daemon started as"),
-                    );
+            let made = match &log.to {
+                LogTo::Files(files) => {
+                    let name = Template::compile(&files.name, &self.user, &mut self.errors);
+                    Ok(LogSink::Files(Arc::new(NamedFiles::new(files, name))))
+                }
+                _ => super::log::sink(log, self.env),
+            };
+            match made {
+                Ok(sink) => self.logs.push(Some((sink, format, condition))),
+                Err(problem) => {
+                    self.errors.push(problem);
                     self.logs.push(None);
                 }
             }
@@ -681,14 +685,13 @@ impl Compiler<'_> {
     fn access(&self, logs: &[usize]) -> Vec<AccessLog> {
         logs.iter()
             .filter_map(|at| {
-                let (file, format, condition) = self.logs.get(*at)?.clone()?;
+                let (to, format, condition) = self.logs.get(*at)?.clone()?;
                 let log = self.config.log.access.get(*at)?;
                 Some(AccessLog {
-                    file,
+                    to,
                     format,
                     escape: log.escape,
-                    buffer: log.buffer,
-                    flush: log.flush,
+                    how: Buffering::of(log),
                     condition,
                     privacy: log.privacy,
                 })

@@ -24,6 +24,7 @@ mod fastcgi;
 pub mod found;
 pub mod hosts;
 mod limit;
+mod log;
 pub mod passing;
 pub mod pattern;
 pub mod pool;
@@ -55,7 +56,11 @@ pub use split::{MirrorPlan, SplitPlan};
 pub use stream::{Carried, StreamListener, StreamPlan};
 pub use waf::WafPlan;
 
-use crate::{log::LogFile, metrics::SiteMetrics, template::Template};
+use crate::{
+    log::{Buffering, LogSink},
+    metrics::SiteMetrics,
+    template::Template,
+};
 use hosts::HostMap;
 use ipnet::IpNet;
 use program::Program;
@@ -290,16 +295,14 @@ pub struct FixedPlan {
 
 /// An access log of a route.
 pub struct AccessLog {
-    /// The file.
-    pub file: Arc<LogFile>,
+    /// Where its lines go.
+    pub to: LogSink,
     /// The line.
     pub format: Arc<Template>,
     /// How values are escaped.
     pub escape: model::LogEscape,
-    /// Bytes buffered.
-    pub buffer: usize,
-    /// Longest time buffered.
-    pub flush: Duration,
+    /// How lines come into a file.
+    pub how: Buffering,
     /// Whether there is a line.
     pub condition: Option<Arc<Template>>,
     /// What is left out of it.

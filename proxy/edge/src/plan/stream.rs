@@ -7,7 +7,7 @@ use crate::{
 };
 use ipnet::IpNet;
 use seawall_conf::model::{self, HostName, ProxyProtocol, ProxyVersion, StreamTimeouts, StreamTo};
-use seawall_diag::{Diagnostic, Diagnostics};
+use seawall_diag::Diagnostics;
 use std::{
     net::IpAddr,
     sync::{Arc, atomic::AtomicUsize},
@@ -153,13 +153,9 @@ fn one(
     };
     let mut logs = Vec::new();
     for log in &from.log {
-        match env.logs.file(&log.path, env.open_log) {
-            Ok(file) => logs.push(StreamLog::compile(log, file, errors)),
-            Err(e) => errors.push(Diagnostic::error(
-                "log-open",
-                log.at,
-                format!("open() \"{}\" failed ({e})", log.path.display()),
-            )),
+        match super::log::sink(log, env) {
+            Ok(to) => logs.push(StreamLog::compile(log, to, errors)),
+            Err(problem) => errors.push(problem),
         }
     }
     let default_max = if from.udp {

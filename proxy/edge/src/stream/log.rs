@@ -1,18 +1,20 @@
 //! A stream's log line (ngx_stream_log_module): variables of the session, compiled once.
 
 use super::Session;
-use crate::{local::Local, log::LogFile};
+use crate::{
+    local::Local,
+    log::{Buffering, LogSink},
+};
 use seawall_conf::model::{self, LogEscape, Part};
 use seawall_diag::Diagnostics;
-use std::{io::Write, sync::Arc, time::Duration};
+use std::io::Write;
 
 /// An access log of a stream.
 pub struct StreamLog {
-    file: Arc<LogFile>,
+    to: LogSink,
     pieces: Vec<Piece>,
     escape: LogEscape,
-    buffer: usize,
-    flush: Duration,
+    how: Buffering,
 }
 
 enum Piece {
@@ -43,7 +45,7 @@ fn variable(name: &str) -> Option<Variable> {
 
 impl StreamLog {
     /// Compiles a log; a variable that streams do not have is an error at its place.
-    pub fn compile(log: &model::AccessLog, file: Arc<LogFile>, errors: &mut Diagnostics) -> Self {
+    pub fn compile(log: &model::AccessLog, to: LogSink, errors: &mut Diagnostics) -> Self {
         let mut pieces = Vec::new();
         for part in &log.format.parts {
             match part {
@@ -58,18 +60,17 @@ impl StreamLog {
             }
         }
         Self {
-            file,
+            to,
             pieces,
             escape: log.escape,
-            buffer: log.buffer,
-            flush: log.flush,
+            how: Buffering::of(log),
         }
     }
 
     /// Writes a session's line.
     pub fn line(&self, local: &Local, session: &Session) {
         let mut held = Vec::new();
-        local.logs.line(&self.file, self.buffer, self.flush, |out| {
+        let write = |out: &mut Vec<u8>| {
             for piece in &self.pieces {
                 match piece {
                     Piece::Literal(text) => out.extend_from_slice(text),
@@ -84,7 +85,13 @@ impl StreamLog {
                     }
                 }
             }
-        });
+        };
+        match &self.to {
+            LogSink::File(file) => local.logs.line(file, self.how, write),
+            LogSink::Syslog(server) => server.send(None, &mut Vec::new(), write),
+            // Refused where it is written.
+            LogSink::Files(_) => {}
+        }
     }
 }
 
