@@ -149,7 +149,7 @@ fn query_log(
     env: &Environment<'_>,
     errors: &mut Diagnostics,
 ) -> Option<(Arc<LogFile>, u32)> {
-    match env.logs.file(&log.path, env.open_log) {
+    match env.logs.file(&log.path, None, env.open_log) {
         Ok(file) => Some((file, log.sample)),
         Err(e) => {
             let message = format!("open() \"{}\" failed ({e})", log.path.display());
