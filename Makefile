@@ -1,7 +1,7 @@
 # The commands of the house. `make help` lists them; each installs what it needs and is not there.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench drills drill-alerts deny deb deb-twice drill-deb clean
+.PHONY: help demo test check bench drills dns-drills odd-zones drill-alerts deny deb deb-twice drill-deb clean
 
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
@@ -35,6 +35,16 @@ drill-alerts: ## An alert fires and resolves: Prometheus, Alertmanager and a rec
 	@packaging/dev/install.sh build test
 	cargo build --release -p seawall
 	@packaging/drill/alerts.sh $(TARGET_DIR)/release/seawall
+
+dns-drills: ## DNS: failover, answers by place, a flood, latencies beside NSD, with figures
+	@packaging/dev/install.sh build test dns
+	cargo build --release -p seawall
+	@python3 tests/suites/dns_drills.py --seawall $(TARGET_DIR)/release/seawall $(DRILLS)
+
+odd-zones: ## Many small odd zones, asked of us and of NSD, Knot DNS and BIND: make odd-zones ODD="--seed 2 --sign nsec3"
+	@packaging/dev/install.sh build test dns
+	cargo build -p seawall
+	@python3 tests/suites/odd_zones/run.py --seawall $(TARGET_DIR)/debug/seawall $(ODD)
 
 deny: ## Advisories, licences and bans of the dependencies (installs cargo-deny, which takes minutes)
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny

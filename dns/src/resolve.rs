@@ -227,6 +227,7 @@ impl<'a> Resolver<'a> {
         let slots = self.zones.slots(node);
         match self.qtype {
             RType::ANY | RType::RRSIG => !slots.is_empty(),
+            RType::NSEC => slots.iter().any(|s| s.rtype == RType::NSEC),
             qtype => slots
                 .iter()
                 .any(|s| s.rtype == qtype || s.rtype == RType::CNAME),

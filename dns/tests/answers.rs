@@ -541,3 +541,14 @@ fn who_asks_for_any_class_is_told_nothing_of_what_is_not_there() {
     assert!(any_class("nope.example.test").authority.is_empty());
     assert_eq!(any_class("host.example.test").answers.len(), 1);
 }
+
+#[test]
+fn who_asks_an_alias_for_nsec_asks_for_its_own() {
+    let zones = set("www CNAME mail\nmail A 192.0.2.1\n*.w CNAME mail\n");
+    for name in ["www.example.test", "x.w.example.test"] {
+        let answer = ask(&zones, name, "NSEC");
+        assert!(answer.answers.is_empty() && answer.aa, "{answer:?}");
+        assert!(answer.authority.iter().any(|l| l.contains(" SOA ")));
+        assert!(!ask(&zones, name, "TXT").answers.is_empty());
+    }
+}

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Installs what a developer's machine or a CI runner lacks, and only that: `install.sh build [test] [bench] [deb]`.
+# Installs what a developer's machine or a CI runner lacks, and only that: `install.sh build [test] [bench] [deb] [dns]`.
 # Works as root or with sudo; does nothing (and needs neither) when everything is there.
 set -euo pipefail
 
@@ -7,6 +7,8 @@ set -euo pipefail
 declare -A build=([cc]=gcc [make]=make [cmake]=cmake [curl]=curl)
 declare -A test=([nginx]=nginx-light [dig]=dnsutils [haproxy]=haproxy [caddy]=caddy [slowhttptest]=slowhttptest [curl]=curl [openssl]=openssl [htpasswd]=apache2-utils [argon2]=argon2)
 declare -A bench=([h2load]=nghttp2-client [openssl]=openssl [nginx]=nginx-light [wrk]=wrk [python3]=python3 [taskset]=util-linux)
+# what asks name servers, and signs zones for them
+declare -A dns=([dnsperf]=dnsperf [nsd]=nsd [knotd]=knot [named]=bind9 [ldns-signzone]=ldnsutils [python3]=python3)
 # what a package is made and judged with
 declare -A deb=([dpkg-deb]=dpkg [strip]=binutils [objdump]=binutils [python3]=python3 [lintian]=lintian)
 # what bodies are decoded with
@@ -40,12 +42,12 @@ want() {
 }
 for group in "${@:-build}"; do
     case "$group" in
-        build | test | bench | deb)
+        build | test | bench | deb | dns)
             want "$group"
             # The OWASP Core Rule Set, which has no command.
             [ "$group" != test ] || [ -e /usr/share/modsecurity-crs/owasp-crs.load ] || missing+=(modsecurity-crs)
             ;;
-        *) echo "install.sh: unknown group $group (build, test, bench, deb)" >&2; exit 2 ;;
+        *) echo "install.sh: unknown group $group (build, test, bench, deb, dns)" >&2; exit 2 ;;
     esac
 done
 

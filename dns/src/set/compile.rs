@@ -12,6 +12,9 @@ use crate::zone::{Owner, RrSet};
 use crate::{RType, Zone, rdata};
 use hashbrown::HashTable;
 
+/// Names of a zone from which on it is worth a moment to hand the allocator's leftovers to the system.
+const GIVE_BACK_NODES: usize = 10_000;
+
 pub(super) fn compile(zones: Vec<Zone>) -> ZoneSet {
     let mut set = ZoneSet {
         hasher: ahash::RandomState::new(),
@@ -37,6 +40,10 @@ pub(super) fn compile(zones: Vec<Zone>) -> ZoneSet {
         set.keep_dynamic(&zone);
         signers.push(zone.signer.clone());
         add_zone(&mut set, zone);
+    }
+    if set.nodes.len() > GIVE_BACK_NODES {
+        // What the zones were read into is gone, name by name; what comes next needs no more room than that had.
+        seawall_sys::memory::give_back();
     }
     index(&mut set);
     link_wildcards(&mut set);

@@ -1,8 +1,8 @@
 """DNS messages, as far as comparing answers needs it: questions are written, answers read with their names expanded."""
 import struct
 
-A, NS, CNAME, SOA, PTR, MX, TXT, AAAA, SRV, NAPTR, DNAME, DS, RRSIG, NSEC, DNSKEY, NSEC3, SVCB, HTTPS = (
-    1, 2, 5, 6, 12, 15, 16, 28, 33, 35, 39, 43, 46, 47, 48, 50, 64, 65)
+A, NS, CNAME, SOA, PTR, MX, TXT, RP, AAAA, SRV, NAPTR, DNAME, DS, RRSIG, NSEC, DNSKEY, NSEC3, SVCB, HTTPS = (
+    1, 2, 5, 6, 12, 15, 16, 17, 28, 33, 35, 39, 43, 46, 47, 48, 50, 64, 65)
 ANY = 255
 NAMES = {v: k for k, v in list(globals().items()) if isinstance(v, int)}
 
@@ -67,7 +67,7 @@ def name_at(message, at):
 
 
 # How many bytes stand before the first name of a type's data, and how many names there are.
-WITH_NAMES = {NS: (0, 1), CNAME: (0, 1), PTR: (0, 1), DNAME: (0, 1), MX: (2, 1), SOA: (0, 2), SRV: (6, 1), RRSIG: (18, 1),
+WITH_NAMES = {NS: (0, 1), CNAME: (0, 1), PTR: (0, 1), DNAME: (0, 1), MX: (2, 1), SOA: (0, 2), RP: (0, 2), SRV: (6, 1), RRSIG: (18, 1),
               NSEC: (0, 1), SVCB: (2, 1), HTTPS: (2, 1)}
 
 
