@@ -145,7 +145,8 @@ impl Server {
         ((passed_ms.saturating_mul(100) / whole_ms) as u32).clamp(1, 100)
     }
 
-    fn is_draining(&self) -> bool {
+    /// Whether it takes nothing new by an order or by configuration, be it up or down.
+    pub fn is_draining(&self) -> bool {
         self.options.drain || self.health.draining.load(Relaxed)
     }
 

@@ -17,30 +17,49 @@ class Refused extends Error {
   }
 }
 
-async function ask(path, options = {}) {
+async function ask(path, options = {}, code) {
   const headers = { ...options.headers };
+  if (code) headers["Seawall-Code"] = code;
   const token = sessionStorage.getItem("token");
   if (token) headers.Authorization = "Bearer " + token;
   const answer = await fetch("/api/v1/" + path, { ...options, headers });
   if (options.raw && answer.ok) return answer;
   const body = await answer.json().catch(() => ({}));
-  if (answer.status === 401) login();
+  if (answer.status === 401) {
+    // A token may ask for the code of the moment with every change.
+    const detail = body.detail || "";
+    if (detail.includes("Seawall-Code")) {
+      const given = await asked("code");
+      if (given) return ask(path, options, given);
+    } else if (!detail.includes("code")) {
+      // Asked before the token was there, answered after: that is no reason to ask for it once more.
+      const now = sessionStorage.getItem("token");
+      if (now && now !== token) return ask(path, options);
+      login();
+    }
+  }
   if (!answer.ok) throw new Refused(answer.status, body);
   return body;
 }
 
 const post = (path, body) => ask(path, { method: "POST", body: body === undefined ? "" : JSON.stringify(body) });
 
-function login() {
-  const dialog = document.getElementById("login");
-  if (dialog.open) return;
+// What a person writes into a dialog; null if it was closed without a word.
+function asked(name) {
+  const dialog = document.getElementById("ask-" + name), field = document.getElementById(name);
+  if (dialog.open) return Promise.resolve(null);
   dialog.showModal();
-  dialog.onclose = () => {
-    const field = document.getElementById("token");
-    if (field.value) sessionStorage.setItem("token", field.value.trim());
+  return new Promise(resolve => dialog.onclose = () => {
+    resolve(field.value.trim() || null);
     field.value = "";
-    show();
-  };
+  });
+}
+
+async function login() {
+  const token = await asked("token");
+  if (!token) return;
+  sessionStorage.setItem("token", token);
+  show();
 }
 
 function say(text, failed) {
@@ -70,14 +89,15 @@ function table(caption, rows, columns, empty) {
   if (!rows.length) return el("p", { class: "soft" }, empty || "nothing here");
   return el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption },
     el("table", {},
-      el("thead", {}, el("tr", {}, columns.map(c => el("th", { scope: "col" }, c[0])))),
-      el("tbody", {}, rows.map(row => el("tr", {}, columns.map(c => el("td", { class: c[2] }, dash(c[1](row)))))))));
+      el("thead", {}, el("tr", {}, columns.map(c => el("th", { scope: "col", class: c[2] }, c[0])))),
+      el("tbody", {}, rows.map(row => el("tr", {}, columns.map(c => el("td", { class: c[2], "data-title": c[0] }, dash(c[1](row)))))))));
 }
 
 const card = (name, value, note, line) => el("div", { class: "card" }, el("span", {}, name), el("b", {}, dash(value)), note ? el("span", {}, note) : null, line);
 
 function spark(values, name) {
   const known = values.map(v => v ?? 0);
+  if (known.length < 2) return null;
   const top = Math.max(...known, 1e-9);
   const ns = "http://www.w3.org/2000/svg";
   const svg = document.createElementNS(ns, "svg");
@@ -86,7 +106,7 @@ function spark(values, name) {
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label", name + " over the last minutes, at most " + top.toFixed(1));
   const path = document.createElementNS(ns, "path");
-  const x = i => known.length < 2 ? 0 : i * 100 / (known.length - 1);
+  const x = i => i * 100 / (known.length - 1);
   path.setAttribute("d", known.map((v, i) => (i ? "L" : "M") + x(i).toFixed(2) + " " + (19 - 18 * v / top).toFixed(2)).join(""));
   svg.append(path);
   return svg;
@@ -148,11 +168,12 @@ const views = {
       el("h2", {}, pool.name + " ", el("span", { class: pool.up ? "good" : "bad" }, pool.up ? "up" : "down"), pool.breaker ? " breaker " + pool.breaker : ""),
       table(pool.name, pool.servers, [
         ["Server", s => el("code", {}, s.address)],
-        ["State", s => el("span", { class: s.state === "healthy" || s.state === "up" ? "good" : "warn" }, s.state)],
+        ["State", s => el("span", { class: s.draining ? "warn" : s.state === "healthy" || s.state === "up" ? "good" : s.state === "down" ? "bad" : "warn" },
+          s.state + (s.draining && !s.state.includes("drain") ? ", draining" : ""))],
         ["Weight", s => s.weight, "n"], ["In flight", s => s.in_flight, "n"], ["Answered", s => s.answered, "n"], ["Failed", s => s.failed, "n"],
         ["", s => {
           const at = "pools/" + encodeURIComponent(pool.name) + "/servers/" + encodeURIComponent(s.address) + "/";
-          const drained = s.state.includes("drain");
+          const drained = s.draining;
           return el("span", { class: "row" }, act(drained ? "Undrain" : "Drain", () => post(at + (drained ? "undrain" : "drain"))), pool.checked ? act("Check", () => post(at + "check")) : null);
         }],
         ["Last check", s => s.check_failure ? el("span", { class: "bad" }, s.check_failure) : pool.checked ? "fine" : null]])]);
@@ -314,8 +335,10 @@ function request(r) {
     : t.step + " " + t.result + (t.why ? ": " + t.why : "") + (t.rule ? " by " + t.rule + ", score " + t.score : "");
   const decisions = r.trace.filter(t => t.step !== "head" || t.why || t.ms).map(t => decision(t) + (t.ms ? " in " + t.ms + " ms" : "")).join(" › ");
   const kind = r.status >= 500 ? "bad" : r.status >= 400 ? "warn" : "good";
-  return el("tr", {}, el("td", {}, when(r.at_ms)), el("td", {}, r.client), el("td", { class: kind }, r.status), el("td", { class: "n" }, r.ms),
-    el("td", {}, el("code", {}, r.method + " " + r.host + r.target)), el("td", { class: "soft" }, decisions));
+  const asked = r.method ? r.method + " " + r.host + r.target : "–";
+  return el("tr", {}, el("td", { "data-title": "When" }, when(r.at_ms)), el("td", { "data-title": "Client" }, r.client),
+    el("td", { "data-title": "Status", class: kind }, r.status), el("td", { "data-title": "ms", class: "n" }, r.ms),
+    el("td", { "data-title": "Request" }, el("code", {}, asked)), el("td", { "data-title": "Decisions", class: "soft" }, decisions));
 }
 
 // ---- going about

@@ -92,7 +92,7 @@ fn servers(pool: &PoolPlan, now: Instant) -> Vec<Value> {
     let one = |(s, peer): (&Arc<seawall_balance::Server>, &PeerSlot)| {
         let counters = s.counters();
         json!({
-            "address": s.address(), "state": format!("{:?}", s.state(now)).to_lowercase(),
+            "address": s.address(), "state": format!("{:?}", s.state(now)).to_lowercase(), "draining": s.is_draining(),
             "weight": s.weight(), "ramp": s.ramp(now), "backup": s.is_backup(),
             "in_flight": s.in_flight(), "max_conns": s.max_conns(), "answered": counters.answered,
             "failed": counters.failed, "ejections": counters.ejections,

@@ -1,6 +1,8 @@
 //! A daemon of this very build, in a directory of its own.
 #![allow(dead_code)] // each test binary uses its part
 
+pub mod chromium;
+
 use std::{
     fs,
     io::{Read, Write},
