@@ -19,6 +19,7 @@ mod media;
 pub mod model;
 pub mod nginx;
 mod quantity;
+pub mod regressions;
 mod suggest;
 mod template;
 mod variables;

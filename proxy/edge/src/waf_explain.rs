@@ -135,6 +135,32 @@ fn judge(
     Ok((verdict, transaction))
 }
 
+impl WafPlan {
+    /// Judges a request as it is written, and finds the exclusions with which it passes.
+    ///
+    /// # Errors
+    /// It is no request.
+    pub fn explain(&self, request: &[u8], client: IpAddr) -> Result<Explained, ExplainError> {
+        let raw = raw(request)?;
+        let (verdict, transaction) = judge(self, client, &raw, &[])?;
+        let mut exclude = Vec::new();
+        if verdict != Verdict::Pass {
+            exclude = suggestions(transaction.matches(), raw.target);
+            if judge(self, client, &raw, &exclude)?.0 != Verdict::Pass {
+                exclude.clear();
+            }
+        }
+        Ok(Explained {
+            rule_set: self.name.clone(),
+            verdict,
+            score: transaction.score(),
+            threshold: self.threshold,
+            matches: transaction.matches().to_vec(),
+            exclude,
+        })
+    }
+}
+
 impl Edge {
     /// What the WAF refused or would have refused lately, newest first.
     pub fn waf_events(&self, count: usize) -> Vec<Arc<WafEvent>> {
@@ -166,24 +192,7 @@ impl Edge {
         rule_set: Option<&str>,
         client: IpAddr,
     ) -> Result<Explained, ExplainError> {
-        let waf = self.rule_set(rule_set)?;
-        let raw = raw(request)?;
-        let (verdict, transaction) = judge(&waf, client, &raw, &[])?;
-        let mut exclude = Vec::new();
-        if verdict != Verdict::Pass {
-            exclude = suggestions(transaction.matches(), raw.target);
-            if judge(&waf, client, &raw, &exclude)?.0 != Verdict::Pass {
-                exclude.clear();
-            }
-        }
-        Ok(Explained {
-            rule_set: waf.name.clone(),
-            verdict,
-            score: transaction.score(),
-            threshold: waf.threshold,
-            matches: transaction.matches().to_vec(),
-            exclude,
-        })
+        self.rule_set(rule_set)?.explain(request, client)
     }
 
     /// Says what an exclusion changes of the events that are kept and, unless it is only tried out, lets it hold from the

@@ -18,6 +18,7 @@ mod document;
 mod nginx;
 mod operate;
 mod quick;
+mod regressions;
 mod signal;
 mod text;
 mod trust;

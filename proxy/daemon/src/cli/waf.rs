@@ -33,6 +33,10 @@ pub struct Explain {
 /// What is done with the WAF.
 #[derive(Subcommand)]
 pub enum Waf {
+    /// Run a rule set's regression tests (the Core Rule Set's own, or yours in their form) against a configuration
+    ///
+    /// Nothing is sent: the engine judges each request, every rule runs. Exit code 1 if a test fails.
+    Test(super::regressions::Regress),
     /// List what was refused lately, newest first
     Events {
         /// How many at most
@@ -95,6 +99,7 @@ fn request(file: &Path) -> anyhow::Result<String> {
 /// `seawall waf`
 pub fn run(command: &Waf) -> anyhow::Result<ExitCode> {
     match command {
+        Waf::Test(wanted) => return super::regressions::run(wanted),
         Waf::Events { limit, connection } => {
             let path = format!("/api/v1/waf/events?limit={limit}");
             let answer = accepted(connection.ask("GET", &path, None)?)?;

@@ -19,9 +19,23 @@ pub fn check_by(
     config: Config,
     read: &dyn Fn(&Path) -> io::Result<Vec<u8>>,
 ) -> (SourceMap, Diagnostics) {
+    match compile_dry(config, read) {
+        Ok((plan, warnings)) => (plan.config.sources.clone(), warnings),
+        Err((sources, errors)) => (sources, errors),
+    }
+}
+
+/// The plan of a configuration that will not serve, with its warnings.
+///
+/// # Errors
+/// All that is wrong with it, and where it stands.
+pub fn compile_dry(
+    config: Config,
+    read: &dyn Fn(&Path) -> io::Result<Vec<u8>>,
+) -> Result<(Plan, Diagnostics), (SourceMap, Diagnostics)> {
     let sources = config.sources.clone();
     let Ok(metrics) = Metrics::new() else {
-        return (sources, Diagnostics::default());
+        return Err((sources, Diagnostics::default()));
     };
     let logs = AccessLogs::default();
     let known: RefCell<Vec<(Address, bool)>> = RefCell::default();
@@ -46,8 +60,5 @@ pub fn check_by(
             at as u32
         },
     };
-    match Plan::compile(config, None, &environment) {
-        Ok((plan, warnings)) => (plan.config.sources.clone(), warnings),
-        Err((sources, errors)) => (sources, errors),
-    }
+    Plan::compile(config, None, &environment)
 }

@@ -23,7 +23,7 @@ mod waf;
 mod watch;
 mod zones;
 
-pub use check::{check, check_by};
+pub use check::{check, check_by, compile_dry};
 pub use life::run;
 
 use crate::{configuration::Source, log::ErrorLog};
