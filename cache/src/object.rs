@@ -13,6 +13,7 @@ use crate::{
 };
 use bytes::Bytes;
 use seawall_http::{Fields, Name};
+use seawall_sys::pages::Pages;
 use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
@@ -96,6 +97,8 @@ impl Meta {
 pub(crate) enum Body {
     /// Here.
     Pieces(Box<[Bytes]>),
+    /// Here, in pages that the kernel can send without a copy: the same bytes, as a piece.
+    Paged([Bytes; 1], Arc<Pages>),
     /// In a file of the disk tier.
     Filed(Filed),
 }
@@ -105,11 +108,38 @@ impl Body {
         Body::Pieces(Box::default())
     }
 
+    /// Of what was received: in pages of its own where it is large enough.
+    pub fn of(pieces: Box<[Bytes]>) -> Body {
+        let Some(pages) = Pages::of(pieces.iter().map(|piece| &piece[..])) else {
+            return Body::Pieces(pieces);
+        };
+        let pages = Arc::new(pages);
+        Body::Paged([Bytes::from_owner(Lent(pages.clone()))], pages)
+    }
+
+    /// Bytes that it takes in memory.
+    fn held_bytes(&self) -> u64 {
+        match self {
+            Body::Paged(_, pages) => pages.held_bytes(),
+            _ => self.pieces().iter().map(|piece| piece.len() as u64).sum(),
+        }
+    }
+
     fn pieces(&self) -> &[Bytes] {
         match self {
+            Body::Paged(piece, _) => piece,
             Body::Pieces(pieces) => pieces,
             Body::Filed(_) => &[],
         }
+    }
+}
+
+/// Pages as the owner of [`Bytes`].
+struct Lent(Arc<Pages>);
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_ref().as_ref()
     }
 }
 
@@ -147,9 +177,9 @@ impl Object {
         let length = match (&meta.sliced, &body) {
             (Some(sliced), _) => sliced.length(),
             (None, Body::Filed(filed)) => filed.length(),
-            (None, Body::Pieces(_)) => stored,
+            (None, _) => stored,
         };
-        let weight = stored
+        let weight = body.held_bytes()
             + pieces.len() as u64 * CHUNK_OVERHEAD_BYTES
             + meta.head.weight()
             + meta.vary.weight()
@@ -188,8 +218,17 @@ impl Object {
     #[inline]
     pub(crate) fn filed(&self) -> Option<&Filed> {
         match &self.body {
-            Body::Pieces(_) => None,
             Body::Filed(filed) => Some(filed),
+            _ => None,
+        }
+    }
+
+    /// The body in pages that a pipe can be lent, where it is.
+    #[inline]
+    pub fn pages(&self) -> Option<&Arc<Pages>> {
+        match &self.body {
+            Body::Paged(_, pages) => Some(pages),
+            _ => None,
         }
     }
 
@@ -282,7 +321,7 @@ impl Object {
         self.meta.head.fields()
     }
 
-    /// The body where it is one piece, as all up to 64 KiB are; empty and `Some` where there is none here, see [`Hit::file`].
+    /// The body where it is one piece, as all up to 64 KiB and most larger ones are; empty and `Some` where there is none here, see [`Hit::file`].
     pub fn body(&self) -> Option<&Bytes> {
         static EMPTY: Bytes = Bytes::new();
         match self.body.pieces() {

@@ -249,7 +249,7 @@ impl Cache {
         }
         let key = of.slice_key(sliced, n);
         let meta = slice_meta(&of.meta, to - from, of.meta.generation);
-        let object = Arc::new(Object::new(key.clone(), meta, Body::Pieces(pieces(body))));
+        let object = Arc::new(Object::new(key.clone(), meta, Body::of(pieces(body))));
         let _place = self.fills.lock(key.as_ref());
         if self.store.has_variant(&object) {
             return false;

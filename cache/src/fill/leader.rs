@@ -469,11 +469,7 @@ impl Fill {
             if head.content_length().is_none() && head.status() != 204 {
                 meta.head = meta.head.with_content_length(received);
             }
-            let object = Object::new(
-                self.shared.key.clone(),
-                meta,
-                Body::Pieces(state.pieces.all()),
-            );
+            let object = Object::new(self.shared.key.clone(), meta, Body::of(state.pieces.all()));
             Some((Arc::new(object), state.reservation.hand_over()))
         });
         let Some((object, reserved)) = object else {

@@ -21,6 +21,7 @@ pub mod holder;
 pub mod huge_pages;
 pub mod listen;
 pub mod memory;
+pub mod pages;
 mod peek;
 pub mod peer;
 pub mod privileges;

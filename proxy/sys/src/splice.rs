@@ -3,6 +3,7 @@
 //! `splice` hands on the pages that hold the bytes, so a body that nobody looks at costs neither a copy in nor a copy out.
 //! A pipe is filled only while it is empty: then `WouldBlock` says something of the socket, never of the pipe.
 
+use crate::pages::Pages;
 use nix::fcntl::{FcntlArg, SpliceFFlags, fcntl, splice};
 use std::{
     fs::File,
@@ -50,6 +51,16 @@ impl Pipe {
         let flags = SpliceFFlags::SPLICE_F_MOVE | SpliceFFlags::SPLICE_F_NONBLOCK;
         let most = most.min(PIPE_BYTES);
         let n = splice(from, None, &self.write, None, most, flags)?;
+        self.held += n;
+        Ok(n)
+    }
+
+    /// Is lent bytes of pages from an offset, as many as fit; how many. To be called while nothing is held.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn lend(&mut self, pages: &Pages, from: usize) -> io::Result<usize> {
+        let n = pages.lend(&self.write, from, PIPE_BYTES)?;
         self.held += n;
         Ok(n)
     }

@@ -1,7 +1,7 @@
 //! A stored response on its way to a client: its head was serialised when it was stored, so a hit copies it, adds what
 //! belongs to this moment (Age, Cache-Status) and writes head and body together.
 
-use super::{filed, ranges, slices};
+use super::{filed, paged, ranges, slices};
 use crate::{
     client::{ClientError, Length},
     content::ranges::Ranges,
@@ -144,6 +144,9 @@ pub async fn send(
         let all = (0, object.content_length());
         Box::pin(filed::send(cx, cache, hit, body, all)).await?;
         return cx.client.last(cx.tx, b"").await;
+    }
+    if let Some(pages) = paged::of(cx, object) {
+        return Box::pin(paged::send(cx, pages)).await;
     }
     match object.body() {
         Some(body) => cx.client.last(cx.tx, body).await,

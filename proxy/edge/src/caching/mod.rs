@@ -8,6 +8,7 @@ mod fill;
 mod hit;
 mod inspect;
 mod key;
+mod paged;
 mod purge;
 mod ranges;
 mod side_effects;
