@@ -81,9 +81,9 @@ impl Cache {
     }
 
     /// An empty memory over the disk that this one has, if it has one, with other limits.
-    pub fn resized(&self, options: Options, disk_bytes: u64) -> Arc<Cache> {
-        if let Some(disk) = &self.disk {
-            disk.set_limit(disk_bytes);
+    pub fn resized(&self, options: Options, disk: &DiskOptions) -> Arc<Cache> {
+        if let Some(ours) = &self.disk {
+            ours.set_limits(disk);
         }
         let store = Box::new(Memory::new(&options));
         Cache::with_tiers(options, store, self.disk.clone())
@@ -127,7 +127,8 @@ impl Cache {
             .store
             .find(key, &request.fields)
             .and_then(|object| self.unpurged(object))
-            .and_then(|object| self.at_hand(object));
+            .and_then(|object| self.at_hand(object))
+            .and_then(|object| self.in_use(object, request.now_ms));
         let lookup = match found {
             Some(object)
                 if request.now_ms < object.glance.fresh_until_ms
@@ -177,14 +178,15 @@ impl Cache {
         request: &Request<'_>,
     ) -> Option<Load> {
         let disk = self.disk.as_ref()?;
-        let place = disk.find(key, &request.fields)?;
+        let place = disk.find(key, request, self.options.inactive)?;
         let read = disk.read(place, key)?;
-        Some(Load::new(self.clone(), key, read))
+        Some(Load::new(self.clone(), key, read, request.now_ms))
     }
 
     /// Keeps what came up from the disk, unless a newer answer or a purge was quicker. Where there is no room in memory the disk loses it, too:
     /// it would be brought up again and again.
-    pub(crate) fn came_up(&self, object: Arc<Object>) {
+    pub(crate) fn came_up(&self, object: Arc<Object>, now_ms: u64) {
+        object.note_used(now_ms);
         let _place = self.fills.lock(object.key.as_ref());
         if self.store.has_variant(&object) {
             return;
@@ -208,6 +210,33 @@ impl Cache {
             }
             _ => Some(object),
         }
+    }
+
+    /// An object that was asked for lately enough, and is now.
+    #[inline]
+    pub(crate) fn in_use(&self, object: Arc<Object>, now_ms: u64) -> Option<Arc<Object>> {
+        let Some(inactive) = self.options.inactive else {
+            return Some(object);
+        };
+        if self.is_idle(&object, inactive, now_ms) {
+            self.store.discard(&object);
+            if let Some(disk) = &self.disk {
+                disk.forget_variant(&object);
+            }
+            return None;
+        }
+        object.note_used(now_ms);
+        Some(object)
+    }
+
+    fn is_idle(&self, object: &Object, inactive: Duration, now_ms: u64) -> bool {
+        u128::from(now_ms.saturating_sub(object.used_ms())) > inactive.as_millis()
+    }
+
+    /// Whether an object would be served as far as `inactive` goes.
+    pub(crate) fn is_in_use(&self, object: &Object, now_ms: u64) -> bool {
+        let inactive = self.options.inactive;
+        inactive.is_none_or(|inactive| !self.is_idle(object, inactive, now_ms))
     }
 
     /// A body in a file could not be sent: nobody finds it any more, and an operator is told.

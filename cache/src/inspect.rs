@@ -34,7 +34,12 @@ impl Cache {
         }
         let found = self.store.find(key, &request.fields);
         let verdict = found.as_ref().map(|object| self.look_at_purges(object));
-        let Some(object) = found.filter(|_| verdict != Some(Verdict::Gone)) else {
+        let is_there = |object: &Arc<Object>| {
+            verdict != Some(Verdict::Gone)
+                && self.is_in_use(object, request.now_ms)
+                && object.filed().is_none_or(|filed| filed.is_here())
+        };
+        let Some(object) = found.filter(is_there) else {
             return self.explain_absence(key, request, rules, demands.only_if_cached);
         };
         match appraise(&object, request, &demands, rules) {
@@ -58,7 +63,7 @@ impl Cache {
     ) -> Explained {
         let say = |answer, why| Explained { answer, why };
         let disk = self.disk.as_ref();
-        if disk.is_some_and(|disk| disk.find(key, &request.fields).is_some()) {
+        if disk.is_some_and(|disk| disk.has(key, request)) {
             return say("load", "disk");
         }
         if only_if_cached {

@@ -13,6 +13,7 @@ pub struct Load {
     cache: Arc<Cache>,
     key: Key,
     read: oneshot::Receiver<Option<Arc<Object>>>,
+    now_ms: u64,
 }
 
 impl Load {
@@ -20,11 +21,13 @@ impl Load {
         cache: Arc<Cache>,
         key: KeyRef<'_>,
         read: oneshot::Receiver<Option<Arc<Object>>>,
+        now_ms: u64,
     ) -> Load {
         Load {
             cache,
             key: key.to_key(),
             read,
+            now_ms,
         }
     }
 
@@ -33,7 +36,7 @@ impl Load {
         if let Ok(Some(object)) = self.read.await
             && object.key.as_ref() == self.key.as_ref()
         {
-            self.cache.came_up(object);
+            self.cache.came_up(object, self.now_ms);
         }
     }
 }

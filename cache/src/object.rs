@@ -159,6 +159,8 @@ pub struct Object {
     /// Purges that it has been judged by: those that came later are still to be looked at.
     judged: AtomicU64,
     hits: AtomicU32,
+    /// When it was asked for last, where a cache wants to know; else when it came. Unix milliseconds.
+    used_ms: AtomicU64,
     varies: bool,
     /// Whether the disk has it, or was asked to take it.
     offered: AtomicBool,
@@ -195,6 +197,7 @@ impl Object {
             glance,
             judged: AtomicU64::new(meta.generation),
             hits: AtomicU32::new(0),
+            used_ms: AtomicU64::new(meta.response_time_ms),
             varies,
             offered: AtomicBool::new(false),
             key,
@@ -276,6 +279,15 @@ impl Object {
     /// It was judged by the first `purges` purges.
     pub(crate) fn set_judged(&self, purges: u64) {
         self.judged.fetch_max(purges, Relaxed);
+    }
+
+    /// When it was asked for last.
+    pub(crate) fn used_ms(&self) -> u64 {
+        self.used_ms.load(Relaxed)
+    }
+
+    pub(crate) fn note_used(&self, now_ms: u64) {
+        self.used_ms.store(now_ms, Relaxed);
     }
 
     /// Times that it was found since it was stored or renewed.

@@ -20,6 +20,8 @@ pub struct Options {
     pub shards: usize,
     /// Bytes of bodies that are being received (default a quarter of `memory_bytes`). What exceeds it streams through unstored.
     pub fill_bytes_in_flight_max: u64,
+    /// What nobody asked for that long is not served any more, however fresh (nginx: `inactive`). Default: none, what is least worth makes room.
+    pub inactive: Option<Duration>,
 }
 
 impl Default for Options {
@@ -38,6 +40,7 @@ impl Options {
             variants_max: 64,
             shards: 16,
             fill_bytes_in_flight_max: memory_bytes / 4,
+            inactive: None,
         }
     }
 }

@@ -199,7 +199,8 @@ impl Cache {
         let key = of.slice_key(sliced, n);
         let key = key.as_ref();
         let request = request(now_ms);
-        if let Some(slice) = self.find_slice(key) {
+        let found = self.find_slice(key);
+        if let Some(slice) = found.and_then(|slice| self.in_use(slice, now_ms)) {
             self.note_hit(&slice);
             return Some(Slice::Here(Hit::new(slice, now_ms)));
         }
@@ -231,6 +232,16 @@ impl Cache {
             let key = of.slice_key(sliced, n);
             self.find_slice(key.as_ref()).is_some()
         })
+    }
+
+    /// How many slices of a body are in memory or on the disk, of the first so many.
+    pub fn count_slices(&self, of: &Object, most: u64) -> u64 {
+        let Some(sliced) = of.sliced() else { return 0 };
+        let is_here = |n: &u64| {
+            let key = of.slice_key(sliced, *n);
+            self.contains(key.as_ref())
+        };
+        (0..sliced.count().min(most)).filter(is_here).count() as u64
     }
 
     fn find_slice(&self, key: crate::key::KeyRef<'_>) -> Option<Arc<Object>> {

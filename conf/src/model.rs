@@ -202,6 +202,8 @@ pub struct Cache {
     pub memory: u64,
     /// The tier on disk.
     pub disk: Option<CacheDisk>,
+    /// What nobody asked for that long is not served any more (nginx: 10 minutes unless said otherwise).
+    pub inactive: Option<Duration>,
 }
 
 /// Where a cache keeps what does not fit its memory.
@@ -211,6 +213,8 @@ pub struct CacheDisk {
     pub path: PathBuf,
     /// Bytes of its files.
     pub size: u64,
+    /// Bytes that are left free for others; 0 for no matter.
+    pub min_free: u64,
 }
 
 /// A rule set.

@@ -348,6 +348,7 @@ fn caches_have_nginx_s_profile() {
         (config.caches[0].memory, &config.caches[0].disk),
         (10 << 20, &None)
     );
+    assert_eq!(config.caches[0].inactive, Some(Duration::from_secs(300)));
     let policy = route(&config, "/").policy.cache.as_ref().expect("a cache");
     assert_eq!(policy.profile, CacheProfile::Nginx);
     let statuses: Vec<&[u16]> = policy.valid.iter().map(|(s, _)| s.as_slice()).collect();
@@ -370,6 +371,9 @@ fn the_path_of_a_cache_is_its_disk() {
         (disk(1).path.to_str(), disk(1).size),
         (Some("/var/cache/n"), 10 << 30)
     );
+    assert_eq!((disk(0).min_free, disk(1).min_free), (0, 1 << 30));
+    let unsaid = config.caches[1].inactive;
+    assert_eq!(unsaid, Some(Duration::from_secs(600)), "nginx's own");
     let text =
         "events {} http { proxy_cache_path c keys_zone=z:1m; proxy_cache_path c keys_zone=y:1m; }";
     let refused = load_text("/p/conf/nginx.conf", text, &LoadOptions::default());
@@ -411,7 +415,7 @@ fn what_has_no_effect_in_a_cache_s_path_is_named_by_its_warning() {
         load_text("/p/conf/nginx.conf", text, &LoadOptions::default()).expect("loads");
     let messages: Vec<&str> = warnings.iter().map(|d| d.message.as_str()).collect();
     assert!(
-        matches!(messages[..], [one] if one.contains("inactive= and min_free= have no effect")),
+        matches!(messages[..], [one] if one.contains("levels, manager and loader have no effect")),
         "{messages:?}"
     );
 }

@@ -507,7 +507,7 @@ fn a_cache_has_a_disk_of_its_own_and_routes_say_who_may_purge() {
     let text = "listen: 80
 caches:
   a: { memory: 1MiB, disk: { path: /var/a, size: 1GiB } }
-  b: { disk: { path: b } }
+  b: { disk: { path: b }, inactive: 1h }
   c: { disk: off }
 sites:
   - host: a.test
@@ -519,7 +519,11 @@ sites:
     let disks: Vec<_> = config.caches.iter().map(|c| c.disk.clone()).collect();
     let disk = |path: &str, size| {
         let path = path.into();
-        Some(CacheDisk { path, size })
+        Some(CacheDisk {
+            path,
+            size,
+            min_free: 0,
+        })
     };
     assert_eq!(
         disks,

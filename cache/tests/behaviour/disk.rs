@@ -190,6 +190,7 @@ fn a_memory_too_small_for_it_serves_a_large_body_from_its_file_and_asks_the_orig
     let disk = DiskOptions {
         path: directory.path().into(),
         bytes: 64 << 20,
+        min_free_bytes: 0,
     };
     let rig = Rig {
         cache: Cache::with_disk(Options::with_memory(10_000), &disk).unwrap(),
@@ -243,4 +244,42 @@ fn many_threads_read_write_and_purge_and_nobody_sees_what_is_gone() {
     scope(&rig, Scope::Tag(b"red"));
     drop(rig);
     assert_eq!(kind(&Rig::on(directory.path()).get_loaded("/a")), "miss");
+}
+
+#[test]
+fn what_nobody_asks_for_is_not_served_any_more_from_memory_or_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    write(&Rig::on(directory.path()), "/disk", "old");
+    let disk = DiskOptions {
+        path: directory.path().into(),
+        bytes: 64 << 20,
+        min_free_bytes: 0,
+    };
+    let options = Options {
+        inactive: Some(std::time::Duration::from_secs(10)),
+        ..Options::with_memory(64 << 20)
+    };
+    let mut rig = Rig {
+        cache: Cache::with_disk(options, &disk).unwrap(),
+        ..Rig::new()
+    };
+    rig.cache.flush();
+    rig.store("/memory", &TAGGED, "old");
+    // Each request counts anew, also for what came up from the disk.
+    for _ in 0..3 {
+        rig.pass_s(9);
+        assert_eq!(kind(&rig.get("/memory")), "hit");
+        assert_eq!(kind(&rig.get_loaded("/disk")), "hit");
+    }
+    rig.pass_s(11);
+    let key = key("/memory");
+    let request = Request {
+        method: seawall_http::Method::Get,
+        fields: seawall_http::Fields::EMPTY,
+        now_ms: rig.now_ms,
+    };
+    let explained = rig.cache.explain(key.as_ref(), &request, &rig.rules);
+    assert_eq!(explained.answer, "miss");
+    assert_eq!(kind(&rig.get("/memory")), "miss");
+    assert_eq!(kind(&rig.get_loaded("/disk")), "miss");
 }

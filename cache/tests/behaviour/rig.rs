@@ -42,6 +42,7 @@ impl Rig {
         let disk = DiskOptions {
             path: directory.into(),
             bytes: 64 << 20,
+            min_free_bytes: 0,
         };
         let options = Options::with_memory(64 << 20);
         let cache = Cache::with_disk(options, &disk).unwrap();

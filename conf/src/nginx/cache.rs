@@ -18,6 +18,8 @@ const DISK_BYTES: u64 = 10 << 30;
 /// The smallest disk tier: what is smaller is kept in memory alone.
 const DISK_BYTES_MIN: u64 = 16 << 20;
 
+/// What nobody asked for that long goes (ngx_http_proxy_module, `inactive`).
+const INACTIVE: Duration = Duration::from_secs(600);
 /// Parameters that steer files we do not have: there are segments, and what is least worth makes room.
 const OTHERS: &[&str] = &[
     "levels=",
@@ -28,7 +30,6 @@ const OTHERS: &[&str] = &[
     "loader_files=",
     "loader_sleep=",
     "loader_threshold=",
-    "min_free=",
 ];
 
 /// Reads every `proxy_cache_path`.
@@ -66,8 +67,10 @@ fn cache(reader: &mut Reader<'_>, d: &Directive) -> Option<Cache> {
         name: String::new(),
         memory: MEMORY,
         disk: None,
+        inactive: Some(INACTIVE),
     };
     let mut disk_bytes = DISK_BYTES;
+    let mut min_free = 0;
     for word in d.args.iter().skip(1) {
         let text = word.text.as_str();
         if let Some(zone) = text.strip_prefix("keys_zone=") {
@@ -85,10 +88,11 @@ fn cache(reader: &mut Reader<'_>, d: &Directive) -> Option<Cache> {
                 _ => reader.error(word.at, format!("invalid keys zone size \"{text}\"")),
             }
         } else if let Some(time) = text.strip_prefix("inactive=") {
-            // Only read: the warning of the directive says that it has no effect.
-            let _ = reader.duration_word(word, time);
+            cache.inactive = reader.duration_word(word, time).or(cache.inactive);
         } else if let Some(size) = text.strip_prefix("max_size=") {
             disk_bytes = reader.size_word(word, size).unwrap_or(DISK_BYTES);
+        } else if let Some(size) = text.strip_prefix("min_free=") {
+            min_free = reader.size_word(word, size).unwrap_or(0);
         } else if !OTHERS.iter().any(|p| text.starts_with(p)) {
             reader.invalid_parameter(word);
         }
@@ -107,6 +111,7 @@ fn cache(reader: &mut Reader<'_>, d: &Directive) -> Option<Cache> {
         .map(|path| CacheDisk {
             path,
             size: disk_bytes,
+            min_free,
         });
     Some(cache)
 }

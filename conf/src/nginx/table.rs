@@ -440,7 +440,7 @@ pub const TABLE: &[Row] = &[
         2,
         ANY_NUMBER,
         Status::Approximated(
-            "kept in segments of our own with memory before them; inactive= and min_free= have no effect: what is least worth makes room",
+            "kept in segments of our own with memory before them: the parameters of levels, manager and loader have no effect",
         ),
     ),
     row("proxy_cache", HSL, 1, 1, N),

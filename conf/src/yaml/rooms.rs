@@ -7,13 +7,13 @@ use seawall_diag::Span;
 
 pub(super) const CACHE: Shape = Shape {
     what: "a cache",
-    fields: &["memory", "disk"],
-    not_yet: &["inactive"],
+    fields: &["memory", "disk", "inactive"],
+    not_yet: &[],
 };
 
 pub(super) const DISK: Shape = Shape {
     what: "a cache's `disk`",
-    fields: &["path", "size"],
+    fields: &["path", "size", "min_free"],
     not_yet: &[],
 };
 
@@ -72,6 +72,7 @@ pub(crate) fn caches(reader: &mut Reader<'_>, node: &Node) -> Vec<Cache> {
             name: key.name.clone(),
             memory: CACHE_MEMORY,
             disk: None,
+            inactive: None,
         };
         match &node.value {
             _ if node.is_null() => {}
@@ -85,6 +86,7 @@ pub(crate) fn caches(reader: &mut Reader<'_>, node: &Node) -> Vec<Cache> {
                     .and_then(|n| reader.size(n))
                     .unwrap_or(CACHE_MEMORY);
                 cache.disk = fields.get("disk").and_then(|n| disk(reader, n, &all));
+                cache.inactive = fields.get("inactive").and_then(|n| reader.duration(n));
             }
         }
         all.push(cache);
@@ -92,7 +94,7 @@ pub(crate) fn caches(reader: &mut Reader<'_>, node: &Node) -> Vec<Cache> {
     all
 }
 
-/// `{ path: DIRECTORY, size: BYTES }`, or `off`.
+/// `{ path: DIRECTORY, size: BYTES, min_free: BYTES }`, or `off`.
 fn disk(reader: &mut Reader<'_>, node: &Node, others: &[Cache]) -> Option<CacheDisk> {
     if node.is_off() {
         return None;
@@ -128,7 +130,12 @@ fn disk(reader: &mut Reader<'_>, node: &Node, others: &[Cache]) -> Option<CacheD
         );
         return None;
     }
-    Some(CacheDisk { path, size })
+    let min_free = fields.get("min_free").and_then(|n| reader.size(n));
+    Some(CacheDisk {
+        path,
+        size,
+        min_free: min_free.unwrap_or(0),
+    })
 }
 
 /// Reads `wafs`.

@@ -291,9 +291,13 @@ pub(super) const TABLE: &[Object] = &[
     (
         "cache_store",
         &rooms::CACHE,
-        "memory: size -- 256MiB\ndisk: @disk / off",
+        "memory: size -- 256MiB\ndisk: @disk / off\ninactive: duration -- none",
     ),
-    ("disk", &rooms::DISK, "path: path\nsize: size -- 10GiB"),
+    (
+        "disk",
+        &rooms::DISK,
+        "path: path\nsize: size -- 10GiB\nmin_free: size -- 0",
+    ),
     (
         "waf",
         &rooms::WAF,

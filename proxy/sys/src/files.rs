@@ -114,6 +114,14 @@ fn trusted_target(path: &Path) -> Result<PathBuf, Error> {
         .map_or(target.clone(), |directory| directory.join(&target)))
 }
 
+/// Bytes that an unprivileged process may still fill of the file system that a path is on.
+pub fn free_bytes(path: &Path) -> io::Result<u64> {
+    let known = nix::sys::statvfs::statvfs(path)?;
+    Ok(known
+        .blocks_available()
+        .saturating_mul(known.fragment_size()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -507,3 +507,34 @@ fn many_who_find_an_answer_stale_share_its_validation() {
     }
     assert!(origin.hits("/x") < 21, "validations are shared");
 }
+
+#[test]
+fn a_large_hit_is_whole_for_a_slow_client_though_it_is_purged_meanwhile() {
+    let origin = Origin::start();
+    let body: String = (0..60_000).map(|n| format!("line {n:010}\n")).collect();
+    origin.serve("/large", "Cache-Control: max-age=600\r\n", &body);
+    origin.serve(
+        "/other",
+        "Cache-Control: max-age=600\r\n",
+        &"x".repeat(body.len()),
+    );
+    let edge = cached(&origin);
+    edge.get("a.test", "/large");
+    assert!(edge.get("a.test", "/large").text() == body);
+    // Who does not read yet has what the kernel took, in pages that are nobody's any more.
+    let mut slow: Vec<Client> = (0..4).map(|_| edge.client()).collect();
+    for client in &mut slow {
+        client.ask("a.test", "/large");
+    }
+    assert!(edge.get("a.test", "/large").is_hit());
+    let config = edge.config();
+    let words = ["purge", "--all", "-c"].map(std::ffi::OsStr::new);
+    let purged = edge.seawall(&[&words[..], &[config.as_os_str()]].concat());
+    assert!(purged.status.success(), "{purged:?}");
+    for _ in 0..8 {
+        edge.get("a.test", "/other");
+    }
+    for client in &mut slow {
+        assert!(client.response().text() == body);
+    }
+}

@@ -497,3 +497,26 @@ fn a_body_of_many_times_the_memory_costs_the_memory() {
     // The whole once, then slices: none of three readings found much of it, none fetched it twice.
     assert!(seen.fetches <= 1 + 3 * 64, "{seen:?}");
 }
+
+#[test]
+fn an_operator_sees_how_a_body_is_cut_and_what_of_it_is_here() {
+    let origin = Origin::start();
+    serve(&origin, "/x", FIELDS, body(3 * MIB + 5));
+    let edge = cached(&origin);
+    let port = edge.address("http").port();
+    let host = format!("a.test:{port}");
+    for at in [2 * MIB, MIB] {
+        let spec = format!("Range: bytes={at}-{}\r\n", at + 9);
+        let asked = format!("GET /x HTTP/1.1\r\nHost: {host}\r\n{spec}\r\n");
+        assert_eq!(edge.exchange(asked).status, 206);
+    }
+    let url = format!("http://{host}/x");
+    let config = edge.config();
+    let words = ["cache", "show", &url, "-c"].map(std::ffi::OsStr::new);
+    let shown = edge.seawall(&[&words[..], &[config.as_os_str()]].concat());
+    assert!(shown.status.success(), "{shown:?}");
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+    let slices = &shown["found"][0]["variants"][0]["slices"];
+    let expected = serde_json::json!({ "bytes": SLICE, "count": 49, "here": 2 });
+    assert_eq!(*slices, expected, "{shown}");
+}

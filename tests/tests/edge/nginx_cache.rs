@@ -295,3 +295,78 @@ fn slice_fetches_parts_and_keeps_them() {
     assert_eq!(status(&part), "HIT");
     assert_eq!(origin.hits("/x"), 3);
 }
+
+/// Every word of `$upstream_cache_status`, in one server: ngx_http_upstream's table of them.
+#[test]
+fn each_status_is_said_where_nginx_says_it() {
+    let origin = Origin::start();
+    let gate = Gate::new();
+    let slow = gate.clone();
+    let answer = move |request: &seawall_tests::Received,
+                       exchange: &mut seawall_tests::Exchange<'_>| {
+        if request.field("X-Slow").is_some() {
+            slow.pass();
+        }
+        let fields = "X-Accel-Expires: 1\r\nETag: \"1\"\r\n";
+        exchange.send(
+            match (request.field("If-None-Match"), request.field("X-Fail")) {
+                (_, Some(_)) => "HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n".to_owned(),
+                (Some(_), None) => format!("HTTP/1.1 304 Not Modified\r\n{fields}\r\n"),
+                (None, None) => format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 4\r\n\r\nbody"),
+            },
+        );
+        Then::Keep
+    };
+    for path in ["/plain", "/checked", "/failing", "/updating"] {
+        origin.script(path, answer.clone());
+    }
+    let edge = Edge::nginx(format!(
+        "events {{}}
+http {{
+    proxy_cache_path cache keys_zone=z:1m;
+    proxy_cache z;
+    proxy_cache_bypass $http_x_fresh;
+    add_header X-Cache $upstream_cache_status always;
+    server {{
+        listen @http@;
+        location / {{ proxy_pass http://{origin}; }}
+        location /checked {{ proxy_pass http://{origin}; proxy_cache_revalidate on; }}
+        location /failing {{ proxy_pass http://{origin}; proxy_cache_use_stale http_500; }}
+        location /updating {{ proxy_pass http://{origin}; proxy_cache_use_stale updating; }}
+        location /uncached {{ proxy_pass http://{origin}; proxy_cache off; }}
+    }}
+}}"
+    ))
+    .start();
+    let mut client = edge.client();
+    for path in ["/plain", "/checked", "/failing", "/updating"] {
+        assert_eq!(status(&ask(&mut client, path, "")), "MISS", "{path}");
+        let again = ask(&mut client, path, "");
+        assert!(
+            ["HIT", "EXPIRED", "REVALIDATED"].contains(&status(&again)),
+            "{path}: {again:?}"
+        );
+        let fresh = ask(&mut client, path, "X-Fresh: 1\r\n");
+        assert_eq!(status(&fresh), "BYPASS", "{path}");
+    }
+    let until = |client: &mut Client, path: &str, fields: &str, expected: &str| {
+        eventually(expected, || {
+            let response = ask(client, path, fields);
+            assert_eq!(response.status, 200, "{path}");
+            (status(&response) == expected).then_some(())
+        });
+    };
+    until(&mut client, "/plain", "", "HIT");
+    until(&mut client, "/plain", "", "EXPIRED");
+    until(&mut client, "/checked", "", "REVALIDATED");
+    until(&mut client, "/failing", "X-Fail: 1\r\n", "STALE");
+    // Who renews waits; the others get what is stored meanwhile.
+    let mut renewing = eventually("an answer while another is waited for", || {
+        let mut slow = edge.client();
+        slow.send("GET /updating HTTP/1.1\r\nHost: a.test\r\nX-Slow: 1\r\n\r\n");
+        (status(&ask(&mut client, "/updating", "")) == "UPDATING").then_some(slow)
+    });
+    gate.open();
+    assert_eq!(status(&renewing.response()), "EXPIRED");
+    assert_eq!(status(&ask(&mut client, "/uncached", "")), "");
+}

@@ -2,7 +2,7 @@
 
 use crate::alone;
 use nix::sys::signal::Signal;
-use seawall_tests::{Client, dns, process, program, tls};
+use seawall_tests::{Client, dns, eventually, process, program, tls};
 use std::{
     io::{BufRead, BufReader},
     net::{SocketAddr, TcpListener},
@@ -13,6 +13,7 @@ const HTTP: u16 = 8080;
 const HTTPS: u16 = 8443;
 const DNS: u16 = 5353;
 const ADMIN: u16 = 9180;
+const API: u16 = 7010;
 
 fn at(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
@@ -54,6 +55,36 @@ fn the_demo_shows_every_room() {
     );
 }
 
+/// The shop tells the edge which tag changed, and the change is answered when the edge has forgotten its pages: nobody waits for staleness.
+fn a_changed_price_is_seen_at_once(client: &mut Client) {
+    let page = |client: &mut Client| client.get("shop.localhost", "/products/1");
+    eventually("a page that is kept", || {
+        page(client).is_hit().then_some(())
+    });
+    let shown = |page: &seawall_tests::Response| {
+        page.text().contains("54,321")
+            || page.text().contains("54321")
+            || page.text().contains("543.21")
+    };
+    assert!(!shown(&page(client)));
+    let change = r#"{"price_cents": 54321}"#;
+    let mut api = Client::connect(at(API));
+    let changed = api
+        .send(format!(
+            "POST /products/1 HTTP/1.1\r\nHost: api\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{change}",
+            change.len()
+        ))
+        .response();
+    assert_eq!(changed.status, 200, "{}", changed.text());
+    let after = page(client);
+    assert!(!after.is_hit() && shown(&after), "{}", after.text());
+    eventually("the new page that is kept", || {
+        let again = page(client);
+        assert!(shown(&again));
+        again.is_hit().then_some(())
+    });
+}
+
 fn judge(state: &std::path::Path) {
     let mut client = Client::connect(at(HTTP));
     let front = client.get("shop.localhost", "/");
@@ -65,6 +96,7 @@ fn judge(state: &std::path::Path) {
         .expect("a page with assets");
     client.get("shop.localhost", asset);
     assert!(client.get("shop.localhost", asset).is_hit(), "{asset}");
+    a_changed_price_is_seen_at_once(&mut client);
     let attack = client.get("shop.localhost", "/search?q=%27%20or%201%3D1--");
     assert_eq!(attack.status, 403);
     assert_eq!(client.get("shop.localhost", "/search?q=coat").status, 200);

@@ -3,11 +3,11 @@
 //! A hash stands for a key here; the key itself is in the record and compared when that is read. Two keys of one hash lose one of their
 //! objects, and nothing else.
 
-use crate::{key::KeyRef, object::Object, vary::Vary};
+use crate::{key::KeyRef, object::Object, request::Request, vary::Vary};
 use hashbrown::HashTable;
 use parking_lot::Mutex;
 use seawall_http::Fields;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 const SHARDS: usize = 16;
 
@@ -23,6 +23,8 @@ pub(super) struct Location {
 struct Entry {
     hash: u64,
     location: Location,
+    /// When it was asked for last, unix seconds; 0 where nobody did since the process began.
+    used_s: u32,
     /// Times that it was read since it was written here.
     reads: u8,
     /// Whether its body was compared with its checksum in this process.
@@ -39,6 +41,21 @@ impl Entry {
                 Some(ours) => **ours == *vary,
             }
     }
+}
+
+/// The newest variant that a request selects.
+fn newest<'a>(
+    shard: &'a mut HashTable<Entry>,
+    key: KeyRef<'_>,
+    request: &Fields<'_>,
+) -> Option<&'a mut Entry> {
+    let fits = |entry: &&mut Entry| {
+        entry.hash == key.hash && entry.vary.as_ref().is_none_or(|vary| vary.matches(request))
+    };
+    shard
+        .iter_hash_mut(key.hash)
+        .filter(fits)
+        .max_by_key(|entry| (entry.location.segment, entry.location.at))
 }
 
 /// See the [module](self).
@@ -58,17 +75,31 @@ impl Index {
     }
 
     /// Where the newest variant that a request selects is.
-    pub fn find(&self, key: KeyRef<'_>, request: &Fields<'_>) -> Option<Location> {
+    pub fn find(
+        &self,
+        key: KeyRef<'_>,
+        request: &Request<'_>,
+        inactive: Option<Duration>,
+    ) -> Option<Location> {
+        let now_s = (request.now_ms / 1000) as u32;
         let mut shard = self.shard(key.hash)?.lock();
-        let fits = |entry: &&mut Entry| {
-            entry.hash == key.hash && entry.vary.as_ref().is_none_or(|vary| vary.matches(request))
-        };
-        let entry = shard
-            .iter_hash_mut(key.hash)
-            .filter(fits)
-            .max_by_key(|entry| (entry.location.segment, entry.location.at))?;
+        let entry = newest(&mut shard, key, &request.fields)?;
+        let idle_s = u64::from(now_s.saturating_sub(entry.used_s));
+        if entry.used_s > 0 && inactive.is_some_and(|inactive| idle_s > inactive.as_secs()) {
+            let location = entry.location;
+            drop(shard);
+            self.forget_at(key.hash, location);
+            return None;
+        }
+        entry.used_s = now_s;
         entry.reads = entry.reads.saturating_add(1);
         Some(entry.location)
+    }
+
+    /// Whether there is one, which nobody asked for.
+    pub fn has(&self, key: KeyRef<'_>, request: &Request<'_>) -> bool {
+        let shard = self.shard(key.hash);
+        shard.is_some_and(|shard| newest(&mut shard.lock(), key, &request.fields).is_some())
     }
 
     /// Whether the body at a place was compared with its checksum.
@@ -97,7 +128,7 @@ impl Index {
     }
 
     /// Enters an object in place of the same variant.
-    pub fn insert(&self, hash: u64, vary: &Vary, location: Location) {
+    pub fn insert(&self, hash: u64, vary: &Vary, location: Location, used_ms: u64) {
         let Some(shard) = self.shard(hash) else {
             return;
         };
@@ -105,6 +136,7 @@ impl Index {
         let entry = Entry {
             hash,
             location,
+            used_s: (used_ms / 1000) as u32,
             reads: 0,
             checked: false,
             vary: (!vary.is_empty()).then(|| Arc::new(vary.clone())),

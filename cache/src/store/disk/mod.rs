@@ -36,12 +36,12 @@ use crate::{
     key::KeyRef,
     object::Object,
     purge::{Durable, Entry, Purges},
+    request::Request,
 };
 use index::{Index, Location};
 use journal::Journal;
 use parking_lot::{Mutex, RwLock};
 use reader::Readers;
-use seawall_http::Fields;
 use segment::Segment;
 use std::{
     collections::HashMap,
@@ -79,6 +79,8 @@ pub struct DiskOptions {
     pub path: PathBuf,
     /// Bytes of all segments.
     pub bytes: u64,
+    /// As much is left free on the disk for others, as far as our own can make room; 0 for no matter (nginx: `min_free`).
+    pub min_free_bytes: u64,
 }
 
 /// What a disk tier holds and has done.
@@ -116,6 +118,7 @@ pub(crate) struct Disk {
 struct Inner {
     directory: PathBuf,
     limit_bytes: AtomicU64,
+    min_free_bytes: AtomicU64,
     purges: Arc<Purges>,
     index: Index,
     segments: RwLock<HashMap<u32, Arc<Segment>>>,
@@ -153,6 +156,7 @@ impl Disk {
         let inner = Arc::new(Inner {
             directory: options.path.clone(),
             limit_bytes: AtomicU64::new(options.bytes),
+            min_free_bytes: AtomicU64::new(options.min_free_bytes),
             purges: opened.purges.clone(),
             index: Index::new(),
             segments: RwLock::default(),
@@ -197,17 +201,30 @@ impl Disk {
         &self.inner.purges
     }
 
-    pub fn set_limit(&self, bytes: u64) {
-        self.inner.limit_bytes.store(bytes, Relaxed);
+    pub fn set_limits(&self, options: &DiskOptions) {
+        self.inner.limit_bytes.store(options.bytes, Relaxed);
+        self.inner
+            .min_free_bytes
+            .store(options.min_free_bytes, Relaxed);
     }
 
     /// Where an object for a request is.
-    pub fn find(&self, key: KeyRef<'_>, request: &Fields<'_>) -> Option<Place> {
-        let location = self.inner.index.find(key, request)?;
+    pub fn find(
+        &self,
+        key: KeyRef<'_>,
+        request: &Request<'_>,
+        inactive: Option<Duration>,
+    ) -> Option<Place> {
+        let location = self.inner.index.find(key, request, inactive)?;
         Some(Place {
             location,
             hash: key.hash,
         })
+    }
+
+    /// Whether there is one, without asking for it.
+    pub fn has(&self, key: KeyRef<'_>, request: &Request<'_>) -> bool {
+        self.inner.index.has(key, request)
     }
 
     pub fn contains(&self, key: KeyRef<'_>) -> bool {

@@ -44,6 +44,7 @@ fn open(directory: &Path, bytes: u64) -> Disk {
     let options = DiskOptions {
         path: directory.into(),
         bytes,
+        min_free_bytes: 0,
     };
     let disk = Disk::open(&options).unwrap();
     disk.flush();
@@ -54,7 +55,12 @@ fn find(disk: &Disk, path: &str, language: &str) -> Option<Arc<Object>> {
     let request = testing::Head::new(&[("Accept-Language", language)]);
     let wanted = object(path, language, b"");
     let key = wanted.key.as_ref();
-    let place = disk.find(key, &request.fields())?;
+    let request = crate::Request {
+        method: seawall_http::Method::Get,
+        fields: request.fields(),
+        now_ms: 1_000_000,
+    };
+    let place = disk.find(key, &request, None)?;
     disk.read(place, key)?.blocking_recv().unwrap()
 }
 
@@ -109,6 +115,7 @@ fn a_directory_belongs_to_one() {
     let options = DiskOptions {
         path: directory.path().into(),
         bytes: 64 << 20,
+        min_free_bytes: 0,
     };
     assert!(Disk::open(&options).is_err());
 }
@@ -408,4 +415,31 @@ fn a_device_that_cannot_be_written_pauses_the_writing_with_an_alert() {
     writer.write(&written);
     assert!(disk.take_alerts().iter().any(|a| a.contains("works again")));
     assert_eq!(disk.stats().objects, 1);
+}
+
+#[test]
+fn a_disk_that_is_to_stay_free_is_not_filled() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = open(directory.path(), 64 << 20);
+    disk.offer(&object("/a", "de", b"a"));
+    disk.flush();
+    let mut options = DiskOptions {
+        path: directory.path().into(),
+        bytes: 64 << 20,
+        min_free_bytes: u64::MAX,
+    };
+    disk.set_limits(&options);
+    disk.offer(&object("/b", "de", b"b"));
+    disk.flush();
+    assert!(find(&disk, "/b", "de").is_none());
+    // Ours made room, for what it is worth.
+    assert!(find(&disk, "/a", "de").is_none());
+    assert!(
+        disk.take_alerts()
+            .iter()
+            .any(|a| a.contains("no storage space"))
+    );
+    options.min_free_bytes = 1;
+    disk.set_limits(&options);
+    assert!(disk.inner.min_free_bytes.load(Relaxed) == 1);
 }

@@ -90,7 +90,7 @@ impl Writer {
                 };
                 self.inner
                     .index
-                    .insert(key.as_ref().hash, &meta.vary, location);
+                    .insert(key.as_ref().hash, &meta.vary, location, 0);
             }
             at += length;
         }
@@ -126,7 +126,7 @@ impl Writer {
                 let key = object.key.as_ref();
                 self.inner
                     .index
-                    .insert(key.hash, &object.meta.vary, location);
+                    .insert(key.hash, &object.meta.vary, location, object.used_ms());
                 self.inner.writes.fetch_add(1, Relaxed);
                 let since = self
                     .inner
@@ -165,6 +165,9 @@ impl Writer {
     /// The active segment, or a new one; with room for that much in the budget.
     fn room_for(&mut self, bytes: u64) -> io::Result<Arc<Segment>> {
         self.hold_budget(bytes);
+        if !self.leaves_room_to_others(bytes) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         if let Some(active) = &self.active
             && active.length() + bytes <= self.inner.segment_bytes()
         {
@@ -181,6 +184,17 @@ impl Writer {
             .insert(segment.id, segment.clone());
         self.active = Some(segment.clone());
         Ok(segment)
+    }
+
+    /// Whether the disk has as much free as it is to have, with `bytes` more of ours.
+    fn leaves_room_to_others(&self, bytes: u64) -> bool {
+        let wanted = self.inner.min_free_bytes.load(Relaxed);
+        if wanted == 0 {
+            return true;
+        }
+        // A file system that cannot say has room as long as it takes what is written.
+        let free = seawall_sys::files::free_bytes(&self.inner.directory);
+        free.map_or(true, |free| free >= wanted.saturating_add(bytes))
     }
 
     /// Drops the oldest segments until `bytes` more fit.

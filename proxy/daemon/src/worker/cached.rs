@@ -8,14 +8,23 @@ use std::sync::Arc;
 /// A URL at all listeners of its scheme.
 pub fn inspected(url: &str, found: &[Inspected]) -> Value {
     let one = |at: &Inspected| {
-        let variants = at.variants.iter();
+        let variants = at.variants.iter().zip(&at.slices);
+        let variant = |(object, here): (&Arc<Object>, &u64)| {
+            let mut value = described(object, at.now_ms);
+            if let (Some(sliced), Some(fields)) = (object.sliced(), value.as_object_mut()) {
+                let slices =
+                    json!({ "bytes": sliced.slice_bytes(), "count": sliced.count(), "here": here });
+                fields.insert("slices".into(), slices);
+            }
+            value
+        };
         json!({
             "site": at.site,
             "answer": at.explained.answer,
             "why": at.explained.why,
             "key": at.key,
             "on_disk": at.on_disk,
-            "variants": variants.map(|object| described(object, at.now_ms)).collect::<Vec<_>>(),
+            "variants": variants.map(variant).collect::<Vec<_>>(),
         })
     };
     json!({ "url": url, "found": found.iter().map(one).collect::<Vec<_>>() })

@@ -9,6 +9,8 @@ use crate::{local::Local, plan::Plan};
 use seawall_cache::{Explained, KeyBuf, Object, Request};
 use std::{rc::Rc, sync::Arc};
 
+/// Slices of one body that are looked for.
+pub const SLICES_MAX: u64 = 65_536;
 /// Objects that are listed at most.
 pub const LIST_MAX: usize = 10_000;
 
@@ -24,6 +26,8 @@ pub struct Inspected {
     pub on_disk: bool,
     /// All variants in memory.
     pub variants: Vec<Arc<Object>>,
+    /// Of each how many of its slices are here, where its body is kept in slices: of the first [`SLICES_MAX`].
+    pub slices: Vec<u64>,
     /// The moment it was looked at, unix milliseconds.
     pub now_ms: u64,
 }
@@ -66,7 +70,10 @@ pub fn inspect(
             fields: counted::fields(cx.tx),
             now_ms,
         };
+        let variants = cache.cache.variants(key);
+        let count = |object: &Arc<Object>| cache.cache.count_slices(object, SLICES_MAX);
         all.push(Inspected {
+            slices: variants.iter().map(count).collect(),
             site: cx.site.name.clone(),
             explained: cache.cache.explain(key, &request, &cache.rules),
             key: key
@@ -74,7 +81,7 @@ pub fn inspect(
                 .map(|part| String::from_utf8_lossy(part).into_owned())
                 .collect(),
             on_disk: cache.cache.is_on_disk(key),
-            variants: cache.cache.variants(key),
+            variants,
             now_ms,
         });
     })?;

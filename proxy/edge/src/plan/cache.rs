@@ -169,17 +169,26 @@ impl CachePlan {
         let disk = from.disk.as_ref().map(|disk| seawall_cache::DiskOptions {
             path: disk.path.clone(),
             bytes: disk.size,
+            min_free_bytes: disk.min_free,
         });
-        if let Some(same) = before.filter(|c| c.memory == from.memory && c.disk == disk) {
+        let options = seawall_cache::Options {
+            inactive: from.inactive,
+            ..seawall_cache::Options::with_memory(from.memory)
+        };
+        let is_same = |c: &&Arc<CachePlan>| {
+            c.memory == from.memory
+                && c.disk == disk
+                && c.cache.options().inactive == options.inactive
+        };
+        if let Some(same) = before.filter(is_same) {
             return same.clone();
         }
-        let options = seawall_cache::Options::with_memory(from.memory);
         let mut failed = None;
         let path =
             |disk: &Option<seawall_cache::DiskOptions>| disk.as_ref().map(|d| d.path.clone());
         let cache = match (&disk, before) {
             (Some(same), Some(before)) if path(&before.disk) == path(&disk) => {
-                before.cache.resized(options, same.bytes)
+                before.cache.resized(options, same)
             }
             (Some(disk), _) if !dry_run => match seawall_cache::Cache::with_disk(options, disk) {
                 Ok(cache) => cache,
