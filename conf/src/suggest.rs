@@ -3,7 +3,11 @@
 /// Names longer than this are not compared: nobody mistypes a whole paragraph.
 const COMPARED_CHARS_MAX: usize = 64;
 
-/// The candidate nearest to `word`, if it is near enough to have been meant: at most a third of the letters differ.
+/// Words from this many letters on are taken for the beginning of a longer one.
+const BEGINNING_CHARS_MIN: usize = 3;
+
+/// The candidate nearest to `word`, if it is near enough to have been meant: at most a third of the letters differ. One that
+/// begins with all of `word` and has at most two letters more is nearer than one with a letter wrong: `rout` is `routes`.
 pub(crate) fn nearest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
@@ -13,13 +17,18 @@ pub(crate) fn nearest<'a>(
         return None;
     }
     let limit = (length / 3).max(1);
-    candidates
-        .into_iter()
-        .filter(|c| c.chars().count().abs_diff(length) <= limit)
-        .map(|c| (distance(&word.to_lowercase(), &c.to_lowercase()), c))
-        .filter(|(d, _)| *d <= limit)
-        .min_by_key(|(d, _)| *d)
-        .map(|(_, c)| c)
+    let word = word.to_lowercase();
+    let far = |candidate: &str| {
+        let candidate = candidate.to_lowercase();
+        let more = candidate.chars().count().abs_diff(length);
+        if length >= BEGINNING_CHARS_MIN && more <= 2 && candidate.starts_with(&word) {
+            return Some((0, more));
+        }
+        let far = (more <= limit).then(|| distance(&word, &candidate))?;
+        (far <= limit).then_some((far, more))
+    };
+    let near = candidates.into_iter().filter_map(|c| Some((far(c)?, c)));
+    near.min_by_key(|(far, _)| *far).map(|(_, c)| c)
 }
 
 /// The help for a wrong word: the nearest right one, or all of them where they are few.
@@ -73,5 +82,7 @@ mod tests {
         assert_eq!(nearest("Listen", names), Some("listen"));
         assert_eq!(nearest("backend", names), None);
         assert_eq!(nearest("", names), None);
+        assert_eq!(nearest("rout", ["root", "routes"]), Some("routes"));
+        assert_eq!(nearest("root", ["roots", "root"]), Some("root"));
     }
 }

@@ -176,3 +176,19 @@ fn a_file_that_is_not_there_is_said_in_nginx_s_words() {
         Some("open() \"/nonexistent/a.conf\" failed (2: No such file or directory)")
     );
 }
+
+#[test]
+fn one_word_that_is_wrong_is_one_error() {
+    let one = "listen: 80\nsites: [{ host: a.test, rout: [{ path: /, to: '127.0.0.1:1' }] }]";
+    assert_eq!(codes(one), [(2, "unknown-field")]);
+    let error = broken(one);
+    let text = error.diagnostics.render(&error.sources, false);
+    assert!(text.contains("did you mean `routes`?"), "{text}");
+}
+
+#[test]
+fn a_tab_is_told_to_be_spaces() {
+    let error = broken("sites:\n\t- { host: a.test, respond: 200 }\n");
+    let text = error.diagnostics.render(&error.sources, false);
+    assert!(text.contains("indent with spaces"), "{text}");
+}

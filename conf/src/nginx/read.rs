@@ -1,6 +1,7 @@
 //! Typed reading of arguments; messages are nginx's (ngx_conf_set_*_slot).
 
 use super::lex::Word;
+use super::table;
 use super::tree::Directive;
 use crate::model::{Pattern, Template};
 use crate::quantity;
@@ -36,7 +37,12 @@ impl Reader<'_> {
     }
 
     pub(crate) fn invalid_parameter(&mut self, word: &Word) {
-        self.error(word.at, format!("invalid parameter \"{}\"", word.text));
+        let said = format!("invalid parameter \"{}\"", word.text);
+        let mut d = Diagnostic::error("nginx-value", word.at, said);
+        if !word.quoted && table::is_name(&word.text) {
+            d.help = Some("is the \";\" of the directive before it missing?".to_owned());
+        }
+        self.found.push(d);
     }
 
     pub(crate) fn template(&mut self, word: &Word) -> Template {

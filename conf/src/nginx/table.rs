@@ -681,6 +681,11 @@ pub(crate) fn find(name: &str, context: Contexts) -> (Option<&'static Row>, Opti
     (None, elsewhere)
 }
 
+/// Whether it is a directive's name in any context.
+pub(crate) fn is_name(word: &str) -> bool {
+    TABLE.iter().any(|row| row.name == word)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -48,6 +48,13 @@ impl<'t> Fields<'t> {
             .filter(|n| !n.is_null())
     }
 
+    /// Whether every name in it is one of this shape's. Where one is not, nothing more is said of what is missing: it is
+    /// most likely the one that is written wrong.
+    pub(crate) fn are_known(&self, shape: &Shape) -> bool {
+        let known = |name: &str| shape.fields.contains(&name) || shape.not_yet.contains(&name);
+        self.entries.iter().all(|(key, _)| known(&key.name))
+    }
+
     /// Where a field's name stands.
     pub(crate) fn key(&self, name: &str) -> Option<Span> {
         self.entries

@@ -132,14 +132,13 @@ pub(crate) fn read(
             tries: site.policy.content.tries.clone(),
         }
     } else {
-        let d = Diagnostic::error(
-            "missing-field",
-            at,
-            "a route needs something to answer with",
-        );
-        reader
-            .found
-            .push(d.help("write `to`, `respond`, `redirect` or `root`"));
+        if fields.are_known(&ROUTE) {
+            let said = "a route needs something to answer with";
+            let d = Diagnostic::error("missing-field", at, said);
+            reader
+                .found
+                .push(d.help("write `to`, `respond`, `redirect` or `root`"));
+        }
         return None;
     };
     let mut policy = layer.policy(reader, context.names);

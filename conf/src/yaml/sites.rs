@@ -141,7 +141,11 @@ fn site(
         for node in reader.list(node) {
             all.extend(routes::read(reader, node, &layer, &mut context));
         }
-    } else if fallback.is_none() && all.is_empty() && !routes::names_content(fields) {
+    } else if fallback.is_none()
+        && all.is_empty()
+        && !routes::names_content(fields)
+        && fields.are_known(&SITE)
+    {
         let d = Diagnostic::error("missing-field", at, "a site needs something to answer with");
         reader
             .found

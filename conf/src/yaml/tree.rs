@@ -95,9 +95,9 @@ pub(crate) fn parse(
             Err(error) => {
                 let start = error.marker().byte_offset().unwrap_or(0);
                 let at = Span::new(file, start, start);
-                builder
-                    .found
-                    .push(Diagnostic::error("yaml-syntax", at, error.info()));
+                let mut d = Diagnostic::error("yaml-syntax", at, error.info());
+                d.help = remedy(&error.info()).map(str::to_owned);
+                builder.found.push(d);
                 return None;
             }
         }
@@ -338,5 +338,16 @@ impl Builder<'_> {
         }
         out.push_str(rest);
         out
+    }
+}
+/// What to do, of the mistakes that are made most.
+fn remedy(said: &str) -> Option<&'static str> {
+    let has = |text: &str| said.contains(text);
+    if has("tab") {
+        Some("indent with spaces: YAML takes no tabs there")
+    } else if has("mapping values are not allowed") {
+        Some("put the value in quotes, or this word on a line of its own")
+    } else {
+        None
     }
 }
