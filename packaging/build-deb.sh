@@ -36,6 +36,8 @@ arch="$(dpkg --print-architecture)"
 if [ "$build" = yes ]; then
     # Where it was built is nobody's business, and would make two builders' files differ.
     export RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=$PWD=/build --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
+    # The same for the C parts of dependencies, whose messages name their files.
+    export CFLAGS="${CFLAGS:-} -ffile-prefix-map=$PWD=/build -ffile-prefix-map=${CARGO_HOME:-$HOME/.cargo}=/cargo"
     SEAWALL_COMMIT="$commit" cargo build --locked --profile "$profile" -p seawall -p origin-demo
 fi
 
@@ -44,9 +46,14 @@ trap 'rm -rf "$root"' EXIT
 chmod 0755 "$root"
 put() { install -D -m "$1" "$2" "$root/$3"; }
 
+cargo metadata --locked --format-version 1 --filter-platform "$(rustc -vV | sed -n 's/^host: //p')" > "$root/metadata.json"
+# What each was built of, for scanners: see dependencies.py.
 for program in seawall origin-demo; do
+    python3 packaging/dependencies.py "$program" "$root/metadata.json" > "$root/$program.deps"
     put 0755 "$target/$folder/$program" "usr/bin/$program"
     strip --strip-unneeded --remove-section=.comment --remove-section=.note "$root/usr/bin/$program"
+    objcopy --add-section ".dep-v0=$root/$program.deps" "$root/usr/bin/$program"
+    rm "$root/$program.deps"
 done
 put 0644 packaging/systemd/seawall.service usr/lib/systemd/system/seawall.service
 put 0644 packaging/systemd/seawall.sysusers usr/lib/sysusers.d/seawall.conf
@@ -81,7 +88,6 @@ gzip -9n < CHANGELOG.md > "$root/usr/share/doc/seawall/NEWS.gz"
     echo
     echo " -- Seawall maintainers <maintainers@seawall.example>  $(date -u -R -d "@$SOURCE_DATE_EPOCH")"
 } | gzip -9n > "$root/usr/share/doc/seawall/changelog.gz"
-cargo metadata --locked --format-version 1 --filter-platform "$(rustc -vV | sed -n 's/^host: //p')" > "$root/metadata.json"
 python3 packaging/sbom.py seawall,origin-demo "$version" "$SOURCE_DATE_EPOCH" Cargo.lock "$root/metadata.json" > "$root/usr/share/doc/seawall/sbom.cdx.json"
 rm "$root/metadata.json"
 install -d "$root/usr/share/man/man8" "$root/usr/share/man/man1"

@@ -76,10 +76,13 @@ samples() {
 }
 
 step "what the build and the tests need" packaging/dev/install.sh build test || { finish; exit 1; }
+step "no secrets" packaging/dev/pre-commit --tree || true
+step "a secret would be found" packaging/dev/pre-commit --test || true
 step "formatting" cargo fmt --all --check || true
 step "lints" cargo clippy --profile ci --workspace --all-targets -- -D warnings || true
 step "every program and test" every_binary || { finish; exit 1; }
 step "samples" samples || true
+step "mistakes are refused at their lines" packaging/drill/mistakes.sh "$target/ci/seawall" || true
 if cargo deny --version >/dev/null 2>&1; then
     step "dependencies" cargo deny check || true
 else

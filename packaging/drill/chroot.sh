@@ -1,5 +1,6 @@
 #!/bin/bash
-# The package's life in a minimal Debian: install, upgrade and downgrade under load, a refused upgrade, remove, purge.
+# The package's life in a minimal Debian: install, upgrade and downgrade under load, a refused upgrade, remove, purge; then
+# the commands of README.md from a new package to HTTPS, with pebble (from this machine) as the CA.
 #
 #     packaging/drill/chroot.sh OLD.deb NEW.deb [BASE]
 #
@@ -17,7 +18,15 @@ root="$(mktemp -d)"
 trap 'rm -rf "$root"' EXIT
 cp -a "$base/." "$root"
 mkdir "$root/drill"
-cp "$here/load.pl" "$here/inside.sh" "$root/drill"
+cp "$here/load.pl" "$here/inside.sh" "$here/https.sh" "$root/drill"
+cp "$(command -v pebble)" "$root/drill/pebble"
+(
+    cd "$root/drill"
+    new() { openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$1" -addext "subjectAltName=DNS:$1" "${@:2}" 2> /dev/null; }
+    new drill -x509 -days 2 -keyout ca.key -out ca.pem
+    new localhost -keyout pebble.key -out pebble.csr
+    openssl x509 -req -in pebble.csr -CA ca.pem -CAkey ca.key -days 2 -copy_extensions copy -out pebble.pem 2> /dev/null
+)
 cp "$old" "$root/drill/old.deb"
 cp "$new" "$root/drill/new.deb"
 unshare --net --pid --mount --fork --kill-child bash -euc '
@@ -25,5 +34,6 @@ unshare --net --pid --mount --fork --kill-child bash -euc '
     mount -t proc proc "$1/proc"
     mount -t tmpfs tmpfs "$1/tmp"
     mount --rbind /dev "$1/dev"
-    exec chroot "$1" /bin/bash /drill/inside.sh
+    chroot "$1" /bin/bash /drill/inside.sh
+    chroot "$1" /bin/bash /drill/https.sh
 ' bash "$root"
