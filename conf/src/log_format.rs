@@ -11,7 +11,7 @@ const VCOMBINED: &str = "$host:$server_port $remote_addr - $remote_user [$time_l
      $body_bytes_sent \"$http_referer\" \"$http_user_agent\"";
 
 /// One JSON object a line.
-const JSON: &str = "{\"time\":\"$time_iso8601\",\"request_id\":\"$request_id\",\"remote_addr\":\"$remote_addr\",\
+const JSON: &str = "{\"time\":\"$time_iso8601\",\"request_id\":\"$request_id\",\"trace_id\":\"$trace_id\",\"span_id\":\"$span_id\",\"remote_addr\":\"$remote_addr\",\
      \"host\":\"$host\",\"method\":\"$request_method\",\"uri\":\"$request_uri\",\"protocol\":\"$server_protocol\",\
      \"status\":\"$status\",\"bytes\":\"$body_bytes_sent\",\"request_time\":\"$request_time\",\
      \"upstream\":\"$upstream_addr\",\"upstream_time\":\"$upstream_response_time\",\

@@ -635,3 +635,14 @@ fn logs_that_cannot_be_are_refused_with_a_reason() {
         assert!(found.contains(said), "{log}: {found}");
     }
 }
+
+#[test]
+fn traces_are_on_or_off_or_a_share() {
+    let sample = |log: &str| log_of(log).map(|log| log.traces.map(|t| t.sample));
+    assert_eq!(sample("error: e.log"), Ok(None));
+    assert_eq!(sample("traces: off"), Ok(None));
+    assert_eq!(sample("traces: on"), Ok(Some(100)));
+    assert_eq!(sample("traces: { sample: 10% }"), Ok(Some(10)));
+    assert!(sample("traces: { sample: 101% }").is_err());
+    assert!(sample("traces: { otlp: \"http://127.0.0.1:4318\" }").is_err());
+}

@@ -24,7 +24,7 @@ test+=([delv]=bind9-dnsutils [ldns-verify-zone]=ldnsutils)
 # name servers that zones are transferred from and to
 test+=([knotd]=knot [nsd]=nsd [named]=bind9 [nsupdate]=dnsutils)
 # readers of logs, metrics and alert rules
-test+=([fail2ban-regex]=fail2ban [goaccess]=goaccess [promtool]=prometheus [amtool]=prometheus-alertmanager)
+test+=([fail2ban-regex]=fail2ban [goaccess]=goaccess [jq]=jq [promtool]=prometheus [amtool]=prometheus-alertmanager)
 # what makes the codes of tokens
 test+=([oathtool]=oathtool)
 # servers that streams lead to

@@ -14,6 +14,15 @@ pub struct Log {
     pub access: Vec<AccessLog>,
     /// The error log.
     pub error: ErrorLog,
+    /// Requests are parts of traces (W3C Trace Context).
+    pub traces: Option<Traces>,
+}
+
+/// What is done about traces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Traces {
+    /// The share, in percent, of those that begin here and are kept; what came with a request keeps its own decision.
+    pub sample: u8,
 }
 
 /// An access log.

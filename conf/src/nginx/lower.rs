@@ -79,6 +79,7 @@ pub(crate) fn lower(
         log: Log {
             access: Vec::new(),
             error: error_log(reader, items, http, options, &paths),
+            traces: None,
         },
         dns: None,
         caches: Vec::new(),

@@ -5,7 +5,7 @@ use super::syslog;
 use super::tree::{Node, Value};
 use crate::log_format;
 use crate::model::{
-    AccessLog, ErrorLog, Log, LogEscape, LogLevel, LogPrivacy, LogTo, NamedFiles, Rotation,
+    AccessLog, ErrorLog, Log, LogEscape, LogLevel, LogPrivacy, LogTo, NamedFiles, Rotation, Traces,
 };
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,8 +15,8 @@ const DIRECTORY: &str = "/var/log/seawall";
 
 pub(super) const LOG: Shape = Shape {
     what: "`log`",
-    fields: &["access", "error"],
-    not_yet: &["traces"],
+    fields: &["access", "error", "traces"],
+    not_yet: &[],
 };
 pub(super) const ACCESS: Shape = Shape {
     what: "an access log",
@@ -41,6 +41,11 @@ pub(super) const ERROR: Shape = Shape {
     not_yet: &["format"],
 };
 
+pub(super) const TRACES: Shape = Shape {
+    what: "`traces`",
+    fields: &["sample"],
+    not_yet: &["otlp"],
+};
 pub(super) const ROTATE: Shape = Shape {
     what: "`rotate`",
     fields: &["size", "keep"],
@@ -69,6 +74,7 @@ pub(crate) fn absent() -> Log {
             level: LogLevel::Notice,
             ..ErrorLog::default()
         },
+        traces: None,
     }
 }
 
@@ -87,6 +93,9 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node) -> Log {
     }
     if let Some(node) = fields.get("error") {
         log.error = error(reader, node);
+    }
+    if let Some(node) = fields.get("traces").filter(|n| !n.is_off()) {
+        log.traces = traces(reader, node);
     }
     log
 }
@@ -202,6 +211,20 @@ fn file(reader: &mut Reader<'_>, node: &Node, format: &str) -> Option<AccessLog>
         log.flush = flush;
     }
     Some(log)
+}
+
+/// Reads `traces`: `on`, or the share that is kept.
+fn traces(reader: &mut Reader<'_>, node: &Node) -> Option<Traces> {
+    if let Value::Scalar { .. } = node.value {
+        let on = reader.boolean(node)?;
+        return on.then_some(Traces { sample: 100 });
+    }
+    let fields = reader.open(node, &TRACES)?;
+    let sample = match fields.get("sample") {
+        Some(node) => reader.percent(node)?,
+        None => 100,
+    };
+    Some(Traces { sample })
 }
 
 /// Reads `rotate`.

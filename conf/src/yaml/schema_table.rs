@@ -168,6 +168,14 @@ pub(super) const TABLE: &[Object] = &[
         "
         access: [@access_log] / path / off
         error: @error_log / path
+        traces: @traces / bool -- W3C Trace Context: requests are parts of traces
+    ",
+    ),
+    (
+        "traces",
+        &log::TRACES,
+        "
+        sample: percent -- of the traces that begin here
     ",
     ),
     (

@@ -42,6 +42,7 @@ mod tail;
 mod template;
 mod thread;
 mod timer;
+mod trace;
 mod tx;
 mod waf_events;
 mod waf_explain;

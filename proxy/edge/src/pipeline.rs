@@ -17,6 +17,7 @@ use crate::{
     step::Step,
     tail::Ended,
     template::{Scope, Template},
+    trace::Trace,
     tx::Tx,
     waf_step::{self, Judged},
 };
@@ -591,6 +592,10 @@ fn enter(cx: &mut Cx<'_>, route: &RoutePlan) {
     cx.client.idle = route.timeouts.keepalive;
     if cx.client.info.requests >= route.keepalive_requests || route.timeouts.keepalive.is_zero() {
         cx.client.keep_alive = false;
+    }
+    if let Some(sample) = cx.plan.traces.filter(|_| !cx.tx.trace.is_set) {
+        let local = cx.local;
+        cx.tx.trace = Trace::of(&cx.tx.fields(), sample, || local.random());
     }
     if route.wants_id {
         let local = cx.local;

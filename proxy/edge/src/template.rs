@@ -30,7 +30,7 @@ enum Piece {
 enum Variable {
     Host, Uri, RequestUri, Args, IsArgs, Method, Scheme, ServerName, ServerPort, ServerAddr, Protocol, RemoteAddr, RemotePort,
     ClientIp, RemoteUser, Request, Status, BodyBytesSent, BytesSent, RequestLength, RequestTime, Msec, TimeLocal, TimeIso8601,
-    UpstreamAddr, UpstreamStatus, UpstreamResponseTime, UpstreamHeaderTime, UpstreamConnectTime, RateStatus, PlacesStatus, UpstreamCacheStatus, SliceRange, ProxyHost, ProxyPort, ProxyAddXForwardedFor,
+    UpstreamAddr, UpstreamStatus, UpstreamResponseTime, UpstreamHeaderTime, UpstreamConnectTime, TraceId, SpanId, ParentSpanId, TraceSampled, RateStatus, PlacesStatus, UpstreamCacheStatus, SliceRange, ProxyHost, ProxyPort, ProxyAddXForwardedFor,
     Hostname, Pid, Connection, ConnectionRequests, RequestId, ContentType, ContentLength, NginxVersion, HttpHost,
     Http(Name), HttpOther(Box<[u8]>), SentHttp(Box<[u8]>), Arg(Box<[u8]>), Cookie(Box<[u8]>), UpstreamHttp(Box<[u8]>),
     FastCgiScriptName, FastCgiPathInfo, Https, Capture(usize), User(usize), Proxied(Proxied), Computed(Arc<Computed>),
@@ -320,16 +320,24 @@ fn escape_into(value: &[u8], escape: model::LogEscape, out: &mut Vec<u8>) {
             }
         }
         LogEscape::Json => {
-            for &b in value {
-                match b {
-                    b'"' | b'\\' => out.extend_from_slice(&[b'\\', b]),
-                    b'\n' => out.extend_from_slice(b"\\n"),
-                    b'\r' => out.extend_from_slice(b"\\r"),
-                    b'\t' => out.extend_from_slice(b"\\t"),
-                    8 => out.extend_from_slice(b"\\b"),
-                    12 => out.extend_from_slice(b"\\f"),
-                    0..32 => out.extend_from_slice(&[b'\\', b'u', b'0', b'0', hex(b >> 4), hex(b)]),
-                    _ => out.push(b),
+            // nginx passes bytes on that are no UTF-8, and no reader of JSON takes the line then.
+            for chunk in value.utf8_chunks() {
+                for &b in chunk.valid().as_bytes() {
+                    match b {
+                        b'"' | b'\\' => out.extend_from_slice(&[b'\\', b]),
+                        b'\n' => out.extend_from_slice(b"\\n"),
+                        b'\r' => out.extend_from_slice(b"\\r"),
+                        b'\t' => out.extend_from_slice(b"\\t"),
+                        8 => out.extend_from_slice(b"\\b"),
+                        12 => out.extend_from_slice(b"\\f"),
+                        0..32 => {
+                            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', hex(b >> 4), hex(b)])
+                        }
+                        _ => out.push(b),
+                    }
+                }
+                if !chunk.invalid().is_empty() {
+                    out.extend_from_slice(b"\\ufffd");
                 }
             }
         }
@@ -358,7 +366,9 @@ fn variable(name: &str, user: &UserVariables) -> Option<Variable> {
         "http_host" => HttpHost, "fastcgi_script_name" => FastCgiScriptName, "fastcgi_path_info" => FastCgiPathInfo,
         "https" => Https, "request_body" => user.body(), "request_body_file" => RequestBodyFile, "http2" => Http2,
         "request_completion" => RequestCompletion, "connection_time" => ConnectionTime, "upstream_header_time" => UpstreamHeaderTime,
-        "upstream_connect_time" => UpstreamConnectTime, "limit_req_status" => RateStatus, "limit_conn_status" => PlacesStatus,
+        "upstream_connect_time" => UpstreamConnectTime, "limit_req_status" => RateStatus,
+        "trace_id" | "otel_trace_id" => TraceId, "span_id" | "otel_span_id" => SpanId, "parent_span_id" | "otel_parent_id" => ParentSpanId,
+        "trace_sampled" | "otel_parent_sampled" => TraceSampled, "limit_conn_status" => PlacesStatus,
         "proxy_protocol_addr" => Proxied(self::Proxied::Addr), "proxy_protocol_port" => Proxied(self::Proxied::Port),
         "proxy_protocol_server_addr" => Proxied(self::Proxied::ServerAddr), "proxy_protocol_server_port" => Proxied(self::Proxied::ServerPort),
         "realip_remote_addr" => Proxied(self::Proxied::RealAddr), "realip_remote_port" => Proxied(self::Proxied::RealPort),
@@ -519,6 +529,12 @@ fn value(variable: &Variable, scope: &Scope<'_>, out: &mut Vec<u8>) {
             None => out.push(b'-'),
             Some(ms) => seconds(ms.into(), out),
         }),
+        TraceId | SpanId | ParentSpanId | TraceSampled if !tx.trace.is_set => {}
+        TraceId => out.extend_from_slice(&tx.trace.id),
+        SpanId => out.extend_from_slice(&tx.trace.span),
+        ParentSpanId if tx.trace.is_continued() => out.extend_from_slice(&tx.trace.parent),
+        ParentSpanId => {}
+        TraceSampled => out.push(if tx.trace.sampled { b'1' } else { b'0' }),
         RateStatus => out.extend_from_slice(tx.rate_status.as_bytes()),
         PlacesStatus => out.extend_from_slice(tx.places_status.as_bytes()),
         // The key of a slice is made from that of its head, and a fill sets its own `Range`.
@@ -736,6 +752,9 @@ mod tests {
         out.clear();
         escape_into(b"a\"\n\x01", model::LogEscape::Json, &mut out);
         assert_eq!(out, br#"a\"\n\u0001"#);
+        out.clear();
+        escape_into(b"\xc3\xa9\xff\xc3", model::LogEscape::Json, &mut out);
+        assert_eq!(out, b"\xc3\xa9\\ufffd\\ufffd");
     }
 
     #[test]

@@ -161,6 +161,8 @@ pub struct Tx {
     pub id: [u8; 32],
     /// Whether `id` is set.
     pub has_id: bool,
+    /// The trace that it is part of, where traces are on.
+    pub trace: crate::trace::Trace,
     /// Status sent; 0 before.
     pub status: u16,
     /// The response head (and a small body) on its way out.
@@ -298,6 +300,7 @@ impl Default for Tx {
             captures: Captures::default(),
             id: [0; 32],
             has_id: false,
+            trace: Default::default(),
             status: 0,
             out: Vec::new(),
             out_head: 0,
@@ -357,6 +360,7 @@ impl Tx {
         self.user.clear();
         self.captures.clear();
         self.has_id = false;
+        self.trace.is_set = false;
         self.status = 0;
         self.out.clear();
         self.out_head = 0;

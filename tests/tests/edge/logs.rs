@@ -220,3 +220,73 @@ http {
     });
     assert_eq!(log, "/missing\n");
 }
+
+/// What every line of the format `json` is: an object of these fields, each a string.
+const SCHEMA: &str = r#"(type == "object") and ((keys - ["time","request_id","trace_id","span_id","remote_addr","host","method","uri","protocol","status","bytes","request_time","upstream","upstream_time","cache","referer","user_agent"]) == []) and (length == 17) and all(.[]; type == "string") and (.status | test("^[0-9]{3}$")) and (.bytes | test("^[0-9]+$")) and (.request_time | test("^[0-9]+[.][0-9]{3}$")) and (.time | test("^[0-9]{4}-[0-9]{2}-[0-9]{2}T")) and (.request_id | test("^[0-9a-f]{32}$"))"#;
+
+#[test]
+fn every_json_line_is_the_same_object_whatever_a_client_sends() {
+    let edge = logging("format: json", SITE);
+    let hostile: [&[u8]; 7] = [
+        b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n",
+        b"GET /%22%0a?a=\"b\"\\ HTTP/1.1\r\nHost: a.test\r\nUser-Agent: \"},{\"x\":1\r\n\r\n",
+        b"GET /\xc3\xa9 HTTP/1.1\r\nHost: a.test\r\n\r\n",
+        b"GET /u HTTP/1.1\r\nHost: a.test\r\nUser-Agent: \xff\xfe\xc3\r\nReferer: \t\x80\r\n\r\n",
+        b"DELETE /h HTTP/1.0\r\nHost: a.test\r\n\r\n",
+        b"OPTIONS * HTTP/1.1\r\nHost: a.test\r\n\r\n",
+        b"POST /p HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\nhi",
+    ];
+    for request in hostile {
+        // Some are refused before there is a site, and leave no line of it.
+        edge.exchange(request);
+    }
+    edge.get("a.test", "/last");
+    let log = eventually("the last line", || {
+        Some(edge.access_log()).filter(|log| log.contains("/last"))
+    });
+    assert!(log.lines().count() >= 5, "{log}");
+    let judged = output(
+        Command::new("jq")
+            .args(["-c", SCHEMA])
+            .arg(edge.path("access.log")),
+    );
+    let all: Vec<&str> = judged.lines().collect();
+    assert!(
+        all.len() == log.lines().count() && all.iter().all(|l| *l == "true"),
+        "{judged}\n{log}"
+    );
+    // jq is lenient about bytes that are no UTF-8.
+    for line in std::fs::read(edge.path("access.log"))
+        .unwrap()
+        .split(|b| *b == b'\n')
+    {
+        assert!(std::str::from_utf8(line).is_ok());
+    }
+}
+
+#[test]
+fn secrets_reach_no_log_at_all() {
+    let edge = Edge::yaml(
+        "sites:
+  - host: a.test
+    routes:
+      - { path: /denied, deny: [0.0.0.0/0], respond: 204 }
+      - { path: /limited, rate_limit: { key: $host, rate: 1/m }, respond: 204 }
+      - { path: /down, to: \"127.0.0.1:1\" }
+      - { path: /, respond: { status: 200, body: ok } }",
+    )
+    .start();
+    for path in ["/", "/denied", "/limited", "/limited", "/down"] {
+        edge.exchange(SECRETS.replace("/reset", path));
+    }
+    edge.logged("/down");
+    eventually("five lines", || {
+        (edge.access_log().lines().count() == 5).then_some(())
+    });
+    let all = edge.access_log() + &edge.error_log() + &edge.stderr();
+    assert!(
+        all.contains("token=***") && all.contains("limiting requests"),
+        "{all}"
+    );
+    assert!(!all.contains("s3cret"), "{all}");
+}

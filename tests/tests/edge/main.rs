@@ -73,6 +73,7 @@ mod streams;
 mod timeouts;
 mod tls;
 mod tls_origins;
+mod traces;
 mod trailers;
 mod tunnels;
 mod upgrade;

@@ -30,6 +30,7 @@ pub use rules::Rules;
 use crate::{
     client::{ClientError, Reply},
     content::Outcome,
+    log::privacy,
     log_error,
     metrics::AccessResult,
     pipeline::Cx,
@@ -141,6 +142,9 @@ async fn authenticate(
 pub(crate) fn request_of(cx: &Cx<'_>) -> String {
     let mut line = Vec::new();
     request_line(cx.tx, &mut line);
+    if cx.site.yaml {
+        privacy::scrub(&mut line);
+    }
     let fields = cx.tx.fields();
     let host = fields.get(Name::Host).unwrap_or(&cx.tx.host);
     let mut text = format!(
@@ -152,6 +156,10 @@ pub(crate) fn request_of(cx: &Cx<'_>) -> String {
     );
     if let Some(referrer) = fields.get(Name::Referer) {
         // Writing to memory does not fail.
+        let mut referrer = referrer.to_vec();
+        if cx.site.yaml {
+            privacy::scrub(&mut referrer);
+        }
         let _ = write!(text, ", referrer: \"{}\"", referrer.escape_ascii());
     }
     text

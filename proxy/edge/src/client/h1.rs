@@ -4,6 +4,7 @@ use super::{BodyState, Length, Reply};
 use crate::{
     io::Io,
     local::Local,
+    log::privacy,
     log_error, pipeline,
     step::Step,
     timer::Timer,
@@ -193,7 +194,10 @@ pub(super) fn note_failure(local: &Local, client: &Client, tx: &Tx, error: &Clie
         tx.step.as_str(),
         client.info.peer_text,
         String::from_utf8_lossy(tx.method_text()),
-        String::from_utf8_lossy(tx.request_uri())
+        privacy::shown(
+            tx.request_uri(),
+            local.plan().config.syntax == seawall_conf::model::Syntax::Yaml
+        )
     );
 }
 

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     caching::{self, Told},
     client::{ClientError, Length, Pace, Reply, remove_lines},
+    log::privacy,
     log_error,
     origin::{self, Answer, Built, Conditional, FetchError, OutBody},
     pipeline::Cx,
@@ -67,7 +68,7 @@ pub async fn exchange_error(
         cx.client.info.peer_text,
         cx.site.name,
         String::from_utf8_lossy(cx.tx.method_text()),
-        String::from_utf8_lossy(cx.tx.request_uri())
+        privacy::shown(cx.tx.request_uri(), cx.site.yaml)
     );
     if cx.tx.sent > 0 {
         // The head is out: the only honest end is a broken connection.

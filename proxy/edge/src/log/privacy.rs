@@ -113,6 +113,15 @@ pub fn scrub(text: &mut Vec<u8>) {
     }
 }
 
+/// A text for the error log, its secrets covered where they are to be.
+pub fn shown(text: &[u8], is_scrubbed: bool) -> String {
+    let mut text = text.to_vec();
+    if is_scrubbed {
+        scrub(&mut text);
+    }
+    String::from_utf8_lossy(&text).into_owned()
+}
+
 /// The network of an address: /24 of IPv4, /48 of IPv6; `unix:` stays.
 pub fn network(address: &str, out: &mut Vec<u8>) {
     // Writing to memory does not fail.

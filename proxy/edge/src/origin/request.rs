@@ -115,6 +115,13 @@ pub(super) fn push_lines(
     let trusted = cx.client.info.peer.is_some_and(|p| cx.plan.trusts(p.ip()));
     let mut dropped = DROPPED | proxy.set_known | proxy.withheld.known;
     dropped |= forwarding::dropped(&proxy.forwarding, trusted);
+    let trace = cx.tx.trace;
+    if trace.is_set {
+        dropped |= Name::Traceparent.bit();
+        if !trace.is_continued() {
+            dropped |= Name::Tracestate.bit();
+        }
+    }
     if conditional.fills() {
         dropped |= CONDITIONS;
     }
@@ -142,6 +149,9 @@ pub(super) fn push_lines(
         encode::field(out, b"Range", range.as_bytes());
     }
     forwarding::push(cx, &proxy.forwarding, trusted, out);
+    if trace.is_set {
+        trace.push(out);
+    }
     if let Some(device) = cx.tx.device {
         encode::field(out, b"X-Device", device.as_bytes());
     }

@@ -142,6 +142,7 @@ impl Plan {
         }
         let plan = Plan {
             generation: previous.map_or(1, |p| p.generation + 1),
+            traces: config.log.traces.map(|traces| traces.sample),
             listeners,
             streams,
             limits,

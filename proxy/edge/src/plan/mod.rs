@@ -105,6 +105,8 @@ pub struct Plan {
     pub identity: Option<model::ClientIdentity>,
     /// Key sets that are fetched in the background.
     pub key_sets: Vec<Arc<crate::access::jwks::KeySet>>,
+    /// Requests are parts of traces; the share, in percent, of those that begin here and are kept.
+    pub traces: Option<u8>,
     /// Slots for `set` variables.
     pub user_slots: usize,
     /// Whether a variable about files is named anywhere.
