@@ -644,5 +644,20 @@ fn traces_are_on_or_off_or_a_share() {
     assert_eq!(sample("traces: on"), Ok(Some(100)));
     assert_eq!(sample("traces: { sample: 10% }"), Ok(Some(10)));
     assert!(sample("traces: { sample: 101% }").is_err());
-    assert!(sample("traces: { otlp: \"http://127.0.0.1:4318\" }").is_err());
+    let otlp = |url: &str| {
+        let log = log_of(&format!("traces: {{ otlp: \"{url}\" }}"))?;
+        let to = log.traces.and_then(|t| t.otlp).map(|c| (c.address, c.path));
+        Ok::<_, String>(to.unwrap_or_default())
+    };
+    let to = |address: &str, path: &str| Ok((address.to_owned(), path.to_owned()));
+    assert_eq!(otlp("http://[::1]"), to("[::1]:4318", "/v1/traces"));
+    assert_eq!(otlp("http://otel.test:80/x/y"), to("otel.test:80", "/x/y"));
+    for wrong in [
+        "https://otel.test",
+        "otel.test:4318",
+        "http://",
+        "http://a b",
+    ] {
+        assert!(otlp(wrong).is_err(), "{wrong}");
+    }
 }

@@ -19,10 +19,21 @@ pub struct Log {
 }
 
 /// What is done about traces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Traces {
     /// The share, in percent, of those that begin here and are kept; what came with a request keeps its own decision.
     pub sample: u8,
+    /// Who gets the spans of those that are kept.
+    pub otlp: Option<Collector>,
+}
+
+/// A collector of OpenTelemetry, spoken to in clear text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Collector {
+    /// Host and port.
+    pub address: String,
+    /// Path.
+    pub path: String,
 }
 
 /// An access log.

@@ -5,7 +5,8 @@ use super::syslog;
 use super::tree::{Node, Value};
 use crate::log_format;
 use crate::model::{
-    AccessLog, ErrorLog, Log, LogEscape, LogLevel, LogPrivacy, LogTo, NamedFiles, Rotation, Traces,
+    AccessLog, Collector, ErrorLog, Log, LogEscape, LogLevel, LogPrivacy, LogTo, NamedFiles,
+    Rotation, Traces,
 };
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -41,10 +42,14 @@ pub(super) const ERROR: Shape = Shape {
     not_yet: &["format"],
 };
 
+/// The port and the path of OTLP over HTTP.
+const OTLP_PORT: u16 = 4318;
+const OTLP_PATH: &str = "/v1/traces";
+
 pub(super) const TRACES: Shape = Shape {
     what: "`traces`",
-    fields: &["sample"],
-    not_yet: &["otlp"],
+    fields: &["sample", "otlp"],
+    not_yet: &[],
 };
 pub(super) const ROTATE: Shape = Shape {
     what: "`rotate`",
@@ -217,14 +222,54 @@ fn file(reader: &mut Reader<'_>, node: &Node, format: &str) -> Option<AccessLog>
 fn traces(reader: &mut Reader<'_>, node: &Node) -> Option<Traces> {
     if let Value::Scalar { .. } = node.value {
         let on = reader.boolean(node)?;
-        return on.then_some(Traces { sample: 100 });
+        return on.then_some(Traces {
+            sample: 100,
+            otlp: None,
+        });
     }
     let fields = reader.open(node, &TRACES)?;
     let sample = match fields.get("sample") {
         Some(node) => reader.percent(node)?,
         None => 100,
     };
-    Some(Traces { sample })
+    let otlp = fields.get("otlp").and_then(|n| collector(reader, n));
+    Some(Traces { sample, otlp })
+}
+
+/// `http://127.0.0.1:4318`: host, port and path have the protocol's defaults.
+fn collector(reader: &mut Reader<'_>, node: &Node) -> Option<Collector> {
+    let text = reader.string(node)?;
+    let rest = text.strip_prefix("http://");
+    let (authority, path) = match rest.map(|rest| rest.split_once('/').unwrap_or((rest, ""))) {
+        Some((authority, path)) if !authority.is_empty() => (authority, path),
+        _ => {
+            let message = format!("`{text}` is no collector that is spoken to in clear text");
+            reader.invalid(node.at, message, "write otlp: http://127.0.0.1:4318");
+            return None;
+        }
+    };
+    let has_port = authority
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let is_plain = |text: &str| text.bytes().all(|b| b.is_ascii_graphic());
+    if !is_plain(authority) || !is_plain(path) {
+        reader.invalid(
+            node.at,
+            format!("`{text}` is no URL"),
+            "write otlp: http://127.0.0.1:4318",
+        );
+        return None;
+    }
+    Some(Collector {
+        address: match has_port {
+            true => authority.to_owned(),
+            false => format!("{authority}:{OTLP_PORT}"),
+        },
+        path: match path {
+            "" => OTLP_PATH.to_owned(),
+            path => format!("/{path}"),
+        },
+    })
 }
 
 /// Reads `rotate`.

@@ -176,6 +176,7 @@ pub(super) const TABLE: &[Object] = &[
         &log::TRACES,
         "
         sample: percent -- of the traces that begin here
+        otlp: text -- the collector that gets spans, http://127.0.0.1:4318
     ",
     ),
     (

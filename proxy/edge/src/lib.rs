@@ -30,6 +30,7 @@ pub mod log;
 mod metrics;
 mod mirror;
 mod origin;
+mod otlp;
 mod pipeline;
 pub mod plan;
 mod shared;

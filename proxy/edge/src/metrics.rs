@@ -4,6 +4,7 @@ use crate::{
     accept::AcceptMetrics,
     bots::{CHALLENGE_RESULTS, ChallengeResult},
     limit::LimitFamily,
+    otlp::Counters,
     stream::StreamFamilies,
 };
 use prometheus::{
@@ -68,6 +69,8 @@ pub struct Metrics {
     waf: IntCounterVec,
     waf_shadow: IntCounterVec,
     challenges: IntCounterVec,
+    /// Spans for a collector.
+    pub spans: Counters,
     access: IntCounterVec,
     /// Key sets that could not be fetched.
     pub key_fetch_failures: IntCounter,
@@ -253,7 +256,16 @@ impl Metrics {
             "Responses compressed or, as `identity`, decoded",
             &["coding"],
         )?;
+        let spans = family(
+            "seawall_spans_total",
+            "Spans of requests for a collector, by what became of them",
+            &["result"],
+        )?;
         Ok(Self {
+            spans: Counters {
+                sent: spans.with_label_values(&["sent"]),
+                lost: spans.with_label_values(&["lost"]),
+            },
             encoders_busy: counter(
                 "seawall_encoders_busy_total",
                 "Responses not compressed because limits.encoders were busy",

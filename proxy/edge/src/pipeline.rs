@@ -10,6 +10,7 @@ use crate::{
     log::LogSink,
     log_error, mirror,
     origin::{self, FetchError},
+    otlp::Span,
     plan::{
         ContentPlan, ContentRules, PacePlan, RoutePlan, SitePlan,
         program::{Target, Verdict},
@@ -823,6 +824,14 @@ fn finish(cx: &mut Cx<'_>, route: Option<&RoutePlan>) {
         };
         crate::tail::tell(cx.local, &cx.client.info, cx.tx, cx.plan, &ended);
     }
+    if let Some(exporter) = cx
+        .plan
+        .spans
+        .as_ref()
+        .filter(|_| cx.tx.trace.is_set && cx.tx.trace.sampled)
+    {
+        exporter.take(span(cx, route));
+    }
     let logs = route.map_or(&cx.site.access, |r| &r.access);
     if logs.is_empty() {
         return;
@@ -860,4 +869,18 @@ fn finish(cx: &mut Cx<'_>, route: Option<&RoutePlan>) {
         }
     }
     cx.tx.scratch = scratch;
+}
+
+/// What a collector is told of a request that has ended.
+fn span(cx: &Cx<'_>, route: Option<&RoutePlan>) -> Span {
+    Span {
+        trace: cx.tx.trace,
+        started_ms: cx.tx.started_ms,
+        ended_ms: cx.tx.ended_ms,
+        method: String::from_utf8_lossy(cx.tx.method_text()).into_owned(),
+        path: String::from_utf8_lossy(cx.tx.raw_path()).into_owned(),
+        site: cx.site.name.clone(),
+        route: route.map(|r| r.name.to_string()),
+        status: cx.tx.status,
+    }
 }

@@ -1,7 +1,7 @@
 //! Transparent huge pages: a process that idles does without them, one that works has them.
 //!
-//! The allocator asks for huge pages wherever it may, and that is right under load: a tenth of the CPU time of a small
-//! request is the processor's looking up of addresses. But a process that idles has touched a little of many places, and
+//! The allocator asks for huge pages wherever it may, and under load that is right: the processor looks addresses up less
+//! often. But a process that idles has touched a little of many places, and
 //! each of them then costs 2 MiB. So a daemon starts with [`forbid`], which its children inherit, and a worker that has
 //! something to do calls [`allow`] and has what it touched already gathered by [`gather`].
 

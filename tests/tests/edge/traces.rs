@@ -97,3 +97,55 @@ fn where_traces_are_off_both_fields_pass_as_they_came() {
     });
     assert_eq!(line, "- - - -");
 }
+
+#[test]
+fn spans_of_what_is_kept_reach_a_collector() {
+    let origin = Origin::start();
+    origin.serve("/t", "", "ok");
+    let collector = Origin::start();
+    collector.serve("/v1/traces", "Content-Type: application/json\r\n", "{}");
+    let traces = format!(
+        "traces: {{ sample: 0%, otlp: \"http://{}\" }}",
+        collector.address()
+    );
+    let edge = traced(&origin, &traces);
+    // One that is not kept, then one that is.
+    asked(&edge, &origin, "");
+    let (parts, _) = asked(
+        &edge,
+        &origin,
+        &format!("traceparent: 00-{ID}-{PARENT}-01\r\n"),
+    );
+    let body = eventually("a message", || {
+        let all = collector.received();
+        all.iter()
+            .find(|r| r.target == "/v1/traces")
+            .map(|r| r.body.clone())
+    });
+    let message: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    let spans = message["resourceSpans"][0]["scopeSpans"][0]["spans"]
+        .as_array()
+        .unwrap();
+    assert_eq!(spans.len(), 1, "{message}");
+    assert_eq!(spans[0]["traceId"], ID);
+    assert_eq!(spans[0]["parentSpanId"], PARENT);
+    assert_eq!(spans[0]["spanId"], parts[2].as_str());
+    assert_eq!(spans[0]["kind"], 2);
+    let attribute = |name: &str| {
+        let all = spans[0]["attributes"].as_array().unwrap();
+        all.iter().find(|a| a["key"] == name).unwrap()["value"].clone()
+    };
+    assert_eq!(attribute("http.response.status_code")["intValue"], "200");
+    assert_eq!(attribute("url.path")["stringValue"], "/t");
+    edge.counts("seawall_spans_total{result=\"sent\"}", 1);
+    // Nobody waits for one that is gone.
+    collector.stop();
+    asked(
+        &edge,
+        &origin,
+        &format!("traceparent: 00-{ID}-{PARENT}-01\r\n"),
+    );
+    eventually("lost", || {
+        (edge.metric("seawall_spans_total{result=\"lost\"}") == 1).then_some(())
+    });
+}

@@ -140,9 +140,11 @@ impl Plan {
         if errors.has_errors() {
             return Err((config.sources, errors));
         }
+        let spans = super::spans::compile(&config, previous, env, &mut errors);
         let plan = Plan {
             generation: previous.map_or(1, |p| p.generation + 1),
-            traces: config.log.traces.map(|traces| traces.sample),
+            traces: config.log.traces.as_ref().map(|traces| traces.sample),
+            spans,
             listeners,
             streams,
             limits,

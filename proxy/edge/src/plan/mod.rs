@@ -32,6 +32,7 @@ pub mod program;
 mod proxy;
 mod redirects;
 pub mod router;
+mod spans;
 mod split;
 mod stream;
 mod waf;
@@ -107,6 +108,8 @@ pub struct Plan {
     pub key_sets: Vec<Arc<crate::access::jwks::KeySet>>,
     /// Requests are parts of traces; the share, in percent, of those that begin here and are kept.
     pub traces: Option<u8>,
+    /// Where the spans of those that are kept go.
+    pub spans: Option<Arc<crate::otlp::Exporter>>,
     /// Slots for `set` variables.
     pub user_slots: usize,
     /// Whether a variable about files is named anywhere.
