@@ -63,7 +63,7 @@ impl Cache {
     ) -> Explained {
         let say = |answer, why| Explained { answer, why };
         let disk = self.disk.as_ref();
-        if disk.is_some_and(|disk| disk.has(key, request)) {
+        if disk.is_some_and(|disk| disk.has(key, request, self.options().inactive)) {
             return say("load", "disk");
         }
         if only_if_cached {

@@ -271,6 +271,8 @@ fn what_nobody_asks_for_is_not_served_any_more_from_memory_or_disk() {
         assert_eq!(kind(&rig.get("/memory")), "hit");
         assert_eq!(kind(&rig.get_loaded("/disk")), "hit");
     }
+    // Both are on the disk by now.
+    rig.cache.flush();
     rig.pass_s(11);
     let key = key("/memory");
     let request = Request {

@@ -34,6 +34,12 @@ struct Entry {
 }
 
 impl Entry {
+    /// Whether nobody asked for it that long.
+    fn is_idle(&self, now_s: u32, inactive: Option<Duration>) -> bool {
+        let idle_s = u64::from(now_s.saturating_sub(self.used_s));
+        self.used_s > 0 && inactive.is_some_and(|inactive| idle_s > inactive.as_secs())
+    }
+
     fn is_variant(&self, hash: u64, vary: &Vary) -> bool {
         self.hash == hash
             && match &self.vary {
@@ -84,8 +90,7 @@ impl Index {
         let now_s = (request.now_ms / 1000) as u32;
         let mut shard = self.shard(key.hash)?.lock();
         let entry = newest(&mut shard, key, &request.fields)?;
-        let idle_s = u64::from(now_s.saturating_sub(entry.used_s));
-        if entry.used_s > 0 && inactive.is_some_and(|inactive| idle_s > inactive.as_secs()) {
+        if entry.is_idle(now_s, inactive) {
             let location = entry.location;
             drop(shard);
             self.forget_at(key.hash, location);
@@ -96,10 +101,14 @@ impl Index {
         Some(entry.location)
     }
 
-    /// Whether there is one, which nobody asked for.
-    pub fn has(&self, key: KeyRef<'_>, request: &Request<'_>) -> bool {
-        let shard = self.shard(key.hash);
-        shard.is_some_and(|shard| newest(&mut shard.lock(), key, &request.fields).is_some())
+    /// Whether there is one, without asking for it.
+    pub fn has(&self, key: KeyRef<'_>, request: &Request<'_>, inactive: Option<Duration>) -> bool {
+        let now_s = (request.now_ms / 1000) as u32;
+        self.shard(key.hash).is_some_and(|shard| {
+            let mut shard = shard.lock();
+            let found = newest(&mut shard, key, &request.fields);
+            found.is_some_and(|entry| !entry.is_idle(now_s, inactive))
+        })
     }
 
     /// Whether the body at a place was compared with its checksum.

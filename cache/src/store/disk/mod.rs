@@ -223,8 +223,8 @@ impl Disk {
     }
 
     /// Whether there is one, without asking for it.
-    pub fn has(&self, key: KeyRef<'_>, request: &Request<'_>) -> bool {
-        self.inner.index.has(key, request)
+    pub fn has(&self, key: KeyRef<'_>, request: &Request<'_>, inactive: Option<Duration>) -> bool {
+        self.inner.index.has(key, request, inactive)
     }
 
     pub fn contains(&self, key: KeyRef<'_>) -> bool {
