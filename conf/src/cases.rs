@@ -5,7 +5,7 @@
 //! Limits: those of the YAML reader, [`CASES_MAX`], [`STEPS_MAX`]. Tested in `conf/tests/cases.rs`.
 
 use crate::load::{LoadError, LoadOptions, read};
-use seawall_diag::{Diagnostic, Diagnostics, SourceMap, Span};
+use seawall_diag::{Diagnostic, Diagnostics, FileId, SourceMap, Span};
 use std::{
     net::IpAddr,
     path::{Path, PathBuf},
@@ -190,26 +190,35 @@ pub struct WafExpected {
 /// # Errors
 /// All that is wrong with it.
 pub fn load_cases(path: &Path, options: &LoadOptions) -> Result<(Cases, Diagnostics), LoadError> {
+    let read = load_tests(path, options, |sources, file, found| {
+        crate::yaml::cases(sources, file, options, found)
+    })?;
+    let (mut cases, sources, diagnostics) = read;
+    cases.sources = sources;
+    Ok((cases, diagnostics))
+}
+
+/// Reads a file of tests by its reader; what is wrong with it, if anything is.
+pub(crate) fn load_tests<T>(
+    path: &Path,
+    options: &LoadOptions,
+    reader: impl FnOnce(&SourceMap, FileId, &mut Diagnostics) -> Option<T>,
+) -> Result<(T, SourceMap, Diagnostics), LoadError> {
     let mut sources = SourceMap::default();
     let mut diagnostics = Diagnostics::default();
-    let text = match read(path, options) {
-        Ok(text) => text,
+    let tests = match read(path, options) {
+        Ok(text) => {
+            let file = sources.add(path, text);
+            reader(&sources, file, &mut diagnostics)
+        }
         Err(message) => {
             diagnostics.error("io", None, message);
-            return Err(LoadError {
-                sources,
-                diagnostics,
-            });
+            None
         }
     };
-    let file = sources.add(path, text);
-    let cases = crate::yaml::cases(&sources, file, options, &mut diagnostics);
     diagnostics.sort();
-    match cases {
-        Some(mut cases) if !diagnostics.has_errors() => {
-            cases.sources = sources;
-            Ok((cases, diagnostics))
-        }
+    match tests {
+        Some(tests) if !diagnostics.has_errors() => Ok((tests, sources, diagnostics)),
         _ => {
             if !diagnostics.has_errors() {
                 let nothing = Diagnostic::error("unreadable", None, "the tests could not be read");

@@ -4,8 +4,9 @@
 //! Read leniently: these files are other people's, and what is said in them of ports, statuses and logs is not about rules.
 //! Limits: those of the YAML reader. Tested below.
 
-use crate::load::{LoadError, LoadOptions, read};
-use seawall_diag::{Diagnostic, Diagnostics, SourceMap, Span};
+use crate::cases::load_tests;
+use crate::load::{LoadError, LoadOptions};
+use seawall_diag::{SourceMap, Span};
 use std::path::Path;
 
 /// A file of them.
@@ -48,35 +49,13 @@ pub struct Stage {
 /// # Errors
 /// It cannot be read, or is no YAML.
 pub fn load_regressions(path: &Path, options: &LoadOptions) -> Result<Regressions, LoadError> {
-    let mut sources = SourceMap::default();
-    let mut diagnostics = Diagnostics::default();
-    let text = match read(path, options) {
-        Ok(text) => text,
-        Err(message) => {
-            diagnostics.error("io", None, message);
-            return Err(LoadError {
-                sources,
-                diagnostics,
-            });
-        }
-    };
     // What a test is called that has a number alone.
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let file = sources.add(path, text);
-    let tests = crate::yaml::regressions(&sources, file, &stem, options, &mut diagnostics);
-    match tests {
-        Some(tests) if !diagnostics.has_errors() => Ok(Regressions { sources, tests }),
-        _ => {
-            if !diagnostics.has_errors() {
-                let nothing = Diagnostic::error("unreadable", None, "the tests could not be read");
-                diagnostics.push(nothing);
-            }
-            Err(LoadError {
-                sources,
-                diagnostics,
-            })
-        }
-    }
+    let read = load_tests(path, options, |sources, file, found| {
+        crate::yaml::regressions(sources, file, &stem, options, found)
+    })?;
+    let (tests, sources, _) = read;
+    Ok(Regressions { sources, tests })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //!
 //! Limits: [`QUEUE`], [`BATCH`], [`PAUSE`], [`PATIENCE`].
 
-use crate::trace::Trace;
+use crate::{pipeline::Cx, plan::RoutePlan, trace::Trace};
 use prometheus::IntCounter;
 use seawall_conf::model::Collector;
 use serde_json::{Value, json};
@@ -47,6 +47,22 @@ pub struct Span {
     pub route: Option<String>,
     /// The status of its answer.
     pub status: u16,
+}
+
+impl Span {
+    /// Of a request that has ended.
+    pub fn of(cx: &Cx<'_>, route: Option<&RoutePlan>) -> Self {
+        Self {
+            trace: cx.tx.trace,
+            started_ms: cx.tx.started_ms,
+            ended_ms: cx.tx.ended_ms,
+            method: String::from_utf8_lossy(cx.tx.method_text()).into_owned(),
+            path: String::from_utf8_lossy(cx.tx.raw_path()).into_owned(),
+            site: cx.site.name.clone(),
+            route: route.map(|r| r.name.to_string()),
+            status: cx.tx.status,
+        }
+    }
 }
 
 /// What becomes of spans.

@@ -830,7 +830,7 @@ fn finish(cx: &mut Cx<'_>, route: Option<&RoutePlan>) {
         .as_ref()
         .filter(|_| cx.tx.trace.is_set && cx.tx.trace.sampled)
     {
-        exporter.take(span(cx, route));
+        exporter.take(Span::of(cx, route));
     }
     let logs = route.map_or(&cx.site.access, |r| &r.access);
     if logs.is_empty() {
@@ -869,18 +869,4 @@ fn finish(cx: &mut Cx<'_>, route: Option<&RoutePlan>) {
         }
     }
     cx.tx.scratch = scratch;
-}
-
-/// What a collector is told of a request that has ended.
-fn span(cx: &Cx<'_>, route: Option<&RoutePlan>) -> Span {
-    Span {
-        trace: cx.tx.trace,
-        started_ms: cx.tx.started_ms,
-        ended_ms: cx.tx.ended_ms,
-        method: String::from_utf8_lossy(cx.tx.method_text()).into_owned(),
-        path: String::from_utf8_lossy(cx.tx.raw_path()).into_owned(),
-        site: cx.site.name.clone(),
-        route: route.map(|r| r.name.to_string()),
-        status: cx.tx.status,
-    }
 }

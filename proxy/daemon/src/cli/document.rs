@@ -49,7 +49,7 @@ const EXAMPLES: &[(&str, &str)] = &[
         "Tries requests on a configuration before it serves.",
     ),
     (
-        "seawall backup /root/seawall.tar",
+        "seawall backup /var/backups/seawall.tar",
         "Everything that is worth keeping, in one file.",
     ),
 ];
