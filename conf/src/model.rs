@@ -72,6 +72,8 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// Whose `X-Forwarded-*` and `Forwarded` count.
     pub trusted_proxies: Vec<IpNet>,
+    /// MaxMind databases of places, absolute; what an earlier one knows counts.
+    pub geo: Vec<(PathBuf, Span)>,
     /// The CA that issues for public names, if one is named.
     pub acme: Option<Acme>,
     /// Log files.

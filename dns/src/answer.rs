@@ -1,6 +1,6 @@
 //! From a query's bytes to an answer's: header, EDNS, and the choice between a rendered answer and making one.
 
-use crate::dynamic::{Health, HealthId, Place};
+use crate::dynamic::{Health, HealthId};
 use crate::geo::Geo;
 use crate::guard::Guard;
 use crate::limits::{TCP_BYTES, UDP_EDNS_BYTES, UDP_PLAIN_BYTES};
@@ -12,6 +12,7 @@ use crate::resolve::{Outcome, resolve};
 use crate::rrl::Limit;
 use crate::set::{ALIAS_TYPES, Body, Find, Match, Rendered, ZoneSet};
 use crate::{DropReason, RType, ZoneCounts, Zones};
+use seawall_nets::Place;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 

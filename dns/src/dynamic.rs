@@ -6,6 +6,7 @@
 use crate::limits::{DYNAMIC_MULTI_MAX, DYNAMIC_TARGETS_MAX};
 use crate::policy::Net;
 use crate::{Error, RType};
+use seawall_nets::Place;
 use std::net::IpAddr;
 
 /// What the health of a target is asked by; its meaning is the [`Health`]'s own.
@@ -34,21 +35,6 @@ pub trait Health: Send + Sync {
 
     /// Notes that an answer depends on more than its question; with `true` on where the client is.
     fn note(&self, _by_client: bool) {}
-}
-
-/// Where an address is, as far as it is known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Place {
-    /// ISO 3166-1, upper case.
-    pub country: Option<[u8; 2]>,
-    /// `AF`, `AN`, `AS`, `EU`, `NA`, `OC`, `SA`.
-    pub continent: Option<[u8; 2]>,
-    /// The autonomous system.
-    pub asn: Option<u32>,
-    /// Latitude and longitude in ten-thousandths of a degree.
-    pub at: Option<(i32, i32)>,
-    /// How many bits of the address decide about all this, if that is known.
-    pub bits: Option<u8>,
 }
 
 /// Everything is up, always.

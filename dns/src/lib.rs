@@ -57,11 +57,9 @@ pub use dnssec::{
     Algorithm, Denial, KeyFile, KeyPolicy, KeyStatus, KeyStore, Lifetimes, Role, Signer,
     SignerStatus, SigningOptions, State, ds_answer, ds_query,
 };
-pub use dynamic::{
-    AllDown, AlwaysUp, Area, DynamicRecord, Health, HealthId, Place, Policy, Target,
-};
+pub use dynamic::{AllDown, AlwaysUp, Area, DynamicRecord, Health, HealthId, Policy, Target};
 pub use error::Error;
-pub use geo::{BadDatabase, Databases, Geo};
+pub use geo::Geo;
 pub use guard::Guard;
 pub use limits::TcpLimits;
 pub use name::Name;
@@ -69,6 +67,7 @@ pub use policy::{Access, Net, Peer, Policies, Secondary, ZonePolicy};
 pub use query_log::{LoggedQuery, QueryLog};
 pub use rrl::RrlOptions;
 pub use rtype::RType;
+pub use seawall_nets::Place;
 pub use serve::{
     Front, HttpsAnswer, Proxies, ProxyHeader, Serving, Shared, serve_streams, serve_tcp, serve_tls,
     serve_udp,

@@ -26,6 +26,8 @@ mod gate;
 pub mod http2;
 pub mod idle;
 pub mod load;
+#[path = "../../proxy/nets/tests/mmdb/mod.rs"]
+pub mod mmdb;
 mod origin;
 mod patience;
 pub mod pebble;

@@ -76,6 +76,7 @@ pub(crate) fn lower(
         admin_tokens: None,
         metrics: None,
         trusted_proxies: Vec::new(),
+        geo: Vec::new(),
         log: Log {
             access: Vec::new(),
             error: error_log(reader, items, http, options, &paths),

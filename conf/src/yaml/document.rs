@@ -17,7 +17,7 @@ use super::tree::Node;
 use crate::load::LoadOptions;
 use crate::model::{Config, IdentityHeader, Limits, Process, Syntax};
 use ipnet::IpNet;
-use seawall_diag::{Diagnostic, Diagnostics, FileId, SourceMap};
+use seawall_diag::{Diagnostic, Diagnostics, FileId, SourceMap, Span};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -40,6 +40,7 @@ pub(super) const DOCUMENT: Shape = Shape {
         "admin",
         "metrics",
         "trusted_proxies",
+        "geo",
         "acme",
         "log",
         "dns",
@@ -152,9 +153,12 @@ fn read_document(
     let streams = document.get("streams").map_or_else(Vec::new, |n| {
         streams::read(reader, n, &listeners.all, &mut pools)
     });
+    let geo = document
+        .get("geo")
+        .map_or_else(Vec::new, |n| databases(reader, n));
     let dns = document
         .get("dns")
-        .and_then(|n| dns::read(reader, n, &mut pools));
+        .and_then(|n| dns::read(reader, n, &mut pools, &geo));
     let (admin, admin_tokens) = document
         .get("admin")
         .map_or_else(Default::default, |n| listen::admin(reader, n));
@@ -185,6 +189,7 @@ fn read_document(
             .as_ref()
             .map_or_else(Vec::new, |i| i.trusted.clone()),
         identity_header: identity.map_or(IdentityHeader::XForwardedFor, |i| i.header),
+        geo,
         computed: Vec::new(),
         acme,
         log,
@@ -295,6 +300,14 @@ fn read_limits(reader: &mut Reader<'_>, node: &Node) -> Limits {
         limits.http2 = http2::limits(reader, node);
     }
     limits
+}
+
+/// Databases of places.
+pub(crate) fn databases(reader: &mut Reader<'_>, node: &Node) -> Vec<(PathBuf, Span)> {
+    let nodes = reader.list(node).iter();
+    nodes
+        .filter_map(|n| Some((reader.path(n)?, n.at)))
+        .collect()
 }
 
 /// Networks; a single address is a network of one.

@@ -48,6 +48,7 @@ pub(super) const TABLE: &[Object] = &[
         admin: @admin / [address] -- the admin API; a unix socket by default
         metrics: @metrics / address -- a read-only /metrics
         trusted_proxies: @trusted_proxies / [text] -- whose X-Forwarded-* count
+        geo: [path] -- databases that tell where addresses are (.mmdb): for DNS, lists and templates
         acme: @acme -- the CA for public names
         log: @log
         dns: @dns -- the DNS server
@@ -231,6 +232,7 @@ pub(super) const TABLE: &[Object] = &[
         threads: number
         rrl: @rrl / off
         cookies: @cookies / bool
+        geo: [path] -- other databases of places than those of the whole file
         proxy_protocol: @proxy_from / off -- these begin connections with a header that says who the client is
         query_log: @query_log / path / off -- a line of JSON a query
         resolver: [address] -- asked for what ALIAS records name

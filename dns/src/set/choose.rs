@@ -2,8 +2,9 @@
 //! them.
 
 use super::{EncodedSet, NONE, Slot, ZoneSet};
-use crate::dynamic::{AllDown, Area, DynamicRecord, Health, HealthId, Place, Policy};
+use crate::dynamic::{AllDown, Area, DynamicRecord, Health, HealthId, Policy};
 use crate::policy::Net;
+use seawall_nets::Place;
 use std::net::IpAddr;
 
 /// A target of a dynamic record, with the RRset that holds it alone.

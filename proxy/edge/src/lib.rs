@@ -32,6 +32,7 @@ mod mirror;
 mod origin;
 mod otlp;
 mod pipeline;
+mod placed;
 pub mod plan;
 mod shared;
 mod split;

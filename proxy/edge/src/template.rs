@@ -3,13 +3,15 @@
 use crate::{
     clock::Clock,
     log::privacy,
+    placed::Placed,
     plan::{SitePlan, computed::Computed},
     tx::{ConnInfo, Tx},
     whereabouts::{self, Whereabouts},
 };
 use seawall_conf::model::{self, Part};
-use seawall_diag::Diagnostics;
+use seawall_diag::{Diagnostic, Diagnostics, Span};
 use seawall_http::Name;
+use seawall_nets::Databases;
 use std::{cell::Cell, collections::HashMap, io::Write, os::unix::ffi::OsStrExt, sync::Arc};
 
 /// A compiled string.
@@ -34,7 +36,7 @@ enum Variable {
     Hostname, Pid, Connection, ConnectionRequests, RequestId, ContentType, ContentLength, NginxVersion, HttpHost,
     Http(Name), HttpOther(Box<[u8]>), SentHttp(Box<[u8]>), Arg(Box<[u8]>), Cookie(Box<[u8]>), UpstreamHttp(Box<[u8]>),
     FastCgiScriptName, FastCgiPathInfo, Https, Capture(usize), User(usize), Proxied(Proxied), Computed(Arc<Computed>),
-    Whereabouts(Whereabouts), RequestBody, RequestBodyFile, RequestCompletion, ConnectionTime, Http2, UpstreamCookie(Box<[u8]>),
+    Whereabouts(Whereabouts), Placed(Placed, Arc<Databases>), RequestBody, RequestBodyFile, RequestCompletion, ConnectionTime, Http2, UpstreamCookie(Box<[u8]>),
 }
 
 /// What a PROXY header said, and who connected to us.
@@ -47,6 +49,7 @@ enum Proxied { Addr, Port, ServerAddr, ServerPort, RealAddr, RealPort, Value(u8)
 pub struct UserVariables {
     slots: HashMap<String, usize>,
     computed: HashMap<String, Arc<Computed>>,
+    places: Option<Arc<Databases>>,
     names_files: Cell<bool>,
     names_body: Cell<bool>,
 }
@@ -66,6 +69,12 @@ impl UserVariables {
     /// Gives a name what it is computed by.
     pub fn define_computed(&mut self, name: &str, computed: Arc<Computed>) {
         self.computed.insert(name.to_owned(), computed);
+    }
+
+    /// With what tells where clients are.
+    pub fn with_places(mut self, places: Option<Arc<Databases>>) -> Self {
+        self.places = places;
+        self
     }
 
     /// The slot of a known name.
@@ -152,11 +161,7 @@ impl Template {
                 Part::Variable { name, at } => match variable(name, user) {
                     Some(v) => Some(Piece::Variable(v)),
                     None => {
-                        errors.error(
-                            "unknown-variable",
-                            *at,
-                            format!("unknown \"{name}\" variable"),
-                        );
+                        errors.push(unknown(name, *at));
                         None
                     }
                 },
@@ -344,6 +349,16 @@ fn escape_into(value: &[u8], escape: model::LogEscape, out: &mut Vec<u8>) {
     }
 }
 
+fn unknown(name: &str, at: Span) -> Diagnostic {
+    if Placed::named(name).is_none() {
+        let message = format!("unknown \"{name}\" variable");
+        return Diagnostic::error("unknown-variable", at, message);
+    }
+    let message = format!("nothing tells where clients are, for \"{name}\"");
+    Diagnostic::error("no-places", at, message)
+        .help("name a database at the top of the configuration: geo: GeoLite2-Country.mmdb")
+}
+
 #[rustfmt::skip]
 fn variable(name: &str, user: &UserVariables) -> Option<Variable> {
     use Variable::*;
@@ -376,7 +391,10 @@ fn variable(name: &str, user: &UserVariables) -> Option<Variable> {
         "proxy_protocol_tlv_unique_id" => Proxied(self::Proxied::Value(5)),
         "document_root" => user.files(self::Whereabouts::Root), "realpath_root" => user.files(self::Whereabouts::RealRoot),
         "request_filename" => user.files(self::Whereabouts::File),
-        _ => return prefixed(name),
+        _ => match self::Placed::named(name) {
+            Some(what) => Variable::Placed(what, user.places.clone()?),
+            None => return prefixed(name),
+        },
     })
 }
 
@@ -615,6 +633,7 @@ fn value(variable: &Variable, scope: &Scope<'_>, out: &mut Vec<u8>) {
         Arg(name) => out.extend_from_slice(argument(tx.args(), name)),
         Cookie(name) => out.extend_from_slice(cookie(tx, name).unwrap_or_default()),
         Proxied(what) => proxied(*what, conn, out),
+        Variable::Placed(what, places) => what.render(places, tx.client, out),
         Variable::Whereabouts(what) => whereabouts::render(*what, tx.root.as_deref(), scope, out),
         Capture(group) => out.extend_from_slice(tx.captures.get(*group)),
         Variable::Computed(computed) => computed.render(scope, out),

@@ -57,6 +57,7 @@ mod nginx_proxy;
 mod nginx_stream;
 mod observability;
 mod overload;
+mod places;
 mod pools;
 mod proxy_protocol;
 mod proxying;

@@ -5,7 +5,7 @@ pub(super) mod records;
 use crate::model::{
     Dns, DnsAccess, DnsPolicy, DnsQueryLog, DnsRecord, DnsRrl, DnsSecondary, DnsZone,
 };
-use crate::yaml::document::networks;
+use crate::yaml::document::{databases, networks};
 use crate::yaml::listen::sockets;
 use crate::yaml::pools::Pools;
 use crate::yaml::read::{Reader, Shape};
@@ -81,8 +81,13 @@ const RRL_RATE: u16 = 200;
 const RRL_SLIP: u16 = 2;
 const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];
 
-/// Reads `dns`.
-pub(crate) fn read(reader: &mut Reader<'_>, node: &Node, pools: &mut Pools) -> Option<Dns> {
+/// Reads `dns`; `shared` are the databases of places that every room may ask.
+pub(crate) fn read(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    pools: &mut Pools,
+    shared: &[(PathBuf, Span)],
+) -> Option<Dns> {
     let fields = reader.open(node, &DNS)?;
     let listen = match fields.get("listen") {
         Some(node) => sockets(reader, node),
@@ -131,7 +136,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, node: &Node, pools: &mut Pools) -> O
         .map(|n| sockets(reader, n))
         .unwrap_or_default();
     let geo = fields.get("geo").map(|n| databases(reader, n));
-    let geo = geo.unwrap_or_default();
+    let geo = geo.unwrap_or_else(|| shared.to_vec());
     if geo.is_empty() {
         without_places(reader, &zones);
     }
@@ -179,13 +184,6 @@ fn query_log_of(reader: &mut Reader<'_>, node: &Node) -> Option<DnsQueryLog> {
     })
 }
 
-fn databases(reader: &mut Reader<'_>, node: &Node) -> Vec<(PathBuf, Span)> {
-    let nodes = reader.list(node).iter();
-    nodes
-        .filter_map(|n| Some((reader.path(n)?, n.at)))
-        .collect()
-}
-
 /// Records that choose by place where no place is known: all clients would get the same.
 fn without_places(reader: &mut Reader<'_>, zones: &[DnsZone]) {
     let records = zones.iter().flat_map(|z| &z.records);
@@ -198,7 +196,7 @@ fn without_places(reader: &mut Reader<'_>, zones: &[DnsZone]) {
         reader.invalid(
             record.at,
             "nothing tells where clients are",
-            "name a database beside `zones`: geo: GeoLite2-City.mmdb",
+            "name a database beside `dns`, or in it: geo: GeoLite2-City.mmdb",
         );
     }
 }

@@ -95,6 +95,8 @@ impl Grants {
 
     fn grant_reading(&mut self, config: &Config) {
         self.read.extend(config.files.iter().cloned());
+        self.read
+            .extend(config.geo.iter().map(|(path, _)| path.clone()));
         for site in &config.sites {
             if let SiteTls::Files(pairs) = &site.tls {
                 self.read.extend(

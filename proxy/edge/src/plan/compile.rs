@@ -82,7 +82,8 @@ impl Plan {
         let acme = acme.and_then(|acme| {
             super::acme::compile(acme, &config.process.state, env.read, &mut errors)
         });
-        let mut user = user_variables(&config);
+        let places = super::places::read(&config.geo, env, &mut errors);
+        let mut user = user_variables(&config).with_places(places.clone());
         super::computed::compile(&config.computed, &mut user, &mut errors);
         let limits = Arc::new(super::LimitTables::of(&config, previous));
         let mut compiler = Compiler {
@@ -126,10 +127,10 @@ impl Plan {
         } = compiler;
         let mut files = config.files.clone();
         let mut sources = std::mem::take(&mut config.sources);
-        let dns = config
-            .dns
-            .as_ref()
-            .map(|d| super::dns::compile(d, &config, &mut sources, &pools, env, &mut errors));
+        let dns = config.dns.as_ref().map(|d| {
+            let shared = places.as_ref().filter(|_| d.geo == config.geo);
+            super::dns::compile(d, &config, &mut sources, &pools, shared, env, &mut errors)
+        });
         config.sources = sources;
         files.extend(dns.iter().flat_map(|d| d.files.iter().cloned()));
         files.extend(other_files(&config));
@@ -172,6 +173,7 @@ impl Plan {
                 recursive: true,
             }),
             key_sets: credentials.fetched(),
+            places,
             user_slots: user.len(),
             names_files: user.names_files(),
             names_body: user.names_body(),
@@ -189,7 +191,7 @@ impl Plan {
 
 /// Rules and certificates: files beside the configuration that a change of is a change of it.
 fn other_files(config: &Config) -> Vec<std::path::PathBuf> {
-    let mut files = Vec::new();
+    let mut files: Vec<_> = config.geo.iter().map(|(path, _)| path.clone()).collect();
     for waf in &config.wafs {
         if let WafRules::Files(rules) = &waf.rules {
             files.extend(rules.iter().map(|(path, _)| path.clone()));

@@ -6,10 +6,11 @@ use ipnet::IpNet;
 use seawall_conf::model::{self, DnsAllDown, DnsArea, DnsPolicy, DnssecAlgorithm, DnssecDenial};
 use seawall_diag::{Diagnostic, Diagnostics, SourceMap, Span};
 use seawall_dns::{
-    Access, Algorithm, AllDown, Area, CookieSecrets, Databases, Denial, DynamicRecord, Guard,
-    Health, HealthId, Key, KeyPolicy, Lifetimes, Name, Net, Peer, Policies, Policy, RType,
-    RrlOptions, Secondary, SigningOptions, Target, Zone, ZonePolicy, Zones,
+    Access, Algorithm, AllDown, Area, CookieSecrets, Denial, DynamicRecord, Guard, Health,
+    HealthId, Key, KeyPolicy, Lifetimes, Name, Net, Peer, Policies, Policy, RType, RrlOptions,
+    Secondary, SigningOptions, Target, Zone, ZonePolicy, Zones,
 };
+use seawall_nets::Databases;
 use std::{
     collections::HashMap,
     io,
@@ -85,6 +86,7 @@ pub fn compile(
     config: &model::Config,
     sources: &mut SourceMap,
     pools: &[Arc<PoolPlan>],
+    shared: Option<&Arc<Databases>>,
     env: &Environment<'_>,
     errors: &mut Diagnostics,
 ) -> DnsPlan {
@@ -124,13 +126,16 @@ pub fn compile(
     // What the files were read into is several times as large as what is served.
     seawall_sys::memory::give_back();
     let health = Arc::new(PoolHealth(pools.to_vec()));
+    let places = shared
+        .cloned()
+        .or_else(|| super::places::read(&dns.geo, env, errors));
     DnsPlan {
         zones,
         to_sign,
         health,
         files,
-        guard: match places(dns, env, errors) {
-            Some(places) => guard(dns, env, errors).with_geo(Arc::new(places)),
+        guard: match places {
+            Some(places) => guard(dns, env, errors).with_geo(places),
             None => guard(dns, env, errors),
         },
         policies: rights.policies,
@@ -231,24 +236,6 @@ fn zone_of(
 
 fn text_of(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
-}
-
-/// The databases that tell where clients are.
-fn places(dns: &model::Dns, env: &Environment<'_>, errors: &mut Diagnostics) -> Option<Databases> {
-    let mut files = Vec::new();
-    for (path, at) in &dns.geo {
-        match (env.read)(path) {
-            Ok(bytes) => files.push(bytes.to_vec()),
-            Err(e) => {
-                let message = format!("cannot read \"{}\": {e}", path.display());
-                errors.error("unreadable", *at, message);
-            }
-        }
-    }
-    let (_, at) = dns.geo.first()?;
-    Databases::read(files)
-        .map_err(|e| errors.error("bad-database", *at, e.to_string()))
-        .ok()
 }
 
 fn guard(dns: &model::Dns, env: &Environment<'_>, errors: &mut Diagnostics) -> Guard {

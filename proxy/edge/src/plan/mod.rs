@@ -27,6 +27,7 @@ mod limit;
 mod log;
 pub mod passing;
 pub mod pattern;
+mod places;
 pub mod pool;
 pub mod program;
 mod proxy;
@@ -110,6 +111,8 @@ pub struct Plan {
     pub traces: Option<u8>,
     /// Where the spans of those that are kept go.
     pub spans: Option<Arc<crate::otlp::Exporter>>,
+    /// What tells where addresses are, for all who ask.
+    pub places: Option<Arc<seawall_nets::Databases>>,
     /// Slots for `set` variables.
     pub user_slots: usize,
     /// Whether a variable about files is named anywhere.
