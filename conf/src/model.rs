@@ -43,9 +43,15 @@ pub use log::*;
 
 pub use stream::{ProxyProtocol, ProxyVersion, Stream, StreamTimeouts, StreamTo};
 mod content;
+mod program;
 mod secrets;
+mod template;
+mod waf;
 
 pub use content::*;
+pub use program::*;
+pub use template::{Part, Template};
+pub use waf::*;
 
 use ipnet::IpNet;
 use seawall_diag::{SourceMap, Span};
@@ -217,95 +223,6 @@ pub struct CacheDisk {
     pub size: u64,
     /// Bytes that are left free for others; 0 for no matter.
     pub min_free: u64,
-}
-
-/// A rule set.
-#[derive(Clone, Debug)]
-pub struct Waf {
-    /// Where it was written.
-    pub at: Span,
-    /// Its name.
-    pub name: String,
-    /// What it runs.
-    pub rules: WafRules,
-    /// What a verdict does.
-    pub mode: WafMode,
-    /// Paranoia level, 1 to 4.
-    pub paranoia: u8,
-    /// Anomaly score at which a request is refused (default 5).
-    pub threshold: u32,
-    /// Bytes of a body that are inspected (default 128 KiB).
-    pub body_limit: u64,
-    /// Tests only: names the matched rule ids in this response header.
-    pub report_header: Option<String>,
-    /// Responses are judged, too (default no).
-    pub response: bool,
-    /// What rules do not look at.
-    pub exclude: Vec<WafExclude>,
-    /// The rule set (index into [`Config::wafs`]) that judges the same requests without any effect, to be compared.
-    pub shadow: Option<usize>,
-}
-
-/// A browser proves that it is one by some work.
-#[derive(Clone, Debug)]
-pub struct Challenge {
-    /// Leading zero bits of a hash that has to be found.
-    pub difficulty: u8,
-    /// How long a proof holds.
-    pub lifetime: Duration,
-    /// Networks that need none.
-    pub unless: Vec<IpNet>,
-    /// Crawlers that need none, once they are verified.
-    pub bots: Vec<KnownBot>,
-    /// Name servers that verify them; the system's where there are none.
-    pub resolver: Vec<SocketAddr>,
-}
-
-/// A crawler.
-#[derive(Clone, Debug)]
-pub struct KnownBot {
-    /// What its User-Agent has in it.
-    pub agent: String,
-    /// The domains, in lower case, that the names of its addresses are below.
-    pub domains: Vec<String>,
-}
-
-/// Rules do not look at something.
-#[derive(Clone, Debug)]
-pub struct WafExclude {
-    /// Where it was written.
-    pub at: Span,
-    /// Ids of rules.
-    pub rules: Vec<u32>,
-    /// Every rule with one of these tags.
-    pub tags: Vec<String>,
-    /// What they do not look at: `ARGS:q`, `REQUEST_COOKIES`; `None` is that they do not run.
-    pub target: Option<String>,
-    /// Only for requests whose path begins like this.
-    pub path: Option<String>,
-}
-
-/// Which rules a rule set runs.
-#[derive(Clone, Debug)]
-pub enum WafRules {
-    /// The built-in rules.
-    Builtin,
-    /// SecLang files, absolute. [`OWASP_CRS`] stands for `owasp-crs`.
-    Files(Vec<(PathBuf, Span)>),
-}
-
-/// The file by which Debian's package `modsecurity-crs` loads the OWASP Core Rule Set and its setup.
-pub const OWASP_CRS: &str = "/usr/share/modsecurity-crs/owasp-crs.load";
-
-/// What a WAF verdict does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WafMode {
-    /// Nothing is inspected.
-    Off,
-    /// Matches are logged and counted.
-    Detect,
-    /// Requests over the threshold get 403.
-    Block,
 }
 
 /// A virtual host.
@@ -673,152 +590,4 @@ pub enum ProxyUri {
     },
     /// Wholly given (nginx's `proxy_pass` with variables).
     Template(Template),
-}
-
-/// A step of a program (ngx_http_rewrite_module).
-#[derive(Clone, Debug)]
-pub enum Op {
-    /// `set $variable value`
-    Set {
-        /// Without the `$`.
-        variable: String,
-        /// Value.
-        value: Template,
-    },
-    /// `rewrite pattern replacement [flag]`
-    Rewrite {
-        /// Against the normalised path.
-        pattern: Pattern,
-        /// A replacement that ends in `?` drops the arguments; one with a scheme redirects.
-        replacement: Template,
-        /// What then.
-        flag: RewriteFlag,
-    },
-    /// `return code [text]`, `return code URL`
-    Return {
-        /// Status; 444 closes the connection.
-        status: u16,
-        /// Text, or for 301, 302, 303, 307, 308 the location.
-        value: Option<Template>,
-    },
-    /// `if (condition) { ... }`
-    If {
-        /// Condition.
-        condition: Condition,
-        /// Its own rewrite directives.
-        then: Vec<Op>,
-        /// Content and policy that hold from here on when the condition is true: a true `if` makes a location of
-        /// its own. `None` in `server`, or where nothing differs.
-        route: Option<Box<Route>>,
-    },
-    /// Arguments set and removed (YAML: `rewrite.query`).
-    Query {
-        /// Names and values; a name that is there is replaced.
-        set: Vec<(String, Template)>,
-        /// Names.
-        remove: Vec<String>,
-    },
-    /// `break`
-    Break,
-}
-
-/// What follows a rewrite that matched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RewriteFlag {
-    /// Go on with the next directive.
-    Continue,
-    /// Stop, look for a route again.
-    Last,
-    /// Stop, stay in this route.
-    Break,
-    /// 302
-    Redirect,
-    /// 301
-    Permanent,
-}
-
-/// A condition of `if`.
-#[derive(Clone, Debug)]
-pub enum Condition {
-    /// Neither empty nor `0`.
-    True(Template),
-    /// `=` (or `!=`).
-    Equal {
-        /// Left.
-        left: Template,
-        /// Right.
-        right: Template,
-        /// `!=`
-        negated: bool,
-    },
-    /// `~`, `~*`, `!~`, `!~*`
-    Match {
-        /// What is matched.
-        value: Template,
-        /// Pattern, with its negation.
-        pattern: Pattern,
-    },
-    /// `-f`, `-d`, `-e`, `-x` and their negations.
-    File {
-        /// Path.
-        path: Template,
-        /// Which test.
-        test: FileTest,
-        /// `!-f` ...
-        negated: bool,
-    },
-}
-
-/// A test on a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum FileTest {
-    File,
-    Directory,
-    Exists,
-    Executable,
-}
-
-/// A string with variables.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Template {
-    /// Literals and variables in order.
-    pub parts: Vec<Part>,
-}
-
-/// A piece of a template.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// As it stands.
-    Literal(String),
-    /// `$name`, `${name}` or `$1`, without the `$`.
-    Variable {
-        /// Name; a digit for a capture.
-        name: String,
-        /// Where it was written.
-        at: Span,
-    },
-}
-
-impl Template {
-    /// A template without variables.
-    pub fn literal(text: impl Into<String>) -> Self {
-        let text = text.into();
-        Self {
-            parts: if text.is_empty() {
-                Vec::new()
-            } else {
-                vec![Part::Literal(text)]
-            },
-        }
-    }
-
-    /// The text, if there are no variables.
-    pub fn as_literal(&self) -> Option<&str> {
-        match self.parts.as_slice() {
-            [] => Some(""),
-            [Part::Literal(text)] => Some(text),
-            _ => None,
-        }
-    }
 }

@@ -2,7 +2,8 @@
 //! (ngx_conf_handler). Messages are nginx's.
 
 use super::not_yet::{NOT_YET, OFF_ALREADY};
-use super::table::{Arity, Contexts, Row, Status, TABLE, find};
+use super::row::{Arity, Contexts, Row, Status};
+use super::table::{TABLE, find};
 use super::tree::{Directive, Item, directives};
 use crate::suggest::nearest;
 use seawall_diag::{Diagnostic, Diagnostics, Span};

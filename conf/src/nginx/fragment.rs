@@ -1,7 +1,8 @@
 //! Files that are only a part: a `server` or a `location` without `http` around it, as they lie in `conf.d`.
 
 use super::lex::Word;
-use super::table::{Contexts, find};
+use super::row::Contexts;
+use super::table::find;
 use super::tree::{Directive, Item, directives};
 use seawall_diag::{Diagnostic, Diagnostics, FileId, Span};
 

@@ -31,6 +31,7 @@ mod passing;
 mod proxy;
 mod read;
 mod rewrite;
+mod row;
 mod scope;
 mod server;
 mod stream;
@@ -46,7 +47,8 @@ use std::path::Path;
 
 pub use message::nginx_message;
 pub use not_yet::{NOT_YET, OFF_ALREADY};
-pub use table::{Arity, Contexts, Row, Status, TABLE};
+pub use row::{Arity, Contexts, Row, Status};
+pub use table::TABLE;
 pub use tree::{BLOCK_DEPTH_MAX, FILES_MAX, INCLUDE_DEPTH_MAX};
 
 /// The prefix where `-p` is not given: Debian's.

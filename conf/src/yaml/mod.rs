@@ -35,6 +35,7 @@ mod rewrite;
 mod rooms;
 mod routes;
 mod schema;
+mod schema_sites;
 mod schema_table;
 mod sites;
 mod split;

@@ -1,7 +1,7 @@
 //! The JSON Schema of the YAML syntax, for editors (`# yaml-language-server: $schema=...`).
 //!
 //! Which fields there are is what the readers' own [`Shape`]s say, so the schema cannot forget one; what a field holds is
-//! said in [`super::schema_table`], in a small language:
+//! said in [`super::schema_table`] and [`super::schema_sites`], in a small language:
 //!
 //! | word | JSON |
 //! |---|---|
@@ -14,16 +14,20 @@
 //! | `x / y` | either |
 
 use super::read::Shape;
-use super::schema_table::TABLE;
+use super::{schema_sites, schema_table};
 use serde_json::{Map, Value, json};
 
 /// One object: its name, its shape, and what its fields hold: a line each, `field: type -- what it is for`.
 pub(super) type Object = (&'static str, &'static Shape, &'static str);
 
+fn objects() -> impl Iterator<Item = &'static Object> {
+    schema_table::TABLE.iter().chain(schema_sites::TABLE)
+}
+
 /// The schema.
 pub fn schema() -> Value {
     let mut definitions = Map::new();
-    for (name, shape, lines) in TABLE {
+    for (name, shape, lines) in objects() {
         definitions.insert((*name).to_owned(), object(shape, lines));
     }
     json!({
@@ -127,7 +131,7 @@ mod tests {
 
     #[test]
     fn every_line_of_the_table_is_about_a_field_that_there_is() {
-        for (name, shape, lines) in TABLE {
+        for (name, shape, lines) in objects() {
             for line in lines.lines().map(str::trim).filter(|l| !l.is_empty()) {
                 let (field, _) = line
                     .split_once(": ")
@@ -143,7 +147,7 @@ mod tests {
     #[test]
     fn every_object_that_is_named_is_there() {
         let text = schema().to_string();
-        let defined: Vec<&str> = TABLE.iter().map(|(name, ..)| *name).collect();
+        let defined: Vec<&str> = objects().map(|(name, ..)| *name).collect();
         for named in text.split("#/$defs/").skip(1) {
             let name = named.split('"').next().unwrap_or_default();
             assert!(defined.contains(&name), "{name}");

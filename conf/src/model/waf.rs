@@ -1,0 +1,92 @@
+//! Rule sets, challenges, and what is excluded of them.
+
+use super::*;
+
+/// A rule set.
+#[derive(Clone, Debug)]
+pub struct Waf {
+    /// Where it was written.
+    pub at: Span,
+    /// Its name.
+    pub name: String,
+    /// What it runs.
+    pub rules: WafRules,
+    /// What a verdict does.
+    pub mode: WafMode,
+    /// Paranoia level, 1 to 4.
+    pub paranoia: u8,
+    /// Anomaly score at which a request is refused (default 5).
+    pub threshold: u32,
+    /// Bytes of a body that are inspected (default 128 KiB).
+    pub body_limit: u64,
+    /// Tests only: names the matched rule ids in this response header.
+    pub report_header: Option<String>,
+    /// Responses are judged, too (default no).
+    pub response: bool,
+    /// What rules do not look at.
+    pub exclude: Vec<WafExclude>,
+    /// The rule set (index into [`Config::wafs`]) that judges the same requests without any effect, to be compared.
+    pub shadow: Option<usize>,
+}
+
+/// A browser proves that it is one by some work.
+#[derive(Clone, Debug)]
+pub struct Challenge {
+    /// Leading zero bits of a hash that has to be found.
+    pub difficulty: u8,
+    /// How long a proof holds.
+    pub lifetime: Duration,
+    /// Networks that need none.
+    pub unless: Vec<IpNet>,
+    /// Crawlers that need none, once they are verified.
+    pub bots: Vec<KnownBot>,
+    /// Name servers that verify them; the system's where there are none.
+    pub resolver: Vec<SocketAddr>,
+}
+
+/// A crawler.
+#[derive(Clone, Debug)]
+pub struct KnownBot {
+    /// What its User-Agent has in it.
+    pub agent: String,
+    /// The domains, in lower case, that the names of its addresses are below.
+    pub domains: Vec<String>,
+}
+
+/// Rules do not look at something.
+#[derive(Clone, Debug)]
+pub struct WafExclude {
+    /// Where it was written.
+    pub at: Span,
+    /// Ids of rules.
+    pub rules: Vec<u32>,
+    /// Every rule with one of these tags.
+    pub tags: Vec<String>,
+    /// What they do not look at: `ARGS:q`, `REQUEST_COOKIES`; `None` is that they do not run.
+    pub target: Option<String>,
+    /// Only for requests whose path begins like this.
+    pub path: Option<String>,
+}
+
+/// Which rules a rule set runs.
+#[derive(Clone, Debug)]
+pub enum WafRules {
+    /// The built-in rules.
+    Builtin,
+    /// SecLang files, absolute. [`OWASP_CRS`] stands for `owasp-crs`.
+    Files(Vec<(PathBuf, Span)>),
+}
+
+/// The file by which Debian's package `modsecurity-crs` loads the OWASP Core Rule Set and its setup.
+pub const OWASP_CRS: &str = "/usr/share/modsecurity-crs/owasp-crs.load";
+
+/// What a WAF verdict does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WafMode {
+    /// Nothing is inspected.
+    Off,
+    /// Matches are logged and counted.
+    Detect,
+    /// Requests over the threshold get 403.
+    Block,
+}
