@@ -4,7 +4,7 @@ use crate::{
     fill::{FillTable, shared::Shared},
     key::KeyRef,
     load::Load,
-    lookup::Lookup,
+    lookup::{Lookup, Pass},
     object::{Hit, Object},
     options::Options,
     policy::{Profile, Rules},
@@ -121,7 +121,7 @@ impl Cache {
     ) -> Lookup {
         if request.method != Method::Get && request.method != Method::Head {
             self.counters.add(key.hash, Count::Pass);
-            return Lookup::Pass("method");
+            return Lookup::Pass(Pass::Method);
         }
         let found = self
             .store
@@ -156,7 +156,7 @@ impl Cache {
         self.counters.add(key.hash, Count::Pass);
         match reload(self, key, request, rules) {
             Some(fill) => Lookup::Miss(fill),
-            None => Lookup::Pass("bypass"),
+            None => Lookup::Pass(Pass::Bypass),
         }
     }
 

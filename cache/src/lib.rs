@@ -78,10 +78,12 @@ pub use fill::{Fill, FillChunk, FillError, FillHead, FillReader, FillStart, Resp
 pub use inspect::Explained;
 pub use key::{Key, KeyBuf, KeyRef};
 pub use load::Load;
-pub use lookup::Lookup;
+pub use lookup::{Lookup, Pass, Staleness};
 pub use object::{Hit, Object};
 pub use options::{OBJECT_OVERHEAD_BYTES, Options};
-pub use policy::{Decision, Failure, Profile, ResponseMeta, Rules, SetCookie, UseStale, decide};
+pub use policy::{
+    Decision, Failure, Profile, Reason, ResponseMeta, Rules, SetCookie, UseStale, decide,
+};
 pub use purge::{Durable, MARKS_MAX, Manner, PREFIXES_MAX, Scope, request_tags};
 pub use request::Request;
 pub use search::NoVarySearch;

@@ -15,7 +15,7 @@ pub enum Lookup {
     /// Serve it: it is fresh.
     Hit(Hit),
     /// Serve it, though stale. Who gets a fill renews it in the background: one caller at a time.
-    Stale(Hit, Option<Fill>),
+    Stale(Hit, Option<Fill>, Staleness),
     /// Stale, or the client insists (then the hit is fresh: `fwd=request`): fetch it, with [`Fill::validators`] if there are any. The hit
     /// is for them and for Cache-Status, not to be served.
     Revalidate(Hit, Fill),
@@ -25,11 +25,38 @@ pub enum Lookup {
     Miss(Fill),
     /// It is on the disk: wait for [`Load::ready`], and look it up again.
     Load(Load),
-    /// Go to the origin, store nothing. The reason is a `fwd` token of RFC 9211: `method`, `request` (the request or its credentials
-    /// forbid it), `miss` (lately not storable).
-    Pass(&'static str),
+    /// Go to the origin, store nothing.
+    Pass(Pass),
     /// The client wants a stored answer or none: 504.
     OnlyIfCached,
+}
+
+/// Why a request goes to the origin by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// Neither GET nor HEAD, or a HEAD of what is not stored.
+    Method,
+    /// The request says `no-store`.
+    NoStore,
+    /// It has Cookie or Authorization, and what is stored is not for everybody.
+    Credentials,
+    /// The answer could not be stored lately: nobody waits for another's.
+    Unstorable,
+    /// Its key was not asked for often enough yet.
+    Uses,
+    /// The route wants a fresh answer, and somebody fetches one already.
+    Bypass,
+}
+
+/// Why a stale answer serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Staleness {
+    /// The client takes it (`max-stale`).
+    Accepted,
+    /// It is being renewed (RFC 5861 §3, nginx's `updating`).
+    Renewed,
+    /// The origin failed a moment ago (RFC 5861 §4).
+    StandsIn,
 }
 
 impl Lookup {
@@ -37,8 +64,8 @@ impl Lookup {
     pub(crate) fn count(&self) -> Count {
         match self {
             Lookup::Hit(_) => Count::Hit,
-            Lookup::Stale(_, None) => Count::Stale,
-            Lookup::Stale(_, Some(_)) | Lookup::Revalidate(..) => Count::Revalidation,
+            Lookup::Stale(_, None, _) => Count::Stale,
+            Lookup::Stale(_, Some(_), _) | Lookup::Revalidate(..) => Count::Revalidation,
             Lookup::Join(_) => Count::Join,
             Lookup::Miss(_) => Count::Miss,
             Lookup::Pass(_) | Lookup::OnlyIfCached => Count::Pass,

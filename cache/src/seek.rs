@@ -4,7 +4,7 @@ use crate::{
     cache::{Cache, standing},
     fill::{Claim, Fill, FillReader, Terms, shared::Shared},
     key::KeyRef,
-    lookup::{Lookup, Worth, appraise, demands_of},
+    lookup::{Lookup, Pass, Staleness, Worth, appraise, demands_of},
     object::{Hit, Object},
     policy::{Demands, Profile, Rules, UseStale},
     request::{Class, Request},
@@ -30,7 +30,7 @@ pub(crate) fn seek(
         demands,
     };
     if demands.no_store {
-        return Lookup::Pass("request");
+        return Lookup::Pass(Pass::NoStore);
     }
     match found {
         Some(object) => seeker.use_stored(object),
@@ -77,17 +77,17 @@ struct Seeker<'a> {
 impl Seeker<'_> {
     fn use_stored(&self, object: Arc<Object>) -> Lookup {
         match self.appraise(&object) {
-            Worth::Barred => Lookup::Pass("request"),
+            Worth::Barred => Lookup::Pass(Pass::Credentials),
             Worth::Fresh => {
                 self.cache.note_hit(&object);
                 Lookup::Hit(self.hit(object))
             }
-            Worth::StaleAllowed => Lookup::Stale(self.hit(object), None),
+            Worth::StaleAllowed => Lookup::Stale(self.hit(object), None, Staleness::Accepted),
             Worth::StaleWhileRevalidate => self.use_while_updating(object),
             Worth::Validate { reload } => {
                 if !reload && self.stands_in(&object) {
                     // The origin failed a moment ago: the stale answer goes on standing in (RFC 5861 §4).
-                    return Lookup::Stale(self.hit(object), None);
+                    return Lookup::Stale(self.hit(object), None, Staleness::StandsIn);
                 }
                 if !reload && self.rules.use_stale.updating {
                     return self.use_while_updating(object);
@@ -118,7 +118,7 @@ impl Seeker<'_> {
             return self.renew_behind(object);
         }
         match self.fetch(Some(object.clone())) {
-            Lookup::Join(_) => Lookup::Stale(self.hit(object), None),
+            Lookup::Join(_) => Lookup::Stale(self.hit(object), None, Staleness::Renewed),
             found => found,
         }
     }
@@ -128,17 +128,17 @@ impl Seeker<'_> {
         let class = self.class_of_renewal(&object);
         // The renewal is a GET, for which a HEAD does not stand.
         if self.request.method == Method::Head || self.is_unstorable(class) {
-            return Lookup::Stale(self.hit(object), None);
+            return Lookup::Stale(self.hit(object), None, Staleness::Renewed);
         }
         let mut place = self.cache.fills.lock(self.key);
         if let Some(newer) = self.newer_than(Some(&object)) {
             return Lookup::Hit(self.hit(newer));
         }
         match place.claim(self.cache, self.key, class, self.terms()) {
-            Claim::Running(_) => Lookup::Stale(self.hit(object), None),
+            Claim::Running(_) => Lookup::Stale(self.hit(object), None, Staleness::Renewed),
             Claim::Leader(shared) => {
                 let fill = self.lead(shared, Some(object.clone()));
-                Lookup::Stale(self.hit(object), Some(fill))
+                Lookup::Stale(self.hit(object), Some(fill), Staleness::Renewed)
             }
         }
     }
@@ -149,7 +149,7 @@ impl Seeker<'_> {
             return Lookup::OnlyIfCached;
         }
         if self.request.method == Method::Head {
-            return Lookup::Pass("method");
+            return Lookup::Pass(Pass::Method);
         }
         let class = match &stale {
             Some(object) => self.class_of_renewal(object),
@@ -158,10 +158,10 @@ impl Seeker<'_> {
         // Who goes past the cache has nothing that could stand in for the origin.
         let has_stand_in = stale.as_ref().is_some_and(|o| self.might_stand_in(o));
         if !has_stand_in && self.is_unstorable(class) {
-            return Lookup::Pass("miss");
+            return Lookup::Pass(Pass::Unstorable);
         }
         if stale.is_none() && !self.is_asked_for_enough() {
-            return Lookup::Pass("miss");
+            return Lookup::Pass(Pass::Uses);
         }
         let mut place = self.cache.fills.lock(self.key);
         if let Some(newer) = self.newer_than(stale.as_ref()) {

@@ -9,7 +9,9 @@ use crate::{
     head::Head,
     object::{Body, Hit, Meta, Object},
     options::{UNSTORABLE, UNSTORABLE_FAILURE},
-    policy::{Decision, Failure, Profile, ResponseMeta, Rules, UseStale, age_s, heeded, judge},
+    policy::{
+        Decision, Failure, Profile, Reason, ResponseMeta, Rules, UseStale, age_s, heeded, judge,
+    },
     purge::{Labels, has_tags, tags_of},
     request::Request,
     slices::{
@@ -40,7 +42,7 @@ pub enum Responded {
     /// Push the body and finish.
     Store(Decision),
     /// Not shared: hand it to the client that asked. Waiters are released to go on their own, and for some seconds nobody waits.
-    /// With the reason `unsolicited-304` it is an answer only to a client whose own conditions were sent on.
+    /// With [`Reason::Unsolicited304`] it is an answer only to a client whose own conditions were sent on.
     Pass(Decision),
     /// The 304 has renewed the stored answer: serve that.
     NotModified(Hit),
@@ -137,13 +139,13 @@ impl Fill {
         };
         let vary = selecting(&heeded(&response, rules).fields, request, rules);
         let Some(vary) = vary else {
-            return self.pass(Decision::pass("vary"), remember, now_ms);
+            return self.pass(Decision::pass(Reason::Vary), remember, now_ms);
         };
         if !verdict.decision.store {
             return self.pass(verdict.decision, remember, now_ms);
         }
         let Some(labels) = self.labels(&response.fields) else {
-            return self.pass(Decision::pass("tags"), remember, now_ms);
+            return self.pass(Decision::pass(Reason::Tags), remember, now_ms);
         };
         let head = Head::of_response(
             response.status,
@@ -167,7 +169,7 @@ impl Fill {
             return self.keep_head(meta, now_ms, None);
         }
         if length.saturating_add(meta.head.weight()) > options.object_bytes_max {
-            return self.pass(Decision::pass("too-large"), remember, now_ms);
+            return self.pass(Decision::pass(Reason::TooLarge), remember, now_ms);
         }
         let head = Arc::new(FillHead::new(meta, now_ms));
         self.storing = Some(head.clone());
@@ -197,7 +199,7 @@ impl Fill {
                 && said.is_none_or(|said| said == length.to_string().as_bytes())
         });
         let Some(part) = part.filter(|_| has_strong_validator(&response.fields)) else {
-            return self.pass(Decision::pass("range"), Some(UNSTORABLE), now_ms);
+            return self.pass(Decision::pass(Reason::Range), Some(UNSTORABLE), now_ms);
         };
         // It is judged as the whole would have been, which nobody has seen: no field but these two would be another.
         let whole = ResponseMeta {
@@ -207,13 +209,13 @@ impl Fill {
         let verdict = judge(request, &whole, rules);
         let vary = selecting(&heeded(&whole, rules).fields, request, rules);
         let Some(vary) = vary else {
-            return self.pass(Decision::pass("vary"), Some(UNSTORABLE), now_ms);
+            return self.pass(Decision::pass(Reason::Vary), Some(UNSTORABLE), now_ms);
         };
         if !verdict.decision.store {
             return self.pass(verdict.decision, Some(UNSTORABLE), now_ms);
         }
         let Some(labels) = self.labels(&response.fields) else {
-            return self.pass(Decision::pass("tags"), Some(UNSTORABLE), now_ms);
+            return self.pass(Decision::pass(Reason::Tags), Some(UNSTORABLE), now_ms);
         };
         let mut withheld = verdict.withheld;
         withheld.push(Name::ContentRange.as_bytes().into());
@@ -277,12 +279,16 @@ impl Fill {
     ) -> Responded {
         let now_ms = response.response_time_ms;
         let Some(stale) = self.stale.clone().filter(|_| self.validates) else {
-            return self.pass(Decision::pass("unsolicited-304"), None, now_ms);
+            return self.pass(Decision::pass(Reason::Unsolicited304), None, now_ms);
         };
         let tags = (stale.etag(), response.fields.get(Name::ETag));
         if matches!(tags, (Some(stored), Some(confirmed)) if !etag::weak_eq(stored, confirmed)) {
             // It confirms what we named and describes something else: good for the one who asked, and not a day longer.
-            self.pass(Decision::pass("unmatched-304"), Some(UNSTORABLE), now_ms);
+            self.pass(
+                Decision::pass(Reason::Unmatched304),
+                Some(UNSTORABLE),
+                now_ms,
+            );
             return Responded::NotModified(Hit::new(stale, now_ms));
         }
         let mut head = stale
@@ -388,7 +394,7 @@ impl Fill {
     /// Ends the fill without anything to share, and remembers that for a while.
     fn pass(&mut self, decision: Decision, remember: Option<Duration>, now_ms: u64) -> Responded {
         // What the leader's own credentials forbade says nothing on requests without any.
-        let was_personal = matches!(decision.reason, "cookie" | "authorization");
+        let was_personal = matches!(decision.reason, Reason::Cookie | Reason::Authorization);
         if let Some(duration) = remember.filter(|_| !was_personal || !self.shared.class.is_plain())
         {
             self.cache.note_unstorable(&self.shared, now_ms, duration);
@@ -495,7 +501,7 @@ impl Fill {
 
     /// Leaves an answer unstored for a reason of the caller's. `lasting`: as if the policy had forbidden it; else it says nothing of
     /// what others would get, and what is stored stays.
-    pub fn refuse(&mut self, reason: &'static str, now_ms: u64, lasting: bool) -> Responded {
+    pub fn refuse(&mut self, reason: Reason, now_ms: u64, lasting: bool) -> Responded {
         let remember = lasting.then_some(UNSTORABLE);
         self.pass(Decision::pass(reason), remember, now_ms)
     }

@@ -1,5 +1,6 @@
 //! What the policy is given and what it says.
 
+use super::Reason;
 use seawall_http::Fields;
 use std::time::Duration;
 
@@ -143,15 +144,15 @@ pub struct Decision {
     pub shareable: bool,
     /// Whether it also serves requests with Authorization (RFC 9111 §3.5).
     pub authorized: bool,
-    /// Why: a stable token.
-    pub reason: &'static str,
+    /// Why.
+    pub reason: Reason,
     /// Seconds of freshness left when it arrived; negative when it was stale then.
     pub ttl_s: i64,
 }
 
 impl Decision {
     /// Not stored, and why.
-    pub(crate) fn pass(reason: &'static str) -> Decision {
+    pub(crate) fn pass(reason: Reason) -> Decision {
         Decision {
             store: false,
             born_ms: 0,
@@ -177,7 +178,7 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
-    pub fn pass(reason: &'static str) -> Verdict {
+    pub fn pass(reason: Reason) -> Verdict {
         Verdict {
             decision: Decision::pass(reason),
             withheld: Vec::new(),

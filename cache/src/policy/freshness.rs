@@ -1,6 +1,7 @@
 //! Ages and lifetimes (RFC 9111 §4.2).
 
 use super::{
+    Reason,
     decision::ResponseMeta,
     directives::{Directives, delta_seconds},
 };
@@ -42,7 +43,7 @@ pub(crate) fn age_s(fields: &Fields<'_>) -> u64 {
 /// A lifetime and where it comes from.
 pub(super) struct Lifetime {
     pub ttl_ms: u64,
-    pub reason: &'static str,
+    pub reason: Reason,
 }
 
 /// What the response itself says (RFC 9111 §4.2.1). `targeted` tells that the directives replace Cache-Control and Expires (RFC 9213 §2.2).
@@ -58,10 +59,24 @@ pub(super) fn explicit(
         })
     };
     if let Some(s_maxage_s) = directives.s_maxage_s {
-        return seconds(s_maxage_s, if targeted { "targeted" } else { "s-maxage" });
+        return seconds(
+            s_maxage_s,
+            if targeted {
+                Reason::Targeted
+            } else {
+                Reason::SMaxage
+            },
+        );
     }
     if let Some(max_age_s) = directives.max_age_s {
-        return seconds(max_age_s, if targeted { "targeted" } else { "max-age" });
+        return seconds(
+            max_age_s,
+            if targeted {
+                Reason::Targeted
+            } else {
+                Reason::MaxAge
+            },
+        );
     }
     if targeted {
         return None;
@@ -69,7 +84,7 @@ pub(super) fn explicit(
     let expires = response.fields.get(Name::Expires)?;
     // An invalid date, "0" above all, has passed (RFC 9111 §5.3).
     let ttl_s = date::parse(expires).map_or(0, |at_s| at_s.saturating_sub(date_s(response)));
-    seconds(ttl_s.min(DELTA_SECONDS_MAX), "expires")
+    seconds(ttl_s.min(DELTA_SECONDS_MAX), Reason::Expires)
 }
 
 /// A tenth of the time since the last modification (RFC 9111 §4.2.2).
@@ -81,7 +96,7 @@ pub(super) fn heuristic(response: &ResponseMeta<'_>) -> Option<Lifetime> {
     let ttl_s = (date_s(response).saturating_sub(modified_s) / 10).min(HEURISTIC_MAX.as_secs());
     Some(Lifetime {
         ttl_ms: ttl_s * 1000,
-        reason: "heuristic",
+        reason: Reason::Heuristic,
     })
 }
 

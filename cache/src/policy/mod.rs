@@ -7,6 +7,7 @@ mod decision;
 mod directives;
 mod freshness;
 mod nginx;
+mod reason;
 mod rfc9111;
 #[cfg(test)]
 mod tables;
@@ -17,6 +18,7 @@ pub(crate) use decision::Verdict;
 pub use decision::{Decision, Failure, Profile, ResponseMeta, Rules, SetCookie, UseStale};
 pub(crate) use directives::Demands;
 pub(crate) use freshness::age_s;
+pub use reason::Reason;
 
 use crate::request::Request;
 use seawall_http::{Fields, Name};
@@ -43,12 +45,12 @@ pub fn decide(request: &Request<'_>, response: &ResponseMeta<'_>, rules: &Rules)
 }
 
 /// Answers whose body is not the whole, or that answer a question which only one client asked, are never stored (RFC 9111 §3).
-fn never_stored(status: u16, fields: &Fields<'_>) -> Option<&'static str> {
+fn never_stored(status: u16, fields: &Fields<'_>) -> Option<Reason> {
     match status {
-        0..200 | 600.. => Some("status"),
+        0..200 | 600.. => Some(Reason::Status),
         // Content-Range has no meaning with any other status (RFC 9110 §14.4).
-        206 | 304 | 416 => Some("partial"),
-        _ if fields.list(Name::Vary).any(|member| member == b"*") => Some("vary-star"),
+        206 | 304 | 416 => Some(Reason::Partial),
+        _ if fields.list(Name::Vary).any(|member| member == b"*") => Some(Reason::VaryStar),
         _ => None,
     }
 }

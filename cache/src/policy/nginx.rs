@@ -4,6 +4,7 @@
 //! status may be kept if a header says so, and Authorization and Cookie are the business of `proxy_cache_bypass`.
 
 use super::{
+    Reason,
     decision::{Decision, ResponseMeta, Rules, Verdict},
     directives::delta_seconds,
     is_heuristically_cacheable, never_stored,
@@ -13,7 +14,7 @@ use crate::options::DELTA_SECONDS_MAX;
 use seawall_http::{Fields, Name, date};
 
 /// A lifetime, or why there is none.
-type Lifetime = Result<(u64, &'static str), &'static str>;
+type Lifetime = Result<(u64, Reason), Reason>;
 
 pub(super) fn judge(response: &ResponseMeta<'_>, rules: &Rules) -> Verdict {
     if let Some(reason) = never_stored(response.status, &response.fields) {
@@ -25,10 +26,10 @@ pub(super) fn judge(response: &ResponseMeta<'_>, rules: &Rules) -> Verdict {
         return forced(response, rules, ttl);
     }
     if response.fields.has(Name::SetCookie) {
-        return Verdict::pass("set-cookie");
+        return Verdict::pass(Reason::SetCookie);
     }
     match by_header(response).or_else(|| by_rules(response.status, rules)) {
-        None => Verdict::pass("no-freshness"),
+        None => Verdict::pass(Reason::NoFreshness),
         Some(Err(reason)) => Verdict::pass(reason),
         Some(Ok((ttl_ms, reason))) => settle(response, rules, ttl_ms, reason),
     }
@@ -48,9 +49,9 @@ fn by_header(response: &ResponseMeta<'_>) -> Option<Lifetime> {
     let expires = fields.get(Name::Expires)?;
     let ttl_s = date::parse(expires).map_or(0, |at_s| at_s.saturating_sub(now_s));
     Some(if ttl_s == 0 {
-        Err("expired")
+        Err(Reason::Expired)
     } else {
-        Ok((ttl_s.min(DELTA_SECONDS_MAX) * 1000, "expires"))
+        Ok((ttl_s.min(DELTA_SECONDS_MAX) * 1000, Reason::Expires))
     })
 }
 
@@ -61,9 +62,9 @@ fn accel_expires(value: &[u8], now_s: u64) -> Option<Lifetime> {
         _ => delta_seconds(value)?,
     };
     Some(if ttl_s == 0 {
-        Err("x-accel-expires")
+        Err(Reason::XAccelExpires)
     } else {
-        Ok((ttl_s * 1000, "x-accel-expires"))
+        Ok((ttl_s * 1000, Reason::XAccelExpires))
     })
 }
 
@@ -74,17 +75,17 @@ fn cache_control(fields: &Fields<'_>) -> Option<Lifetime> {
             .all(Name::CacheControl)
             .any(|line| find(line, word).is_some())
     };
-    for word in ["no-cache", "no-store", "private"] {
-        if has(word.as_bytes()) {
-            return Some(Err(word));
+    for reason in [Reason::NoCache, Reason::NoStore, Reason::Private] {
+        if has(reason.as_str().as_bytes()) {
+            return Some(Err(reason));
         }
     }
     let ttl_s =
         seconds_after(fields, b"s-maxage=").or_else(|| seconds_after(fields, b"max-age="))?;
     Some(if ttl_s == 0 {
-        Err("expired")
+        Err(Reason::Expired)
     } else {
-        Ok((ttl_s * 1000, "max-age"))
+        Ok((ttl_s * 1000, Reason::MaxAge))
     })
 }
 
@@ -109,23 +110,18 @@ fn by_rules(status: u16, rules: &Rules) -> Option<Lifetime> {
     let fits = |statuses: &[u16]| statuses.is_empty() || statuses.contains(&status);
     if let Some((_, ttl)) = rules.valid.iter().find(|(statuses, _)| fits(statuses)) {
         return Some(if ttl.is_zero() {
-            Err("valid")
+            Err(Reason::Valid)
         } else {
-            Ok((millis(*ttl), "valid"))
+            Ok((millis(*ttl), Reason::Valid))
         });
     }
     let ttl = rules
         .default_ttl
         .filter(|_| is_heuristically_cacheable(status))?;
-    Some(Ok((millis(ttl), "default-ttl")))
+    Some(Ok((millis(ttl), Reason::DefaultTtl)))
 }
 
-fn settle(
-    response: &ResponseMeta<'_>,
-    rules: &Rules,
-    ttl_ms: u64,
-    reason: &'static str,
-) -> Verdict {
+fn settle(response: &ResponseMeta<'_>, rules: &Rules, ttl_ms: u64, reason: Reason) -> Verdict {
     let now_ms = response.response_time_ms;
     let fresh_until_ms = now_ms + ttl_ms;
     let grace = |word: &[u8], rule: Option<std::time::Duration>| {

@@ -1,6 +1,7 @@
 //! What RFC 9111 allows a shared cache, RFC 5861 and RFC 9213 with it.
 
 use super::{
+    Reason,
     decision::{Decision, ResponseMeta, Rules, SetCookie, Verdict},
     directives::{Demands, Directives},
     freshness::{self, Lifetime},
@@ -13,7 +14,7 @@ use std::time::Duration;
 /// The whole of it: may it be stored (§3), how long is it fresh (§4.2), what when it is stale (§4.2.4).
 pub(super) fn judge(request: &Request<'_>, response: &ResponseMeta<'_>, rules: &Rules) -> Verdict {
     if request.method != Method::Get && request.method != Method::Head {
-        return Verdict::pass("method");
+        return Verdict::pass(Reason::Method);
     }
     if let Some(reason) = never_stored(response.status, &response.fields) {
         return Verdict::pass(reason);
@@ -30,7 +31,7 @@ pub(super) fn judge(request: &Request<'_>, response: &ResponseMeta<'_>, rules: &
         return Verdict::pass(reason);
     }
     let Some(lifetime) = lifetime(response, &directives, is_targeted, rules) else {
-        return Verdict::pass("no-freshness");
+        return Verdict::pass(Reason::NoFreshness);
     };
     settle(response, rules, directives, lifetime, is_targeted)
 }
@@ -42,29 +43,29 @@ fn prohibited(
     directives: &Directives,
     targeted: bool,
     rules: &Rules,
-) -> Option<&'static str> {
+) -> Option<Reason> {
     if directives.must_understand && !is_understood(response.status) {
-        return Some("must-understand");
+        return Some(Reason::MustUnderstand);
     }
     // A status whose requirements are understood and followed may be stored in spite of no-store (§5.2.2.3).
     if directives.no_store && !directives.must_understand {
-        return Some("no-store");
+        return Some(Reason::NoStore);
     }
     if directives.private {
-        return Some("private");
+        return Some(Reason::Private);
     }
     if rules.set_cookie == SetCookie::Pass && response.fields.has(Name::SetCookie) {
-        return Some("set-cookie");
+        return Some(Reason::SetCookie);
     }
     let shareable = is_shareable(directives, targeted);
     if request.fields.has(Name::Authorization) && !shareable && !directives.must_revalidate {
-        return Some("authorization");
+        return Some(Reason::Authorization);
     }
     if request.fields.has(Name::Cookie) && !shareable {
-        return Some("cookie");
+        return Some(Reason::Cookie);
     }
     if request.fields.has(Name::CacheControl) && Demands::of_request(&request.fields).no_store {
-        return Some("request-no-store");
+        return Some(Reason::RequestNoStore);
     }
     None
 }
@@ -86,7 +87,7 @@ fn lifetime(
     if directives.no_cache {
         return Some(Lifetime {
             ttl_ms: 0,
-            reason: "no-cache",
+            reason: Reason::NoCache,
         });
     }
     if let Some(lifetime) = freshness::explicit(response, directives, targeted) {
@@ -97,7 +98,7 @@ fn lifetime(
     {
         return Some(Lifetime {
             ttl_ms: millis(ttl),
-            reason: "default-ttl",
+            reason: Reason::DefaultTtl,
         });
     }
     // "public" makes any status one that may be kept without a lifetime (§4.2.2).
@@ -144,7 +145,7 @@ fn settle(
     let usable = fresh_until_ms.max(swr_until_ms).max(sie_until_ms) > now_ms
         || freshness::has_validator(&response.fields);
     if !usable {
-        return Verdict::pass("expired");
+        return Verdict::pass(Reason::Expired);
     }
     let shareable = is_shareable(&directives, targeted);
     let decision = Decision {
@@ -181,7 +182,7 @@ pub(super) fn forced(response: &ResponseMeta<'_>, rules: &Rules, ttl: Duration) 
         must_revalidate: false,
         shareable: true,
         authorized: true,
-        reason: "force-ttl",
+        reason: Reason::ForceTtl,
         ttl_s: ttl_s(fresh_until_ms, now_ms),
     };
     // One client's cookie is nobody else's.

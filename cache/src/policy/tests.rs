@@ -48,7 +48,7 @@ fn assert_stored(
 ) {
     let decision = decide_with(request, status, response, rules);
     assert_eq!(
-        (decision.store, decision.reason, decision.ttl_s),
+        (decision.store, decision.reason.as_str(), decision.ttl_s),
         (true, reason, ttl_s),
         "{status} {response:?}"
     );
@@ -68,7 +68,7 @@ fn assert_passed(
 ) {
     let decision = decide_with(request, status, response, rules);
     assert_eq!(
-        (decision.store, decision.reason),
+        (decision.store, decision.reason.as_str()),
         (false, reason),
         "{status} {response:?}"
     );
@@ -260,7 +260,7 @@ fn no_cache_is_kept_to_be_validated_each_time_rfc_9111_5_2_2_4() {
         &rules,
     );
     assert!(decision.store && decision.must_revalidate);
-    assert_eq!((decision.reason, decision.ttl_s), ("no-cache", 0));
+    assert_eq!((decision.reason.as_str(), decision.ttl_s), ("no-cache", 0));
     assert_eq!(decision.swr_until_ms, decision.fresh_until_ms);
     assert_passed(&[], 200, &[(CC, "no-cache")], &rules, "expired");
 }

@@ -6,7 +6,7 @@ use crate::{
     key::KeyBuf,
     object::{Body, Meta, Object},
     options::Options,
-    policy::{Decision, Profile},
+    policy::{Decision, Profile, Reason},
     testing,
     vary::Vary,
 };
@@ -24,7 +24,7 @@ fn object(path: u8, language: u8, length: usize, time_ms: u64) -> Arc<Object> {
     let vary = Vary::of(&response.fields(), &request.fields(), false).unwrap();
     let meta = Meta::new(
         head,
-        Decision::pass("test"),
+        Decision::pass(Reason::Stored),
         vary,
         Default::default(),
         0,

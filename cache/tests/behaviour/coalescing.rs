@@ -116,12 +116,12 @@ fn however_many_threads_see_it_stale_one_renews_it() {
         let (rig, renewals) = (rig.clone(), renewals.clone());
         async move {
             match rig.get("/a") {
-                Lookup::Stale(_, Some(fill)) => {
+                Lookup::Stale(_, Some(fill), _) => {
                     renewals.fetch_add(1, SeqCst);
                     tokio::task::yield_now().await;
                     rig.complete(fill, &[], &FRESH, "new").unwrap();
                 }
-                Lookup::Stale(hit, None) => assert_eq!(hit.object.chunks().concat(), b"old"),
+                Lookup::Stale(hit, None, _) => assert_eq!(hit.object.chunks().concat(), b"old"),
                 Lookup::Hit(hit) => assert_eq!(hit.object.chunks().concat(), b"new"),
                 other => panic!("{}", kind(&other)),
             }
@@ -161,7 +161,7 @@ async fn waiters_of_what_cannot_be_shared_go_in_parallel_and_so_does_the_next_ro
         assert!(matches!(reader.head().await, FillStart::Pass));
     }
     for _ in 0..3 {
-        assert!(matches!(rig.get("/a"), Lookup::Pass("miss")));
+        assert!(matches!(rig.get("/a"), Lookup::Pass(Pass::Unstorable)));
     }
     rig.pass_s(6);
     let fill = miss(rig.get("/a"));

@@ -160,13 +160,13 @@ fn one_caller_renews_and_all_are_served_rfc_5861_3() {
         "old",
     );
     rig.pass_s(61);
-    let Lookup::Stale(_, Some(fill)) = rig.get("/a") else {
+    let Lookup::Stale(_, Some(fill), _) = rig.get("/a") else {
         panic!()
     };
     assert_eq!(kind(&rig.get("/a")), "stale");
     drop(fill);
     // Dropped unfinished: the next one may try.
-    let Lookup::Stale(_, Some(fill)) = rig.get("/a") else {
+    let Lookup::Stale(_, Some(fill), _) = rig.get("/a") else {
         panic!()
     };
     rig.complete(fill, &[], &[(CC, "max-age=60")], "new")

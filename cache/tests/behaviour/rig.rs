@@ -141,14 +141,16 @@ impl Rig {
 pub fn kind(lookup: &Lookup) -> &'static str {
     match lookup {
         Lookup::Hit(_) => "hit",
-        Lookup::Stale(_, Some(_)) => "stale, renew",
-        Lookup::Stale(_, None) => "stale",
+        Lookup::Stale(_, Some(_), _) => "stale, renew",
+        Lookup::Stale(_, None, _) => "stale",
         Lookup::Revalidate(..) => "revalidate",
         Lookup::Join(_) => "join",
         Lookup::Miss(_) => "miss",
         Lookup::Load(_) => "load",
-        Lookup::Pass("miss") => "pass",
-        Lookup::Pass(reason) => reason,
+        Lookup::Pass(Pass::Unstorable | Pass::Uses) => "pass",
+        Lookup::Pass(Pass::NoStore | Pass::Credentials) => "request",
+        Lookup::Pass(Pass::Method) => "method",
+        Lookup::Pass(Pass::Bypass) => "bypass",
         Lookup::OnlyIfCached => "only-if-cached",
     }
 }

@@ -64,7 +64,7 @@ fn a_soft_purge_lets_it_serve_while_it_is_renewed_and_not_longer() {
         let mut rig = stored(&TAGGED);
         rig.pass_s(10);
         purge(&rig, scope, Manner::Soft);
-        let Lookup::Stale(stale, Some(fill)) = rig.get("/a/1") else {
+        let Lookup::Stale(stale, Some(fill), _) = rig.get("/a/1") else {
             panic!("{scope:?}: stale, with a fill to renew it")
         };
         assert_eq!((stale.age_s, stale.ttl_s), (10, 0));

@@ -75,7 +75,7 @@ impl Simulation {
         );
         match lookup {
             Lookup::Hit(hit) => self.check_body(path, &hit),
-            Lookup::Stale(hit, fill) => {
+            Lookup::Stale(hit, fill, _) => {
                 self.check_body(path, &hit);
                 if let Some(fill) = fill {
                     self.fetch(path, fill);

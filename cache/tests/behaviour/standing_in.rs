@@ -180,10 +180,10 @@ fn a_reload_fetches_what_is_fresh_and_its_answer_takes_its_place() {
 fn what_is_refused_is_not_stored_and_not_waited_for() {
     let rig = Rig::new();
     let mut fill = miss(rig.get("/a"));
-    let Responded::Pass(decision) = fill.refuse("suspect", rig.now_ms, true) else {
+    let Responded::Pass(decision) = fill.refuse(Reason::Oversize, rig.now_ms, true) else {
         panic!()
     };
-    assert_eq!(decision.reason, "suspect");
+    assert_eq!(decision.reason, Reason::Oversize);
     assert_eq!(kind(&rig.get("/a")), "pass");
 }
 

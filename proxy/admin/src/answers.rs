@@ -172,6 +172,17 @@ pub(crate) fn cache_object(ask: &Ask) -> Answer {
     found.map(Reply::from).map_err(refused)
 }
 
+pub(crate) fn cache_stats(ask: &Ask) -> Answer {
+    let mut site = None;
+    for (name, value) in &ask.query {
+        match name.as_str() {
+            "site" => site = Some(value.as_str()),
+            _ => return Err(bad("the query takes `site`")),
+        }
+    }
+    Ok(ask.state.control.cache_stats(site).into())
+}
+
 pub(crate) fn cache_objects(ask: &Ask) -> Answer {
     let mut wanted = CacheQuery {
         limit: ask.limit()?,

@@ -72,6 +72,12 @@ pub trait Control: Send + Sync + 'static {
     /// As [`Control::purge`].
     fn cache_objects(&self, wanted: &CacheQuery) -> Result<Value, PurgeRefusal>;
 
+    /// `GET /api/v1/cache/stats`: what caches hold, and what became of the requests of each route, or of one site's; quick.
+    fn cache_stats(&self, site: Option<&str>) -> Value {
+        let _ = site;
+        serde_json::json!({ "caches": [], "routes": [] })
+    }
+
     /// `GET /api/v1/waf/events`: what the WAF refused lately, newest first; quick.
     fn waf_events(&self, limit: usize) -> Value {
         let _ = limit;

@@ -179,6 +179,14 @@ pub const ENDPOINTS: &[Endpoint] = &[
         )
     },
     Endpoint {
+        query: &[("site", "only routes of this site")],
+        ..get(
+            "/api/v1/cache/stats",
+            "What the caches hold, and by route what became of requests and why, and bytes from cache and origin",
+            answers::cache_stats,
+        )
+    },
+    Endpoint {
         carries: Carries::Json(&[
             ("url", "string", "one URL with all its variants"),
             ("prefix", "string", "all URLs that begin so: host/path"),

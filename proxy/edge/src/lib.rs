@@ -54,7 +54,7 @@ mod waf_shadow;
 mod waf_step;
 mod whereabouts;
 
-pub use caching::{CachedQuery, Inspected, LIST_MAX, PurgeError, PurgeTarget};
+pub use caching::{Account, CachedQuery, Course, Inspected, LIST_MAX, PurgeError, PurgeTarget};
 pub use edge::{Edge, Host, LoadError};
 pub use metrics::Metrics;
 pub use shared::Shared;

@@ -3,6 +3,7 @@
 use crate::{
     accept::AcceptMetrics,
     bots::{CHALLENGE_RESULTS, ChallengeResult},
+    caching::Ledgers,
     limit::LimitFamily,
     otlp::Counters,
     stream::StreamFamilies,
@@ -64,8 +65,8 @@ pub struct Metrics {
     refused: HashMap<&'static str, IntCounter>,
     requests: IntCounterVec,
     durations: HistogramVec,
-    cache: IntCounterVec,
-    cache_decisions: IntCounterVec,
+    /// The books of routes at their caches.
+    pub ledgers: Ledgers,
     waf: IntCounterVec,
     waf_shadow: IntCounterVec,
     challenges: IntCounterVec,
@@ -105,8 +106,6 @@ pub struct SiteMetrics {
     waf_shadow: [IntCounter; SHADOW_RESULTS.len()],
     challenges: [IntCounter; CHALLENGE_RESULTS.len()],
     access: [IntCounter; ACCESS_RESULTS.len()],
-    /// Cache results, in the order of [`CACHE_RESULTS`].
-    pub cache: [IntCounter; CACHE_RESULTS.len()],
 }
 
 /// What became of a request at the access step.
@@ -146,17 +145,6 @@ const _: () = assert!(ACCESS_RESULTS.len() == AccessResult::Preflight as usize +
 
 /// What a rule set and its shadow come to.
 const SHADOW_RESULTS: [&str; 4] = ["both_pass", "shadow_denies", "shadow_passes", "both_deny"];
-
-/// What became of a request at the cache.
-pub const CACHE_RESULTS: [&str; 7] = [
-    "hit",
-    "stale",
-    "revalidated",
-    "miss",
-    "join",
-    "pass",
-    "error",
-];
 
 /// The handles of one pool.
 #[derive(Clone)]
@@ -317,16 +305,7 @@ impl Metrics {
                 &["site", "class"],
             )?,
             durations,
-            cache_decisions: family(
-                "seawall_cache_decisions_total",
-                "Answers of origins at the cache, by whether they are stored and why",
-                &["site", "stored", "reason"],
-            )?,
-            cache: family(
-                "seawall_cache_requests_total",
-                "Requests at the cache, by result",
-                &["site", "result"],
-            )?,
+            ledgers: Ledgers::new(&registry)?,
             waf: family(
                 "seawall_waf_requests_total",
                 "Requests over the WAF's threshold",
@@ -389,16 +368,7 @@ impl Metrics {
             waf_shadow: SHADOW_RESULTS.map(|r| self.waf_shadow.with_label_values(&[name, r])),
             challenges: CHALLENGE_RESULTS.map(|r| self.challenges.with_label_values(&[name, r])),
             access: ACCESS_RESULTS.map(|r| self.access.with_label_values(&[name, r])),
-            cache: CACHE_RESULTS.map(|r| self.cache.with_label_values(&[name, r])),
         }
-    }
-
-    /// An answer of an origin was judged. Not for a hit: the handle is looked up, and a reason is one of the policy's few.
-    pub fn cache_decision(&self, site: &str, stored: bool, reason: &str) {
-        let stored = if stored { "yes" } else { "no" };
-        self.cache_decisions
-            .with_label_values(&[site, stored, reason])
-            .inc();
     }
 
     /// The handles of a pool.

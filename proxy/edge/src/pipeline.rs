@@ -733,7 +733,9 @@ async fn answer(cx: &mut Cx<'_>, route: &Arc<RoutePlan>) -> Result<Outcome, Clie
     match (&route.content, &route.cache) {
         // A switch to another protocol is no response that could be stored, and none that could stand in.
         (ContentPlan::Proxy(proxy), Some(cache)) if !cx.tx.head.upgrade => {
-            caching::serve(cx, route, proxy, cache, spool).await
+            let served = caching::serve(cx, route, proxy, cache, spool).await;
+            caching::enter_bytes(cx, cache);
+            served
         }
         (ContentPlan::Proxy(proxy), _) => Box::pin(content::proxy(cx, route, proxy, spool)).await,
         (ContentPlan::Fixed(fixed), _) => content::fixed(cx, route, fixed).await,

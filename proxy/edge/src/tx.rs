@@ -191,6 +191,8 @@ pub struct Tx {
     pub tries: SmallVec<[Try; 2]>,
     /// What the cache did, as nginx names it (`HIT`, `MISS` ...); empty if it was not asked.
     pub cache: &'static str,
+    /// The same as the route's books have it.
+    pub course: Option<crate::caching::Course>,
     /// Fields of the request that are in the cache's key, by their bits: they do not make it somebody's.
     pub in_key: u128,
     /// The kind of device, where it is in the cache's key.
@@ -315,6 +317,7 @@ impl Default for Tx {
             body_read: 0,
             tries: SmallVec::new(),
             cache: "",
+            course: None,
             in_key: 0,
             device: None,
             origin: OriginScratch::default(),
@@ -374,6 +377,7 @@ impl Tx {
         self.body_read = 0;
         self.tries.clear();
         self.cache = "";
+        self.course = None;
         self.in_key = 0;
         self.device = None;
         self.fastcgi = None;

@@ -40,7 +40,7 @@ fn the_second_answer_is_a_hit_with_an_age() {
     );
     assert_eq!(origin.hits("/x"), 1);
     edge.counts(
-        "seawall_cache_requests_total{result=\"hit\",site=\"a.test\"}",
+        "seawall_cache_requests_total{cache=\"default\",reason=\"fresh\",result=\"hit\",route=\"/\",site=\"a.test\"}",
         1,
     );
 }
@@ -180,7 +180,7 @@ fn what_must_be_asked_for_is_revalidated_and_a_304_refreshes_it() {
     }
     assert_eq!(origin.last().field("If-None-Match"), Some("\"v1\""));
     edge.counts(
-        "seawall_cache_requests_total{result=\"revalidated\",site=\"a.test\"}",
+        "seawall_cache_requests_total{cache=\"default\",reason=\"not-modified\",result=\"revalidated\",route=\"/\",site=\"a.test\"}",
         2,
     );
 }

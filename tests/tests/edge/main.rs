@@ -16,6 +16,7 @@ mod cache_disk;
 mod cache_keys;
 mod cache_ranges;
 mod cache_slices;
+mod cache_stats;
 mod certificate_files;
 mod challenges;
 mod client_certificates;

@@ -50,7 +50,7 @@ fn tags_prefixes_and_sites_are_purged_by_the_command() {
     let edge = shop(&origin, "");
     assert_eq!(hits(&edge), [false; 3]);
     edge.counts(
-        "seawall_cache_decisions_total{reason=\"max-age\",site=\"a.test\",stored=\"yes\"}",
+        "seawall_cache_decisions_total{cache=\"default\",reason=\"max-age\",route=\"/\",site=\"a.test\",stored=\"yes\"}",
         3,
     );
     assert_eq!(hits(&edge), [true; 3]);

@@ -167,7 +167,7 @@ fn the_cache_and_the_counters_survive_a_reload() {
     );
     assert_eq!(origin.hits("/x"), 1);
     edge.counts(
-        "seawall_cache_requests_total{result=\"hit\",site=\"a.test\"}",
+        "seawall_cache_requests_total{cache=\"default\",reason=\"fresh\",result=\"hit\",route=\"/\",site=\"a.test\"}",
         2,
     );
 }

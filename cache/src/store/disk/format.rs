@@ -7,7 +7,7 @@ use crate::{
     key::{Key, hash_bytes},
     object::{Meta, Object},
     options::PIECE_BYTES,
-    policy::Decision,
+    policy::{Decision, Reason},
     purge::Labels,
     slices::Sliced,
     vary::Vary,
@@ -158,7 +158,7 @@ fn write_meta(meta: &Meta, out: &mut Vec<u8>) {
     }
     out.extend_from_slice(&meta.head.status().to_le_bytes());
     write_bytes(meta.head.bytes(), out);
-    write_bytes(decision.reason.as_bytes(), out);
+    write_bytes(decision.reason.as_str().as_bytes(), out);
     write_bytes(meta.labels.site.as_bytes(), out);
     write_bytes(&meta.labels.url, out);
     write_bytes(meta.labels.tag_bytes(), out);
@@ -171,7 +171,7 @@ fn write_meta(meta: &Meta, out: &mut Vec<u8>) {
 fn read_meta(bytes: &[u8], judged: u64) -> Option<Meta> {
     let mut read = Reading(bytes);
     let flags = read.u8()?;
-    let mut decision = Decision::pass("stored");
+    let mut decision = Decision::pass(Reason::Stored);
     decision.store = true;
     decision.must_revalidate = flags & 1 != 0;
     decision.shareable = flags & 2 != 0;
@@ -185,7 +185,8 @@ fn read_meta(bytes: &[u8], judged: u64) -> Option<Meta> {
     let response_time_ms = read.u64()?;
     let status = read.u16()?;
     let head = Head::of_bytes(status, read.bytes()?)?;
-    decision.reason = reason(read.bytes()?);
+    // A word that is not known here any more: it is just stored.
+    decision.reason = Reason::of(read.bytes()?).unwrap_or(Reason::Stored);
     let site = std::str::from_utf8(read.bytes()?).ok()?;
     let url = read.bytes()?;
     let tags = read.bytes()?;
@@ -203,24 +204,6 @@ fn read_meta(bytes: &[u8], judged: u64) -> Option<Meta> {
         meta.sliced = Some(Sliced::restored(read.u64()?, read.u64()?, read.u64()?));
     }
     Some(meta)
-}
-
-/// The same words as the policy's; one that is not known here any more is just stored.
-fn reason(word: &[u8]) -> &'static str {
-    const KNOWN: [&str; 10] = [
-        "max-age",
-        "s-maxage",
-        "expires",
-        "heuristic",
-        "default-ttl",
-        "force-ttl",
-        "valid",
-        "targeted",
-        "heuristics",
-        "x-accel-expires",
-    ];
-    let known = KNOWN.iter().find(|known| known.as_bytes() == word);
-    known.copied().unwrap_or("stored")
 }
 
 pub(crate) fn write_bytes(bytes: &[u8], out: &mut Vec<u8>) {

@@ -5,7 +5,7 @@ use crate::{
     head::Head,
     key::KeyBuf,
     object::{Body, Meta},
-    policy::{Decision, Profile},
+    policy::{Decision, Profile, Reason},
     purge::{Labels, Manner, Scope},
     testing,
     vary::Vary,
@@ -28,7 +28,7 @@ fn object(path: &str, language: &str, body: &[u8]) -> Arc<Object> {
         format!("shop.test{path}").as_bytes().into(),
         b"red\n"[..].into(),
     );
-    let mut decision = Decision::pass("max-age");
+    let mut decision = Decision::pass(Reason::MaxAge);
     decision.store = true;
     decision.fresh_until_ms = 7;
     let meta = Meta::new(head, decision, vary, Arc::new(labels), 0, 5);
@@ -98,7 +98,10 @@ fn what_was_written_is_read_also_by_the_next_process() {
         );
         assert_eq!(found.tags().collect::<Vec<_>>(), [b"red"]);
         assert_eq!(
-            (found.decision().reason, found.decision().fresh_until_ms),
+            (
+                found.decision().reason.as_str(),
+                found.decision().fresh_until_ms
+            ),
             ("max-age", 7)
         );
         assert_eq!(disk.stats().objects, 4);

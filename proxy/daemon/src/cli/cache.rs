@@ -1,4 +1,4 @@
-//! `seawall cache ls|show|warm`
+//! `seawall cache ls|show|stats|warm`
 
 use super::{
     operate::{Connection, accepted},
@@ -40,6 +40,17 @@ pub enum CacheCommand {
         #[command(flatten)]
         connection: Connection,
     },
+    /// Show what became of requests at the caches, by route, and why
+    Stats {
+        /// Only routes of this site
+        #[arg(long, value_name = "HOST")]
+        site: Option<String>,
+        /// The API's answer as it is
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        connection: Connection,
+    },
     /// Ask for every URL of a list or a sitemap once, so that it is in the cache
     Warm(Warming),
 }
@@ -76,6 +87,21 @@ pub fn run(command: &CacheCommand) -> anyhow::Result<ExitCode> {
             terminal::out(format_args!("{:#}\n", accepted(answer)?))?;
             Ok(ExitCode::SUCCESS)
         }
+        CacheCommand::Stats {
+            site,
+            json,
+            connection,
+        } => {
+            let site = site.as_ref().map(|site| format!("?site={}", escape(site)));
+            let path = format!("/api/v1/cache/stats{}", site.unwrap_or_default());
+            let stats = accepted(connection.ask("GET", &path, None)?)?;
+            if *json {
+                terminal::out(format_args!("{stats:#}\n"))?;
+            } else {
+                terminal::out(format_args!("{}", table(&stats)))?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
         CacheCommand::Warm(warming) => warm::run(warming),
     }
 }
@@ -105,6 +131,73 @@ fn list(connection: &Connection, query: &str) -> anyhow::Result<ExitCode> {
         ))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Caches, then routes, each with what became of its requests and of its origin's answers, the most frequent first.
+fn table(stats: &Value) -> String {
+    let list = |value: &Value, name: &str| {
+        let list = value.get(name).and_then(Value::as_array);
+        list.cloned().unwrap_or_default()
+    };
+    let number = |value: &Value, name: &str| value.get(name).and_then(Value::as_u64).unwrap_or(0);
+    let text = |value: &Value, name: &str| {
+        let text = value.get(name).and_then(Value::as_str).unwrap_or("");
+        text.escape_default().to_string()
+    };
+    let mut out = String::new();
+    for cache in list(stats, "caches") {
+        out.push_str(&format!(
+            "cache {}: {} objects, {} of {} bytes, {} evictions",
+            text(&cache, "name"),
+            number(&cache, "objects"),
+            number(&cache, "bytes"),
+            number(&cache, "memory_bytes_max"),
+            number(&cache, "evictions"),
+        ));
+        if let Some(disk) = cache.get("disk").filter(|disk| disk.is_object()) {
+            out.push_str(&format!(
+                "; on disk {} objects, {} bytes",
+                number(disk, "objects"),
+                number(disk, "bytes")
+            ));
+        }
+        out.push('\n');
+    }
+    for route in list(stats, "routes") {
+        let ratio = route.get("hit_ratio").and_then(Value::as_f64);
+        let ratio = ratio.map_or("-".to_owned(), |ratio| format!("{:.1} %", ratio * 100.0));
+        let bytes = route.get("bytes").cloned().unwrap_or_default();
+        out.push_str(&format!(
+            "\n{} {}: {} requests, from the cache {ratio}; {} bytes from the cache, {} from origins\n",
+            text(&route, "site"),
+            text(&route, "route"),
+            number(&route, "requests"),
+            number(&bytes, "cache"),
+            number(&bytes, "origin"),
+        ));
+        let mut results = list(&route, "results");
+        results.sort_by_key(|r| std::cmp::Reverse(number(r, "count")));
+        for r in results {
+            out.push_str(&format!(
+                "{:>12}  {:<11} {}\n",
+                number(&r, "count"),
+                text(&r, "result"),
+                text(&r, "reason")
+            ));
+        }
+        let mut decisions = list(&route, "decisions");
+        decisions.sort_by_key(|d| std::cmp::Reverse(number(d, "count")));
+        for d in decisions {
+            let stored = d.get("stored").and_then(Value::as_bool) == Some(true);
+            out.push_str(&format!(
+                "{:>12}  {:<11} {}\n",
+                number(&d, "count"),
+                if stored { "stored" } else { "not stored" },
+                text(&d, "reason")
+            ));
+        }
+    }
+    out
 }
 
 /// A segment of a path.

@@ -443,6 +443,12 @@ impl Control for Daemon {
         Ok(cached::listed(&found, now_ms))
     }
 
+    fn cache_stats(&self, site: Option<&str>) -> Value {
+        let mut accounts = self.0.edge.shared().metrics.ledgers.accounts();
+        accounts.retain(|a| site.is_none_or(|site| *a.owner.site == *site));
+        cached::stats(&self.0.edge.plan().caches, &accounts)
+    }
+
     fn waf_events(&self, limit: usize) -> Value {
         waf::events(&self.0.edge, limit)
     }

@@ -1,7 +1,7 @@
 //! Objects of the caches, for the API.
 
 use seawall_cache::Object;
-use seawall_edge::Inspected;
+use seawall_edge::{Account, Inspected, plan::CachePlan};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -44,6 +44,67 @@ pub fn listed(found: &[(String, Arc<Object>)], now_ms: u64) -> Value {
     json!({ "objects": found.iter().map(one).collect::<Vec<_>>() })
 }
 
+/// What caches hold, and the books of routes.
+pub fn stats(caches: &[Arc<CachePlan>], accounts: &[Account]) -> Value {
+    json!({
+        "caches": caches.iter().map(|c| held(c)).collect::<Vec<_>>(),
+        "routes": accounts.iter().map(account).collect::<Vec<_>>(),
+    })
+}
+
+fn held(plan: &CachePlan) -> Value {
+    let stats = plan.cache.stats();
+    let disk = plan.cache.disk_stats().map(|disk| {
+        json!({
+            "objects": disk.objects,
+            "bytes": disk.bytes,
+            "writes": disk.writes,
+            "reads": disk.reads,
+            "torn": disk.torn,
+            "errors": disk.errors,
+        })
+    });
+    json!({
+        "name": plan.name,
+        "memory_bytes_max": plan.memory,
+        "bytes": stats.bytes,
+        "fill_bytes": stats.fill_bytes,
+        "objects": stats.objects,
+        "evictions": stats.evictions,
+        "lookups": {
+            "hits": stats.hits,
+            "stale": stats.stale,
+            "revalidations": stats.revalidations,
+            "misses": stats.misses,
+            "joins": stats.joins,
+            "loads": stats.loads,
+            "passes": stats.passes,
+        },
+        "disk": disk,
+    })
+}
+
+fn account(account: &Account) -> Value {
+    let result = |(course, count): &(_, u64)| {
+        let course: &seawall_edge::Course = course;
+        json!({ "result": course.result(), "reason": course.why(), "count": count })
+    };
+    let decision = |(stored, reason, count): &(bool, seawall_cache::Reason, u64)| json!({ "stored": stored, "reason": reason.as_str(), "count": count });
+    let asked = account.asked();
+    let ratio = (asked > 0).then(|| account.from_cache() as f64 / asked as f64);
+    json!({
+        "site": &*account.owner.site,
+        "route": &*account.owner.route,
+        "cache": &*account.owner.cache,
+        "requests": account.requests(),
+        "hit_ratio": ratio,
+        "results": account.courses.iter().map(result).collect::<Vec<_>>(),
+        "decisions": account.decisions.iter().map(decision).collect::<Vec<_>>(),
+        "bytes": { "cache": account.bytes_from_cache, "origin": account.bytes_from_origin },
+        "renewals_refused": account.renewals_refused,
+    })
+}
+
 fn described(object: &Object, now_ms: u64) -> Value {
     let decision = object.decision();
     let seconds = |until_ms: u64| (until_ms as i64 - now_ms as i64) / 1000;
@@ -58,7 +119,7 @@ fn described(object: &Object, now_ms: u64) -> Value {
         "ttl_s": seconds(decision.fresh_until_ms),
         "stale_while_revalidate_s": seconds(decision.swr_until_ms).max(0),
         "stale_if_error_s": seconds(decision.sie_until_ms).max(0),
-        "reason": decision.reason,
+        "reason": decision.reason.as_str(),
         "hits": object.hits(),
         "bytes": object.content_length(),
         "weight": object.weight(),

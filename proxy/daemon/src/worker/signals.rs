@@ -43,16 +43,15 @@ struct Totals {
 fn totals(worker: &Worker) -> Totals {
     let plan = worker.edge.plan();
     let mut all = Totals::default();
+    for account in worker.edge.shared().metrics.ledgers.accounts() {
+        // Who passes asked for nothing.
+        all.looked += account.asked();
+        all.hits += account.from_cache();
+    }
     for site in &plan.sites {
         let metrics = &site.metrics;
         for (sum, counter) in all.by_class.iter_mut().zip(&metrics.by_class) {
             *sum += counter.get();
-        }
-        for (at, counter) in metrics.cache.iter().enumerate() {
-            // hit, stale, revalidated, miss, join, pass, error: passes asked for nothing.
-            let n = counter.get();
-            all.looked += if at == 5 { 0 } else { n };
-            all.hits += if matches!(at, 0..=2 | 4) { n } else { 0 };
         }
         let metric = metrics.duration.metric();
         let buckets = metric.get_histogram().get_bucket();

@@ -1,8 +1,9 @@
 //! What goes on without a client: fills that outlive theirs, and renewals behind clients' backs.
 
 use super::{
-    fill::{AskedFor, build, failure_of, respond},
+    fill::{AskedFor, build, enter, failure_of, respond},
     holds,
+    ledger::Meter,
 };
 use crate::{
     content,
@@ -133,6 +134,7 @@ pub fn renew_in_background(
 ) {
     if cx.local.background.get() >= BACKGROUND_MAX {
         // The next client who finds it stale tries again.
+        cache.ledger.refused_renewal();
         return fill.abort();
     }
     let refused = !cache.no_store.is_empty() && holds(cx, &cache.no_store);
@@ -196,12 +198,15 @@ pub fn renew_in_background(
             // What leads elsewhere is not stored: the next client in the foreground is led there.
             Ok(answer) if content::leads(&scratch) => drop(answer),
             Ok(answer) => {
+                let answer = answer.metered(Meter::new(&cache.ledger));
                 let asked = AskedFor {
                     at_ms: asked_ms,
                     refused,
                     part: None,
                 };
-                match respond(&mut fill, &copy, &route, cache, &scratch, &asked) {
+                let responded = respond(&mut fill, &copy, &route, cache, &scratch, &asked);
+                enter(cache, &responded);
+                match responded {
                     Responded::Store(_) => {
                         pump_or_spawn(&local, &route, answer, &mut scratch, fill).await
                     }

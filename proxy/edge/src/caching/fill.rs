@@ -9,7 +9,9 @@ use super::{
     background::{drain, pump_or_spawn},
     counted,
     hit::{self, Told},
-    key, slices, suspicion,
+    key,
+    ledger::{Course, Meter},
+    slices, suspicion,
 };
 use crate::{
     client::{ClientError, Reply},
@@ -22,7 +24,7 @@ use crate::{
     tx::{Asked, OriginScratch, Tx},
 };
 use seawall_cache::{
-    CacheStatus, Failure, Fill, FillReader, NoVarySearch, Request, Responded, ResponseMeta,
+    CacheStatus, Failure, Fill, FillReader, NoVarySearch, Reason, Request, Responded, ResponseMeta,
 };
 use seawall_http::{Method, Name};
 use std::sync::Arc;
@@ -49,7 +51,7 @@ pub async fn lead(
     proxy: &ProxyPlan,
     cache: &CacheUse,
     mut fill: Fill,
-    why: &'static str,
+    why: Course,
     part: Option<u64>,
 ) -> Result<Led, ClientError> {
     let mut scratch = std::mem::take(&mut cx.tx.origin);
@@ -92,7 +94,7 @@ pub async fn lead(
     cx.tx.tries = tries;
     cx.client.abandons = route.abandons;
     let answer = match fetched {
-        Ok(answer) => answer,
+        Ok(answer) => answer.metered(Meter::new(&cache.ledger)),
         Err(e) => {
             cx.tx.origin = scratch;
             let stale = failure_of(&e).and_then(|f| fill.failed(f, crate::clock::now_ms()));
@@ -130,13 +132,7 @@ pub async fn lead(
         part,
     };
     let responded = respond(&mut fill, cx.tx, route, cache, &scratch, &asked);
-    if let Responded::Store(decision)
-    | Responded::Pass(decision)
-    | Responded::Sliced(decision, ..) = &responded
-    {
-        let metrics = &cx.local.shared.metrics;
-        metrics.cache_decision(&cx.site.name, decision.store, decision.reason);
-    }
+    enter(cache, &responded);
     if let Responded::Store(_) | Responded::Sliced(..) = responded {
         key::learn_search(cx, proxy, cache, said);
     }
@@ -144,8 +140,8 @@ pub async fn lead(
     cx.tx.cache = match &responded {
         Responded::NotModified(_) => "REVALIDATED",
         Responded::StaleIfError(_) => "STALE",
-        _ if why == "stale" => "EXPIRED",
-        _ if why == "bypass" => "BYPASS",
+        _ if why == Course::Expired => "EXPIRED",
+        _ if why == Course::Bypassed => "BYPASS",
         _ => "MISS",
     };
     let led = Leading {
@@ -161,7 +157,7 @@ pub async fn lead(
 struct Leading {
     fill: Fill,
     answer: Answer,
-    why: &'static str,
+    why: Course,
     part: Option<u64>,
 }
 
@@ -187,10 +183,10 @@ async fn deliver(
             pump_or_spawn(cx.local, route, answer, &mut scratch, fill).await;
             cx.tx.origin = scratch;
             let told = Told(CacheStatus {
-                fwd: Some(why),
+                fwd: Some(why.fwd()),
                 ttl_s: Some(decision.ttl_s),
                 stored: true,
-                detail: Some(decision.reason),
+                detail: Some(decision.reason.as_str()),
                 ..CacheStatus::default()
             });
             match read_along(cx, route, cache, reader, told).await? {
@@ -202,10 +198,10 @@ async fn deliver(
         }
         Responded::Sliced(decision, hit, slice) => {
             let told = Told(CacheStatus {
-                fwd: Some(why),
+                fwd: Some(why.fwd()),
                 ttl_s: Some(decision.ttl_s),
                 stored: true,
-                detail: Some(decision.reason),
+                detail: Some(decision.reason.as_str()),
                 ..CacheStatus::default()
             });
             match slice {
@@ -235,7 +231,7 @@ async fn deliver(
             Ok(Led::Unfit)
         }
         // Nobody asked for a 304 here: it has no body that could answer the client.
-        Responded::Pass(decision) if decision.reason == "unsolicited-304" => {
+        Responded::Pass(decision) if decision.reason == Reason::Unsolicited304 => {
             drop(answer);
             cx.tx.origin = scratch;
             cx.local.shared.metrics.bad_responses.inc();
@@ -246,8 +242,8 @@ async fn deliver(
         }
         Responded::Pass(decision) => {
             let told = Told(CacheStatus {
-                fwd: Some(why),
-                detail: Some(decision.reason),
+                fwd: Some(why.fwd()),
+                detail: Some(decision.reason.as_str()),
                 ..CacheStatus::default()
             });
             let told = cache.reports.then_some(&told);
@@ -348,6 +344,7 @@ pub async fn keep(
         part: None,
     };
     let responded = respond(&mut fill, cx.tx, route, cache, scratch, &asked);
+    enter(cache, &responded);
     let Responded::Store(decision) = responded else {
         return content::pass_through(cx, route, false, answer, scratch, None).await;
     };
@@ -357,7 +354,7 @@ pub async fn keep(
         fwd: Some("method"),
         ttl_s: Some(decision.ttl_s),
         stored: true,
-        detail: Some(decision.reason),
+        detail: Some(decision.reason.as_str()),
         ..CacheStatus::default()
     });
     match read_along(cx, route, cache, reader, told).await {
@@ -366,6 +363,16 @@ pub async fn keep(
             Err(ClientError::Truncated.into())
         }
         Err(e) => Err(e.into()),
+    }
+}
+
+/// Enters what an answer came to.
+pub fn enter(cache: &CacheUse, responded: &Responded) {
+    if let Responded::Store(decision)
+    | Responded::Pass(decision)
+    | Responded::Sliced(decision, ..) = responded
+    {
+        cache.ledger.decided(decision);
     }
 }
 
@@ -403,7 +410,7 @@ pub fn respond(
                 response_time_ms: now_ms,
             };
             if asked.refused && head.status != 304 {
-                return fill.refuse("no-store", now_ms, true);
+                return fill.refuse(Reason::NoStore, now_ms, true);
             }
             let part = asked.part.filter(|_| head.status == 206);
             let mut whole = meta;

@@ -8,6 +8,7 @@ mod fill;
 mod hit;
 mod inspect;
 mod key;
+mod ledger;
 mod paged;
 mod purge;
 mod ranges;
@@ -18,13 +19,13 @@ mod suspicion;
 pub use hit::Told;
 pub use inspect::{CachedQuery, Inspected, LIST_MAX, inspect, list};
 pub use key::cache_key;
+pub use ledger::{Account, Course, Ledger, Ledgers, Meter};
 pub use purge::{PurgeError, PurgeTarget, UrlPurged, by_method, purge, purge_everywhere};
 pub use side_effects::learn;
 
 use crate::{
     client::{ClientError, Reply},
     content::{self, Outcome},
-    metrics::CACHE_RESULTS,
     origin::{Answer, FetchError},
     pipeline::Cx,
     plan::{CacheUse, ProxyPlan, RoutePlan},
@@ -42,35 +43,29 @@ use std::sync::Arc;
 /// Times that a request waits for the disk at most: what came up may be gone again before it is looked up.
 const LOADS_MAX: usize = 3;
 
-/// What became of a request, for `$upstream_cache_status` and the counters.
-#[derive(Clone, Copy)]
-enum Result {
-    Hit,
-    Stale,
-    Revalidated,
-    Miss,
-    Join,
-    Pass,
-    Error,
-}
-
-fn note(cx: &mut Cx<'_>, result: Result) {
-    if let Some(counter) = cx.site.metrics.cache.get(result as usize) {
-        counter.inc();
-    }
-    cx.tx.cache = match result {
-        Result::Hit | Result::Join => "HIT",
-        Result::Stale => "STALE",
-        Result::Revalidated => "REVALIDATED",
-        // It had been there: nginx tells the two apart.
-        Result::Miss if matches!(cx.tx.cache, "EXPIRED" | "BYPASS") => cx.tx.cache,
-        Result::Miss => "MISS",
-        Result::Pass | Result::Error => "",
+/// Enters what became of a request, for `$upstream_cache_status` and the books.
+fn note(cx: &mut Cx<'_>, cache: &CacheUse, course: Course) {
+    cache.ledger.count(course);
+    cx.tx.course = Some(course);
+    cx.tx.cache = match course.result() {
+        "hit" | "join" => "HIT",
+        "stale" => "STALE",
+        "revalidated" => "REVALIDATED",
+        // nginx tells apart what had been there, and says nothing of methods that it never caches.
+        "expired" => "EXPIRED",
+        "bypass" => "BYPASS",
+        "miss" => "MISS",
+        "pass" if course != Course::Method => "MISS",
+        _ => "",
     };
 }
 
-// The order of `Result` is the order of the metric's labels.
-const _: () = assert!(CACHE_RESULTS.len() == Result::Error as usize + 1);
+/// Enters how much of a body a request got out of the cache, once it has ended.
+pub fn enter_bytes(cx: &Cx<'_>, cache: &CacheUse) {
+    if cx.tx.course.is_some_and(Course::is_from_cache) {
+        cache.ledger.served(cx.tx.body_sent);
+    }
+}
 
 /// Serves a proxied request through a cache.
 pub async fn serve(
@@ -82,11 +77,11 @@ pub async fn serve(
 ) -> std::result::Result<Outcome, ClientError> {
     // Where the origin is told who asks, its answer is for nobody else.
     if cx.tx.granted.as_ref().is_some_and(|g| g.names_somebody()) {
-        return Box::pin(pass(cx, route, proxy, cache, spool, "bypass")).await;
+        return Box::pin(pass(cx, route, proxy, cache, spool, Course::Identity)).await;
     }
     // A body may change the answer, and no key knows it.
     if cx.client.body.is_present() {
-        return Box::pin(pass(cx, route, proxy, cache, spool, "request")).await;
+        return Box::pin(pass(cx, route, proxy, cache, spool, Course::Body)).await;
     }
     counted::prepare(cx.tx, cache);
     // A fill whose leader went away is looked up once more: somebody may lead again, or the answer be there.
@@ -101,7 +96,7 @@ pub async fn serve(
             Lookup::Join(reader) if ranges::is_far(cx, cache) => {
                 return match Box::pin(along::join_far(cx, route, reader)).await {
                     Some(hit) => join_slices(cx, route, proxy, cache, hit).await,
-                    None => Box::pin(pass(cx, route, proxy, cache, spool, "miss")).await,
+                    None => Box::pin(pass(cx, route, proxy, cache, spool, Course::FarRange)).await,
                 };
             }
             Lookup::Miss(fill) if ranges::is_far(cx, cache) => {
@@ -111,24 +106,30 @@ pub async fn serve(
                     Some(first) => {
                         lead_miss(cx, route, proxy, cache, spool, fill, Some(first)).await
                     }
-                    None => Box::pin(pass(cx, route, proxy, cache, spool, "miss")).await,
+                    None => Box::pin(pass(cx, route, proxy, cache, spool, Course::FarRange)).await,
                 };
             }
-            Lookup::Join(reader) => match Box::pin(join(cx, route, cache, reader)).await? {
-                Joined::Served => {
-                    note(cx, Result::Join);
+            Lookup::Join(reader) => match Box::pin(join(cx, route, cache, reader)).await {
+                Ok(Joined::Served) => {
+                    note(cx, cache, Course::Collapsed);
                     return Ok(Outcome::Done);
                 }
-                Joined::Elsewhere(hit) => return join_slices(cx, route, proxy, cache, hit).await,
-                Joined::Aborted if again => {}
-                Joined::Aborted | Joined::Pass => {
-                    return Box::pin(pass(cx, route, proxy, cache, spool, "miss")).await;
+                Ok(Joined::Elsewhere(hit)) => {
+                    return join_slices(cx, route, proxy, cache, hit).await;
+                }
+                Ok(Joined::Aborted) if again => {}
+                Ok(Joined::Aborted | Joined::Pass) => {
+                    return Box::pin(pass(cx, route, proxy, cache, spool, Course::Alone)).await;
+                }
+                Err(left) => {
+                    note(cx, cache, Course::Collapsed);
+                    return Err(left);
                 }
             },
             found => return answer(cx, route, proxy, cache, spool, found).await,
         }
     }
-    Box::pin(pass(cx, route, proxy, cache, spool, "miss")).await
+    Box::pin(pass(cx, route, proxy, cache, spool, Course::Alone)).await
 }
 
 async fn join(
@@ -184,26 +185,24 @@ async fn answer(
     match found {
         Lookup::Hit(hit) if hit.object.sliced().is_some() => {
             let told = slices::look(cx, cache, &hit);
-            note(
-                cx,
-                if told.0.hit {
-                    Result::Hit
-                } else {
-                    Result::Miss
-                },
-            );
+            let course = if told.0.hit {
+                Course::Fresh
+            } else {
+                Course::Partial
+            };
+            note(cx, cache, course);
             hit::send(cx, route, proxy, cache, &hit, &told)
                 .await
                 .map(|()| Outcome::Done)
         }
         Lookup::Hit(hit) => {
-            note(cx, Result::Hit);
+            note(cx, cache, Course::Fresh);
             hit::send(cx, route, proxy, cache, &hit, &Told::hit(&hit))
                 .await
                 .map(|()| Outcome::Done)
         }
-        Lookup::Stale(hit, renew) => {
-            note(cx, Result::Stale);
+        Lookup::Stale(hit, renew, staleness) => {
+            note(cx, cache, Course::stale(staleness));
             match renew {
                 Some(fill) => background::renew_in_background(cx, route, proxy, cache, fill),
                 // Under nginx.conf a stale answer that nobody renews for this request is renewed for another.
@@ -217,15 +216,23 @@ async fn answer(
         Lookup::Miss(fill) => lead_miss(cx, route, proxy, cache, spool, fill, None).await,
         // What is fresh and validated all the same is so at the client's wish (RFC 9211 §2.2).
         Lookup::Revalidate(hit, fill) => {
-            let why = if hit.ttl_s > 0 { "request" } else { "stale" };
+            let why = if hit.ttl_s > 0 {
+                Course::Insisted
+            } else {
+                Course::Expired
+            };
             Box::pin(lead(cx, route, proxy, cache, spool, fill, why, None)).await
         }
         Lookup::Join(_) | Lookup::Load(_) => {
-            Box::pin(pass(cx, route, proxy, cache, spool, "miss")).await
+            Box::pin(pass(cx, route, proxy, cache, spool, Course::Alone)).await
         }
-        Lookup::Pass(why) => Box::pin(pass(cx, route, proxy, cache, spool, why)).await,
+        Lookup::Pass(why) => {
+            let has_authorization = counted::fields(cx.tx).has(Name::Authorization);
+            let why = Course::passing(why, has_authorization);
+            Box::pin(pass(cx, route, proxy, cache, spool, why)).await
+        }
         Lookup::OnlyIfCached => {
-            note(cx, Result::Error);
+            note(cx, cache, Course::OnlyIfCached);
             cx.reply(Some(route), Reply::error(504))
                 .await
                 .map(|()| Outcome::Done)
@@ -240,36 +247,19 @@ async fn pass(
     proxy: &ProxyPlan,
     cache: &CacheUse,
     spool: Option<Spool>,
-    why: &'static str,
+    why: Course,
 ) -> std::result::Result<Outcome, ClientError> {
-    let bypass = cx.tx.cache == "BYPASS";
-    note(cx, Result::Pass);
-    // nginx says BYPASS only where the configuration asked for it, and nothing of methods that it never caches.
-    cx.tx.cache = match why {
-        "method" => "",
-        _ if bypass => "BYPASS",
-        _ => "MISS",
+    // nginx says so whatever came of it then.
+    let why = match why {
+        Course::Method => why,
+        _ if cx.tx.cache == "BYPASS" => Course::Bypassed,
+        _ => why,
     };
-    let mut told = Told::forwarded(why);
-    if why == "request" {
-        told.0.detail = Some(objection(cx));
-    }
+    note(cx, cache, why);
+    let mut told = Told::forwarded(why.fwd());
+    told.0.detail = why.detail();
     let status = cache.reports.then_some(&told);
     content::proxy_told(cx, route, proxy, spool, status).await
-}
-
-/// What of a request kept it from the cache.
-fn objection(cx: &Cx<'_>) -> &'static str {
-    let fields = counted::fields(cx.tx);
-    if cx.client.body.is_present() {
-        "body"
-    } else if fields.has(Name::Authorization) {
-        "authorization"
-    } else if fields.has(Name::Cookie) {
-        "cookie"
-    } else {
-        "no-store"
-    }
 }
 
 /// Serves what a fill outside of a lookup gets: an answer to POST that is one to GET.
@@ -296,9 +286,9 @@ async fn lead_miss(
     part: Option<u64>,
 ) -> std::result::Result<Outcome, ClientError> {
     let why = if cx.tx.cache == "BYPASS" {
-        "bypass"
+        Course::Bypassed
     } else {
-        "miss"
+        Course::Absent
     };
     let part = part.or_else(|| slices::first(cx, cache));
     fill.locate(&cache.site, &key::location(cx.tx));
@@ -313,7 +303,7 @@ async fn join_slices(
     cache: &CacheUse,
     hit: seawall_cache::Hit,
 ) -> std::result::Result<Outcome, ClientError> {
-    note(cx, Result::Join);
+    note(cx, cache, Course::Collapsed);
     hit::send(cx, route, proxy, cache, &hit, &along::told())
         .await
         .map(|()| Outcome::Done)
@@ -327,15 +317,19 @@ async fn lead(
     cache: &CacheUse,
     spool: Option<Spool>,
     fill: seawall_cache::Fill,
-    why: &'static str,
+    why: Course,
     part: Option<u64>,
 ) -> std::result::Result<Outcome, ClientError> {
-    match fill::lead(cx, route, proxy, cache, fill, why, part).await? {
-        Led::Miss => note(cx, Result::Miss),
-        Led::Revalidated => note(cx, Result::Revalidated),
-        Led::Stale => note(cx, Result::Stale),
-        Led::Error => note(cx, Result::Error),
-        Led::Unfit => return Box::pin(pass(cx, route, proxy, cache, spool, "miss")).await,
-    }
-    Ok(Outcome::Done)
+    let led = fill::lead(cx, route, proxy, cache, fill, why, part).await;
+    let course = match &led {
+        Ok(Led::Miss) | Err(_) => why,
+        Ok(Led::Revalidated) => Course::Revalidated,
+        Ok(Led::Stale) => Course::StaleOnError,
+        Ok(Led::Error) => Course::Failed,
+        Ok(Led::Unfit) => {
+            return Box::pin(pass(cx, route, proxy, cache, spool, Course::FarRange)).await;
+        }
+    };
+    note(cx, cache, course);
+    led.map(|_| Outcome::Done)
 }

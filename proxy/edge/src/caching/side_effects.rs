@@ -7,7 +7,7 @@ use crate::{
     plan::{CacheUse, ProxyPlan},
     tx::OriginScratch,
 };
-use seawall_cache::{Fill, Lookup, Profile, Request, ResponseMeta, decide};
+use seawall_cache::{Fill, Lookup, Profile, Reason, Request, ResponseMeta, decide};
 use seawall_http::{Fields, Method, Name};
 
 /// Takes note of an answer before it is sent: a client that has seen it must not get what it replaced. A fill is for an answer to POST
@@ -137,7 +137,7 @@ fn keep(
     let decision = decide(&as_get(cx), response, &cache.rules);
     let is_explicit = matches!(
         decision.reason,
-        "max-age" | "s-maxage" | "expires" | "targeted"
+        Reason::MaxAge | Reason::SMaxage | Reason::Expires | Reason::Targeted
     );
     if !decision.store || !is_explicit {
         return None;

@@ -4,6 +4,7 @@
 use super::{
     background::pump_or_spawn,
     hit::{Told, field_lines, moment},
+    ledger::Meter,
     ranges,
 };
 use crate::{
@@ -327,7 +328,7 @@ impl<'a> Slices<'a> {
         )
         .await;
         cx.tx.tries = tries;
-        fetched.map(|answer| (answer, asked_ms))
+        fetched.map(|answer| (answer.metered(Meter::new(&self.cache.ledger)), asked_ms))
     }
 
     fn take(

@@ -5,7 +5,7 @@ use crate::{
     plan::{CacheUse, RoutePlan},
     tx::Tx,
 };
-use seawall_cache::{Profile, Request, ResponseMeta, decide};
+use seawall_cache::{Profile, Reason, Request, ResponseMeta, decide};
 use seawall_http::Name;
 
 /// A head of that length is one that many origins refuse: what they say to it is no answer for others (cache-poisoned denial of service).
@@ -18,20 +18,23 @@ pub fn of(
     cache: &CacheUse,
     request: &Request<'_>,
     response: &ResponseMeta<'_>,
-) -> Option<(&'static str, bool)> {
+) -> Option<(Reason, bool)> {
     if cache.rules.profile == Profile::Nginx {
         return None;
     }
     let is_error = response.status >= 400 && !matches!(response.status, 404 | 410);
     if is_error && tx.head.len > HEAD_BYTES_MAX {
-        return Some(("oversize", false));
+        return Some((Reason::Oversize, false));
     }
     // A page where the path promises a picture or a script: somebody put an ending behind the path of a page (cache deception).
     if is_page_in_disguise(tx, route, response) {
         let decision = decide(request, response, &cache.rules);
         // What the origin itself called cacheable is its own business.
-        if matches!(decision.reason, "default-ttl" | "force-ttl" | "heuristic") {
-            return Some(("content-type", true));
+        if matches!(
+            decision.reason,
+            Reason::DefaultTtl | Reason::ForceTtl | Reason::Heuristic
+        ) {
+            return Some((Reason::ContentType, true));
         }
     }
     None

@@ -161,7 +161,10 @@ async fn exchange(
     )
     .await;
     cx.tx.tries = tries;
-    let answer = answer?;
+    let mut answer = answer?;
+    if let Some(cache) = &route.cache {
+        answer = answer.metered(caching::Meter::new(&cache.ledger));
+    }
     if scratch.head.as_ref().is_some_and(|h| h.status == 101) {
         return Box::pin(switch(cx, route, answer, scratch)).await;
     }

@@ -7,6 +7,7 @@ use super::{
     upload::{Upload, UploadError},
 };
 use crate::{
+    caching::Meter,
     client::Client,
     io::ReadBuffer,
     local::Local,
@@ -41,6 +42,7 @@ pub struct Answer {
     pub(super) lease: Lease,
     pub(super) pool: Arc<PoolPlan>,
     pub(super) between_bytes: Duration,
+    pub(super) meter: Option<Meter>,
 }
 
 /// Where the body comes from.
@@ -63,6 +65,18 @@ pub(super) struct Http1Body {
 }
 
 impl Answer {
+    /// The same, with its body counted from here on.
+    pub fn metered(mut self, meter: Meter) -> Self {
+        self.meter = Some(meter);
+        self
+    }
+
+    fn count(&mut self, bytes: usize) {
+        if let Some(meter) = &mut self.meter {
+            meter.add(bytes);
+        }
+    }
+
     /// The longest the next piece may take.
     pub fn between_bytes(&self) -> Duration {
         self.between_bytes
@@ -103,10 +117,11 @@ impl Answer {
         timer: &Timer,
         rb: &mut ReadBuffer,
     ) -> Result<Option<Range<usize>>, FetchError> {
-        match &mut self.from {
+        let next = match &mut self.from {
             Source::Http1(body) => body.next(timer, self.between_bytes, rb).await,
             Source::Http2(incoming) => incoming.next(timer, self.between_bytes, rb).await,
-        }
+        };
+        self.counted(next)
     }
 
     /// As [`next`](Self::next), while the rest of the request's body goes the other way.
@@ -116,7 +131,7 @@ impl Answer {
         tx: &mut Tx,
         rb: &mut ReadBuffer,
     ) -> Result<Option<Range<usize>>, FetchError> {
-        match &mut self.from {
+        let next = match &mut self.from {
             Source::Http1(body) => {
                 body.next_both_ways(client, tx, self.between_bytes, rb)
                     .await
@@ -126,7 +141,18 @@ impl Answer {
                     .next_both_ways(client, tx, self.between_bytes, rb)
                     .await
             }
+        };
+        self.counted(next)
+    }
+
+    fn counted(
+        &mut self,
+        next: Result<Option<Range<usize>>, FetchError>,
+    ) -> Result<Option<Range<usize>>, FetchError> {
+        if let Ok(Some(piece)) = &next {
+            self.count(piece.len());
         }
+        next
     }
 
     /// How many bytes of the body are still to come from a plain connection, besides those that are in `rb`; 0 where the
@@ -149,6 +175,7 @@ impl Answer {
                 let here = body.body_at..rb.len();
                 body.decoder.skip(here.len() as u64);
                 body.body_at = here.end;
+                self.count(here.len());
                 here
             }
             Source::Http2(_) => 0..0,
@@ -174,6 +201,7 @@ impl Answer {
             }
             Ok(n) => {
                 body.decoder.skip(n as u64);
+                self.count(n);
                 Ok(())
             }
             Err(e) => Err(FetchError::Failed(e.to_string())),
@@ -203,8 +231,15 @@ impl Answer {
         rb: &mut ReadBuffer,
         take: &mut dyn FnMut(&[u8]),
     ) -> Result<bool, FetchError> {
+        let meter = &mut self.meter;
+        let mut take = |data: &[u8]| {
+            if let Some(meter) = meter {
+                meter.add(data.len());
+            }
+            take(data);
+        };
         match &mut self.from {
-            Source::Http1(body) => body.take_buffered(rb, take),
+            Source::Http1(body) => body.take_buffered(rb, &mut take),
             Source::Http2(incoming) => Ok(incoming.is_done()),
         }
     }

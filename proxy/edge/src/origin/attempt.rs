@@ -190,6 +190,7 @@ impl Attempt<'_> {
                         lease,
                         pool: self.pool.clone(),
                         between_bytes: self.timeouts.between_bytes,
+                        meter: None,
                     };
                     return (Ok(answer), sent_body);
                 }

@@ -2,6 +2,7 @@
 
 use crate::{
     access::Rules,
+    caching::{Ledger, Ledgers},
     template::{Template, UserVariables},
 };
 use parking_lot::Mutex;
@@ -37,6 +38,8 @@ const AHEAD_BYTES_MAX: u64 = 1 << 20;
 pub struct CacheUse {
     /// The cache.
     pub cache: Arc<seawall_cache::Cache>,
+    /// What it has come to, in numbers.
+    pub ledger: Arc<Ledger>,
     /// Its rules.
     pub rules: seawall_cache::Rules,
     /// What the key is made of.
@@ -231,11 +234,13 @@ impl CacheUse {
     pub fn compile(
         from: &model::CachePolicy,
         caches: &[Arc<CachePlan>],
-        site: &str,
+        (site, route): (&str, &str),
+        ledgers: &Ledgers,
         user: &UserVariables,
         errors: &mut Diagnostics,
     ) -> Option<Self> {
-        let cache = caches.get(from.cache)?.cache.clone();
+        let plan = caches.get(from.cache)?;
+        let cache = plan.cache.clone();
         let profile = match from.profile {
             CacheProfile::Rfc9111 => seawall_cache::Profile::Rfc9111,
             CacheProfile::Nginx => seawall_cache::Profile::Nginx,
@@ -255,6 +260,7 @@ impl CacheUse {
         };
         Some(Self {
             cache,
+            ledger: ledgers.of(site, route, &plan.name),
             rules: rules(from, profile),
             key,
             site: site.into(),

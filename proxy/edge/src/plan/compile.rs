@@ -69,6 +69,7 @@ impl Plan {
     ) -> Result<(Plan, Diagnostics), (SourceMap, Diagnostics)> {
         let mut config = config;
         let mut errors = Diagnostics::default();
+        env.metrics.ledgers.forget_closed();
         let wafs = super::waf::compile(&mut config, previous, env, &mut errors);
         let mut sources = std::mem::take(&mut config.sources);
         let credentials = Credentials::read(&config, &mut sources, env, &mut errors);
@@ -241,6 +242,16 @@ pub(super) fn each_route(config: &Config, each: &mut dyn FnMut(&model::Route)) {
 }
 
 /// Collects every name that `set` and named groups define, so that templates anywhere may use them.
+/// A route's path as it is written, for those who watch.
+fn name_of(matcher: &Matcher) -> Box<str> {
+    match matcher {
+        Matcher::Exact(path) => format!("= {path}").into(),
+        Matcher::Segments(path) | Matcher::Prefix { path, .. } => path.as_str().into(),
+        Matcher::Regex(pattern) => format!("~ {}", pattern.text).into(),
+        Matcher::Named(name) => format!("@{name}").into(),
+    }
+}
+
 fn user_variables(config: &Config) -> UserVariables {
     let mut user = UserVariables::default();
     for site in &config.sites {
@@ -548,6 +559,7 @@ impl Compiler<'_> {
         user: &UserVariables,
     ) -> RoutePlan {
         let policy = &route.policy;
+        let name = name_of(&route.matcher);
         let context = content::Context {
             env: self.env,
             user,
@@ -576,7 +588,10 @@ impl Compiler<'_> {
         let cache = policy
             .cache
             .as_ref()
-            .and_then(|c| CacheUse::compile(c, &self.caches, &self.site_name, user, errors))
+            .and_then(|c| {
+                let (place, ledgers) = ((&*self.site_name, &*name), &self.env.metrics.ledgers);
+                CacheUse::compile(c, &self.caches, place, ledgers, user, errors)
+            })
             .map(|cache| match &content {
                 // An application behind FastCGI is not asked for parts.
                 ContentPlan::Proxy(proxy) if proxy.fastcgi.is_some() => cache.without_slices(),
@@ -614,14 +629,7 @@ impl Compiler<'_> {
             })
         });
         RoutePlan {
-            name: match &route.matcher {
-                model::Matcher::Exact(path) => format!("= {path}").into(),
-                model::Matcher::Segments(path) | model::Matcher::Prefix { path, .. } => {
-                    path.as_str().into()
-                }
-                model::Matcher::Regex(pattern) => format!("~ {}", pattern.text).into(),
-                model::Matcher::Named(name) => format!("@{name}").into(),
-            },
+            name,
             at: route.at,
             program,
             content,
