@@ -80,6 +80,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// MaxMind databases of places, absolute; what an earlier one knows counts.
     pub geo: Vec<(PathBuf, Span)>,
+    /// Named lists of clients.
+    pub lists: Vec<List>,
     /// The CA that issues for public names, if one is named.
     pub acme: Option<Acme>,
     /// Log files.

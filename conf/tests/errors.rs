@@ -192,3 +192,29 @@ fn a_tab_is_told_to_be_spaces() {
     let text = error.diagnostics.render(&error.sources, false);
     assert!(text.contains("indent with spaces"), "{text}");
 }
+
+#[test]
+fn lists_that_are_nobody_s_unknown_or_cannot_be_told_are_errors() {
+    let text = "\
+listen: 80
+lists:
+  empty: {}
+  odd: { networks: 10.0.0.0/33, countries: [Germany], asns: [x], status: 200 }
+  far: { countries: [DE] }
+sites:
+  - { host: a.test, deny: [list:fra, country:DE, asn:1, shop.test], respond: 204 }
+";
+    let mut expected = vec![(3, "invalid-value")];
+    expected.extend([(4, "invalid-value"); 5]);
+    expected.extend([
+        (5, "no-places"),
+        (7, "unknown-name"),
+        (7, "no-places"),
+        (7, "no-places"),
+        (7, "invalid-value"),
+    ]);
+    assert_eq!(codes(text), expected);
+    let error = broken(text);
+    let text = error.diagnostics.render(&error.sources, false);
+    assert!(text.contains("help: did you mean `far`?"), "{text}");
+}

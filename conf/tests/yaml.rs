@@ -41,6 +41,36 @@ fn rules_can_be_told_what_not_to_look_at() {
 }
 
 #[test]
+fn lists_have_names_and_are_named_beside_networks() {
+    let config = config(
+        "listen: 80
+geo: a.mmdb
+lists: { drop: [a.txt, /b.txt], office: { networks: 10.0.0.0/8, asns: [AS64500, 64501], countries: de, status: 404 } }
+sites: [{ host: a.test, respond: 204, deny: [list:office, country:fr, asn:1, 192.0.2.1], allow: list:drop }]",
+    );
+    let [drop, office] = config.lists.as_slice() else {
+        panic!("{:?}", config.lists);
+    };
+    let files: Vec<_> = drop.files.iter().map(|(path, _)| path.to_str()).collect();
+    assert_eq!(files, [Some("/etc/seawall/a.txt"), Some("/b.txt")]);
+    assert_eq!((drop.status, office.status), (403, 404));
+    assert_eq!(office.systems, [64_500, 64_501]);
+    assert_eq!(office.countries, [*b"DE"]);
+    let fallback = config.sites[0].fallback.as_ref().expect("a fallback");
+    let rules = &fallback.policy.access.rules;
+    let expected = [
+        (Who::List(1), false),
+        (Who::Country(*b"FR"), false),
+        (Who::System(1), false),
+        (Who::Net("192.0.2.1/32".parse().unwrap()), false),
+        (Who::List(0), true),
+        (Who::All, false),
+    ];
+    let said: Vec<_> = rules.iter().map(|r| (r.who.clone(), r.allow)).collect();
+    assert_eq!(said, expected);
+}
+
+#[test]
 fn a_bare_port_listens_on_both_families_and_an_address_makes_a_pool() {
     let config = config("listen: 8080\nsites: [{ host: '*', to: '127.0.0.1:3000' }]\n");
     assert_eq!(config.listeners.len(), 2);

@@ -45,6 +45,38 @@ pub enum Who {
     Unix,
     /// A network.
     Net(IpNet),
+    /// Whoever is on a list; an index into [`super::Config::lists`].
+    List(usize),
+    /// A country (ISO 3166-1, upper case).
+    Country([u8; 2]),
+    /// An autonomous system.
+    System(u32),
+}
+
+/// Clients under a name.
+#[derive(Clone, Debug)]
+pub struct List {
+    /// Where it was written.
+    pub at: Span,
+    /// Its name.
+    pub name: String,
+    /// Files of networks, absolute, watched.
+    pub files: Vec<(PathBuf, Span)>,
+    /// Networks.
+    pub networks: Vec<IpNet>,
+    /// Autonomous systems.
+    pub systems: Vec<u32>,
+    /// Countries (ISO 3166-1, upper case).
+    pub countries: Vec<[u8; 2]>,
+    /// What is answered to whom it denies (default 403).
+    pub status: u16,
+}
+
+impl List {
+    /// Whether it can only be told by a database of places. Files may hold systems, too: these count where there is one.
+    pub fn needs_places(&self) -> bool {
+        !self.systems.is_empty() || !self.countries.is_empty()
+    }
 }
 
 /// One way to prove who one is.

@@ -77,6 +77,7 @@ pub(crate) fn lower(
         metrics: None,
         trusted_proxies: Vec::new(),
         geo: Vec::new(),
+        lists: Vec::new(),
         log: Log {
             access: Vec::new(),
             error: error_log(reader, items, http, options, &paths),

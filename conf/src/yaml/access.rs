@@ -1,9 +1,10 @@
 //! `allow`, `deny`, `auth`, `satisfy`: who may pass.
 
-use super::document::networks;
 use super::layer::is_field_name;
+use super::lists::whom;
 use super::pools::Pools;
 use super::read::{Fields, Reader, Shape};
+use super::rooms::Names;
 use super::tree::{Node, Value};
 use super::when::texts;
 use crate::address;
@@ -11,7 +12,6 @@ use crate::model::{
     Access, AccessRule, Auth, BasicAuth, ForwardAuth, ForwardTarget, Forwarding, JwtAuth,
     KeySource, Part, PassOn, Proxy, ProxyUri, Template, TokenSource, Who,
 };
-use ipnet::IpNet;
 use seawall_diag::Span;
 use std::time::Duration;
 
@@ -53,24 +53,29 @@ const ALGORITHMS: &[&str] = &[
 /// What one level says of it.
 #[derive(Clone, Default)]
 pub(crate) struct AccessLayer {
-    allow: Option<Vec<IpNet>>,
-    deny: Option<Vec<IpNet>>,
+    allow: Option<Vec<Who>>,
+    deny: Option<Vec<Who>>,
     auth: Option<Vec<Auth>>,
     satisfy_any: Option<bool>,
 }
 
 impl AccessLayer {
     /// Reads it from a route, a site or `defaults`.
-    pub(crate) fn read(reader: &mut Reader<'_>, fields: &Fields<'_>, pools: &mut Pools) -> Self {
+    pub(crate) fn read(
+        reader: &mut Reader<'_>,
+        fields: &Fields<'_>,
+        names: &Names<'_>,
+        pools: &mut Pools,
+    ) -> Self {
         let mut nets = |name: &str| {
             let node = fields.get(name)?;
             if node.is_off() {
                 return Some(Vec::new());
             }
-            let nets = networks(reader, node);
+            let nets = whom(reader, node, names);
             if nets.is_empty() {
                 let help = format!("`{name}: off` takes the list away");
-                reader.invalid(node.at, format!("`{name}` names no network"), help);
+                reader.invalid(node.at, format!("`{name}` names nobody"), help);
             }
             Some(nets)
         };
@@ -101,8 +106,8 @@ impl AccessLayer {
     /// Whoever is denied is refused; where some are allowed, all others are refused, too.
     pub(crate) fn policy(&self) -> Access {
         let rule = |allow: bool| {
-            move |net: &IpNet| AccessRule {
-                who: Who::Net(*net),
+            move |who: &Who| AccessRule {
+                who: who.clone(),
                 allow,
             }
         };

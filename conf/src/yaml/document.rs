@@ -7,6 +7,7 @@ use super::http2;
 use super::include::load_tree;
 use super::layer::{Layer, read_defaults};
 use super::listen::{self, Listeners};
+use super::lists;
 use super::log;
 use super::pools::{self, Pools};
 use super::read::{Reader, Shape};
@@ -41,6 +42,7 @@ pub(super) const DOCUMENT: Shape = Shape {
         "metrics",
         "trusted_proxies",
         "geo",
+        "lists",
         "acme",
         "log",
         "dns",
@@ -132,7 +134,15 @@ fn read_document(
     let mut pools = document
         .get("pools")
         .map_or_else(Pools::default, |n| pools::read(reader, n));
+    let geo = document
+        .get("geo")
+        .map_or_else(Vec::new, |n| databases(reader, n));
+    let lists = document
+        .get("lists")
+        .map_or_else(Vec::new, |n| lists::read(reader, n, !geo.is_empty()));
     let names = rooms::Names {
+        lists: lists.iter().map(|l| l.name.as_str()).collect(),
+        has_places: !geo.is_empty(),
         caches: caches.iter().map(|c| c.name.as_str()).collect(),
         wafs: wafs.iter().map(|w| w.name.as_str()).collect(),
     };
@@ -153,9 +163,6 @@ fn read_document(
     let streams = document.get("streams").map_or_else(Vec::new, |n| {
         streams::read(reader, n, &listeners.all, &mut pools)
     });
-    let geo = document
-        .get("geo")
-        .map_or_else(Vec::new, |n| databases(reader, n));
     let dns = document
         .get("dns")
         .and_then(|n| dns::read(reader, n, &mut pools, &geo));
@@ -190,6 +197,7 @@ fn read_document(
             .map_or_else(Vec::new, |i| i.trusted.clone()),
         identity_header: identity.map_or(IdentityHeader::XForwardedFor, |i| i.header),
         geo,
+        lists,
         computed: Vec::new(),
         acme,
         log,

@@ -13,7 +13,7 @@ pub const FILES_MAX: usize = 1024;
 /// Fields whose lists are joined.
 const LISTS: &[&str] = &["listen", "sites", "streams", "trusted_proxies"];
 /// Fields whose entries are joined by name.
-const MAPS: &[&str] = &["caches", "wafs", "pools"];
+const MAPS: &[&str] = &["caches", "wafs", "pools", "lists"];
 
 /// The root file's tree with everything it includes. Included files include nothing themselves.
 pub(crate) fn load_tree(

@@ -287,7 +287,7 @@ pub(crate) fn read_layer(
     pools: &mut Pools,
 ) -> Layer {
     let mut layer = Layer {
-        access: AccessLayer::read(reader, fields, pools),
+        access: AccessLayer::read(reader, fields, names, pools),
         exposure: ExposureLayer::read(reader, fields),
         content: content::read(reader, fields),
         ..Layer::default()

@@ -1,8 +1,8 @@
 //! The YAML syntax.
 //!
 //! A file becomes a tree ([`tree`]), included files are joined to it ([`include`]), and each room of the
-//! configuration is read by the file named after it. Rooms that are named by others (listeners, caches, rule sets,
-//! pools) are read before those that name them, so that one pass resolves every reference.
+//! configuration is read by the file named after it. Rooms that are named by others (listeners, lists, caches, rule
+//! sets, pools) are read before those that name them, so that one pass resolves every reference.
 
 mod access;
 mod acme;
@@ -24,6 +24,7 @@ mod include;
 mod layer;
 mod limit;
 mod listen;
+mod lists;
 mod log;
 mod mask;
 mod pools;

@@ -61,6 +61,9 @@ const CACHE_DISK_MIN: u64 = 16 << 20;
 pub(crate) struct Names<'c> {
     pub(crate) caches: Vec<&'c str>,
     pub(crate) wafs: Vec<&'c str>,
+    pub(crate) lists: Vec<&'c str>,
+    /// Whether something tells where addresses are.
+    pub(crate) has_places: bool,
 }
 
 /// Reads `caches`.

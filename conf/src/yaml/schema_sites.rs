@@ -18,8 +18,8 @@ compress: @compress / [text] / off -- codings, the preferred one first
 rate_limit: [@rate_limit] / off -- requests over a rate get 429
 connection_limit: [@connection_limit] / off -- requests served at once
 challenge: @challenge / 'on' / off -- browsers prove by some work that they are one
-allow: [text] / off -- networks that may
-deny: [text] / off -- networks that may not
+allow: [text] / off -- who may: networks, list:NAME, country:DE, asn:64500
+deny: [text] / off -- who may not
 auth: [@auth] / off -- passwords, another service, tokens
 satisfy: 'all' / 'any' -- whether address and credentials must both hold
 cors: @cors / off -- pages of other origins

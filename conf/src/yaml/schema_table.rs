@@ -16,6 +16,7 @@ pub(super) const TABLE: &[Object] = &[
         metrics: @metrics / address -- a read-only /metrics
         trusted_proxies: @trusted_proxies / [text] -- whose X-Forwarded-* count
         geo: [path] -- databases that tell where addresses are (.mmdb): for DNS, lists and templates
+        lists: {@list / [path]} -- networks, systems and countries by name, for `allow` and `deny`
         acme: @acme -- the CA for public names
         log: @log
         dns: @dns -- the DNS server
@@ -103,6 +104,17 @@ pub(super) const TABLE: &[Object] = &[
         "
         from: [text] -- networks
         header: text -- the field that names the client
+    ",
+    ),
+    (
+        "list",
+        &lists::LIST,
+        "
+        files: [path] -- a network, an address, a range or AS64500 a line
+        networks: [text]
+        asns: [text] -- told by a database of `geo`
+        countries: [text]
+        status: number -- for whom it denies; 403
     ",
     ),
     (

@@ -73,6 +73,7 @@ pub struct Metrics {
     /// Spans for a collector.
     pub spans: Counters,
     access: IntCounterVec,
+    lists: IntCounterVec,
     /// Key sets that could not be fetched.
     pub key_fetch_failures: IntCounter,
     /// Requests that had been here too often (508).
@@ -326,6 +327,11 @@ impl Metrics {
                 "Decisions of the access step, by site and result",
                 &["site", "result"],
             )?,
+            lists: family(
+                "seawall_list_denied_total",
+                "Requests denied because their client is on a list",
+                &["site", "list"],
+            )?,
             key_fetch_failures: counter(
                 "seawall_key_fetch_failures_total",
                 "Key sets that could not be fetched",
@@ -355,6 +361,11 @@ impl Metrics {
         if let Some(counter) = self.refused.get(refusal.as_str()) {
             counter.inc();
         }
+    }
+
+    /// Those of a site that a list denies.
+    pub fn list_denied(&self, site: &str, list: &str) -> IntCounter {
+        self.lists.with_label_values(&[site, list])
     }
 
     /// The handles of a site.

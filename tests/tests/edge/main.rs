@@ -48,6 +48,7 @@ mod ipv6;
 mod keeper;
 mod leaving;
 mod limits;
+mod lists;
 mod log_targets;
 mod logs;
 mod matching;

@@ -97,6 +97,8 @@ impl Grants {
         self.read.extend(config.files.iter().cloned());
         self.read
             .extend(config.geo.iter().map(|(path, _)| path.clone()));
+        let lists = config.lists.iter().flat_map(|list| &list.files);
+        self.read.extend(lists.map(|(path, _)| path.clone()));
         for site in &config.sites {
             if let SiteTls::Files(pairs) = &site.tls {
                 self.read.extend(

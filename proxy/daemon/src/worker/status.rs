@@ -44,6 +44,7 @@ pub fn status(worker: &Worker) -> Value {
             "address": seawall_edge::plan::pool::address_text(&l.address), "tls": l.tls,
         })).collect::<Vec<_>>(),
         "sites": plan.sites.iter().map(|s| s.name.clone()).collect::<Vec<_>>(),
+        "lists": plan.lists.all.iter().map(|l| json!({ "name": l.name, "entries": l.len() })).collect::<Vec<_>>(),
         "caches": caches,
         "certificates": certificates::list(&plan),
         "dns": dns(worker),
@@ -109,6 +110,7 @@ pub fn metrics(worker: &Worker) -> Vec<u8> {
     let _ = dns_metrics(worker, &mut text);
     let _ = worker.dns.signers().metrics(&mut text);
     let _ = cache_metrics(worker, &mut text);
+    let _ = list_metrics(worker, &mut text);
     let _ = log_metrics(worker, &mut text);
     let _ = certificates::metrics(worker, &mut text);
     let mut out = worker.edge.shared().metrics.render();
@@ -253,6 +255,22 @@ fn log_metrics(worker: &Worker, out: &mut String) -> std::fmt::Result {
     let access = worker.edge.shared().logs.lost_lines();
     writeln!(out, "{name}{{log=\"access\"}} {access}")?;
     writeln!(out, "{name}{{log=\"error\"}} {}", worker.log.lost_lines())
+}
+
+fn list_metrics(worker: &Worker, out: &mut String) -> std::fmt::Result {
+    writeln!(
+        out,
+        "# HELP seawall_list_entries Networks, systems and countries on a list\n# TYPE seawall_list_entries gauge"
+    )?;
+    for list in &worker.edge.plan().lists.all {
+        writeln!(
+            out,
+            "seawall_list_entries{{list={:?}}} {}",
+            list.name,
+            list.len()
+        )?;
+    }
+    Ok(())
 }
 
 fn cache_metrics(worker: &Worker, out: &mut String) -> std::fmt::Result {

@@ -25,6 +25,7 @@ mod rules;
 
 pub use granted::Granted;
 pub use passwords::Passwords;
+use rules::Decision;
 pub use rules::Rules;
 
 use crate::{
@@ -61,9 +62,10 @@ pub async fn guard(
     plan: &GuardPlan,
 ) -> Result<Option<Outcome>, ClientError> {
     let (rules, auth, any) = plan.holding_for(cx.tx);
-    let allowed = rules.judge(cx.tx.client);
-    if allowed == Some(false) && (!any || auth.is_empty()) {
-        return forbidden(cx, route).await.map(Some);
+    let decision = rules.decide(cx.tx.client);
+    let allowed = decision.as_ref().map(|decision| decision.allow);
+    if let Some(decision) = decision.filter(|d| !d.allow && (!any || auth.is_empty())) {
+        return forbidden(cx, route, decision).await.map(Some);
     }
     // A preflight carries no credentials and asks nothing of the origin (the Fetch standard, §3.2.2).
     if let Some(cors) = &plan.cors
@@ -78,17 +80,33 @@ pub async fn guard(
     Box::pin(authenticate(cx, route, auth, any, allowed)).await
 }
 
-async fn forbidden(cx: &mut Cx<'_>, route: &RoutePlan) -> Result<Outcome, ClientError> {
+async fn forbidden(
+    cx: &mut Cx<'_>,
+    route: &RoutePlan,
+    decision: Decision<'_>,
+) -> Result<Outcome, ClientError> {
     cx.site.metrics.access(AccessResult::Denied);
-    // nginx's words, for the filters that watch for them.
-    log_error!(
-        cx.local.shared,
-        Error,
-        cx.client.info.serial,
-        "access forbidden by rule, {}",
-        request_of(cx)
-    );
-    cx.reply(Some(route), Reply::error(403))
+    let (shared, serial) = (&cx.local.shared, cx.client.info.serial);
+    let status = match &decision.list {
+        // nginx's words, for the filters that watch for them.
+        None => {
+            let who = request_of(cx);
+            log_error!(shared, Error, serial, "access forbidden by rule, {who}");
+            403
+        }
+        Some((list, listed, denied)) => {
+            denied.inc();
+            let (name, who) = (&list.name, request_of(cx));
+            log_error!(
+                shared,
+                Error,
+                serial,
+                "access forbidden by list \"{name}\" ({listed}), {who}"
+            );
+            list.status
+        }
+    };
+    cx.reply(Some(route), Reply::error(status))
         .await
         .map(|()| Outcome::Done)
 }

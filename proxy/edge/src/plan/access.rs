@@ -1,6 +1,6 @@
 //! Access policies, compiled: files read, keys taken over, whom to ask.
 
-use super::{Environment, Plan, PoolPlan};
+use super::{Environment, Plan, PoolPlan, lists::Lists};
 use crate::{
     access::{
         Rules,
@@ -15,6 +15,7 @@ use crate::{
     tx::Tx,
 };
 use jsonwebtoken::{Algorithm, Validation};
+use prometheus::IntCounter;
 use seawall_conf::model::{self, Auth, Config, ForwardTarget, KeySource, TokenSource};
 use seawall_diag::{Diagnostic, Diagnostics, Severity, SourceMap, Span};
 use seawall_http::{Method, Name};
@@ -277,6 +278,10 @@ pub struct GuardContext<'a> {
     pub withheld: &'a Withheld,
     /// Names of variables.
     pub user: &'a UserVariables,
+    /// Lists of clients.
+    pub lists: &'a Lists,
+    /// Those of the site that a list denies, by its name.
+    pub denied: &'a dyn Fn(&str) -> Option<IntCounter>,
 }
 
 /// Compiles what a route asks for; `None` when it asks for nothing.
@@ -303,7 +308,7 @@ pub fn compile(
 
 fn policy(access: &model::Access, cx: &mut GuardContext<'_>, errors: &mut Diagnostics) -> Policy {
     Policy {
-        rules: Rules::compile(&access.rules),
+        rules: Rules::compile(&access.rules, cx.lists, cx.denied),
         auth: access
             .auth
             .iter()

@@ -264,7 +264,7 @@ impl CacheUse {
             rules: rules(from, profile),
             key,
             site: site.into(),
-            purgers: Rules::compile(&from.purgers),
+            purgers: Rules::of_networks(&from.purgers),
             reports: from.profile == CacheProfile::Rfc9111,
             query: query(&from.query),
             key_cookies: lower(&from.vary.cookies),

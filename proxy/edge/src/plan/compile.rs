@@ -7,6 +7,7 @@ use super::{
     access::{self, Credentials, GuardContext, Withheld},
     certificates, content,
     hosts::HostMap,
+    lists::Lists,
     pattern,
     pool::PoolContext,
     program::Program,
@@ -55,6 +56,7 @@ struct Compiler<'a> {
     logs: Vec<Option<CompiledLog>>,
     previous: Option<&'a Plan>,
     limits: Arc<super::LimitTables>,
+    lists: Arc<Lists>,
     site_name: String,
     credentials: Credentials,
     withheld: Withheld,
@@ -85,6 +87,11 @@ impl Plan {
         });
         let places = super::places::read(&config.geo, env, &mut errors);
         let mut user = user_variables(&config).with_places(places.clone());
+        let mut sources = std::mem::take(&mut config.sources);
+        let shared = places.clone();
+        let lists = Lists::compile(&config, shared, previous, &mut sources, env, &mut errors);
+        let lists = Arc::new(lists);
+        config.sources = sources;
         super::computed::compile(&config.computed, &mut user, &mut errors);
         let limits = Arc::new(super::LimitTables::of(&config, previous));
         let mut compiler = Compiler {
@@ -102,6 +109,7 @@ impl Plan {
             logs: Vec::new(),
             previous,
             limits: limits.clone(),
+            lists: lists.clone(),
             site_name: String::new(),
             credentials,
             withheld: access::proved_fields(&config),
@@ -174,7 +182,7 @@ impl Plan {
                 recursive: true,
             }),
             key_sets: credentials.fetched(),
-            places,
+            lists,
             user_slots: user.len(),
             names_files: user.names_files(),
             names_body: user.names_body(),
@@ -192,7 +200,13 @@ impl Plan {
 
 /// Rules and certificates: files beside the configuration that a change of is a change of it.
 fn other_files(config: &Config) -> Vec<std::path::PathBuf> {
-    let mut files: Vec<_> = config.geo.iter().map(|(path, _)| path.clone()).collect();
+    let lists = config.lists.iter().flat_map(|list| &list.files);
+    let mut files: Vec<_> = config
+        .geo
+        .iter()
+        .chain(lists)
+        .map(|(path, _)| path.clone())
+        .collect();
     for waf in &config.wafs {
         if let WafRules::Files(rules) = &waf.rules {
             files.extend(rules.iter().map(|(path, _)| path.clone()));
@@ -518,6 +532,7 @@ impl Compiler<'_> {
                 logs: self.logs.clone(),
                 previous: self.previous,
                 limits: self.limits.clone(),
+                lists: self.lists.clone(),
                 site_name: self.site_name.clone(),
                 credentials: std::mem::take(&mut credentials),
                 withheld: self.withheld.clone(),
@@ -604,6 +619,8 @@ impl Compiler<'_> {
             previous: self.previous,
             withheld: &self.withheld,
             user,
+            lists: &self.lists,
+            denied: &|list| Some(self.env.metrics.list_denied(&self.site_name, list)),
         };
         let guard = access::compile(&policy.access, cors.clone(), &mut guard, errors);
         let waf = policy.waf.and_then(|w| self.wafs.get(w).cloned().flatten());

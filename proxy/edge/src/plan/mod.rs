@@ -24,6 +24,7 @@ mod fastcgi;
 pub mod found;
 pub mod hosts;
 mod limit;
+pub mod lists;
 mod log;
 pub mod passing;
 pub mod pattern;
@@ -111,8 +112,8 @@ pub struct Plan {
     pub traces: Option<u8>,
     /// Where the spans of those that are kept go.
     pub spans: Option<Arc<crate::otlp::Exporter>>,
-    /// What tells where addresses are, for all who ask.
-    pub places: Option<Arc<seawall_nets::Databases>>,
+    /// Lists of clients, and what tells where addresses are.
+    pub lists: Arc<lists::Lists>,
     /// Slots for `set` variables.
     pub user_slots: usize,
     /// Whether a variable about files is named anywhere.
