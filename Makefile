@@ -36,7 +36,7 @@ drill-alerts: ## An alert fires and resolves: Prometheus, Alertmanager and a rec
 	cargo build --release -p seawall
 	@packaging/drill/alerts.sh $(TARGET_DIR)/release/seawall
 
-dns-drills: ## DNS: failover, answers by place, a flood, latencies beside NSD, with figures
+dns-drills: ## DNS: failover, answers by place, a flood, latencies beside NSD, keys that roll, with figures; DRILLS=rollover for one
 	@packaging/dev/install.sh build test dns
 	cargo build --release -p seawall
 	@python3 tests/suites/dns_drills.py --seawall $(TARGET_DIR)/release/seawall $(DRILLS)

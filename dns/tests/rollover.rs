@@ -90,7 +90,9 @@ struct World {
     disk: Disk,
     signer: Option<Signer>,
     down_until: u64,
-    /// What was served since when; secondaries may still serve what is a little older.
+    /// For how long it was up so far: nobody copies a zone from who is down.
+    up_s: u64,
+    /// What was served, and how long it had been up when it began to; secondaries may still serve what is a little older.
     served: Vec<(u64, Zones)>,
     /// The parent's DS: since when, and its data.
     parent: Vec<(u64, Vec<Record>)>,
@@ -120,6 +122,7 @@ impl World {
             disk: Disk::default(),
             signer: None,
             down_until: 0,
+            up_s: 0,
             served: Vec::new(),
             parent: vec![(0, Vec::new())],
             ds: None,
@@ -159,7 +162,7 @@ impl World {
         }
         if signer.next() <= self.now {
             let (signed, _) = signer.sign(&self.zone, self.now).ok()?;
-            self.served.push((self.now, Zones::new(vec![signed])));
+            self.served.push((self.up_s, Zones::new(vec![signed])));
             // A crash here leaves a state that nobody knows to be served.
             if self.dice.roll(60) == 0 {
                 return None;
@@ -176,7 +179,7 @@ impl World {
         let current = self
             .served
             .iter()
-            .rposition(|(since, _)| since + lag <= self.now);
+            .rposition(|(since, _)| since + lag <= self.up_s);
         let first = current.unwrap_or(0);
         first + self.dice.roll((self.served.len() - first) as u64) as usize
     }
@@ -250,13 +253,21 @@ impl World {
         .unwrap_or_else(|e| panic!("{at}: {e}"));
     }
 
+    fn pass(&mut self, seconds: u64) {
+        if self.now >= self.down_until {
+            self.up_s += seconds;
+        }
+        self.now += seconds;
+    }
+
     fn run(&mut self, days: u64) {
         while self.now < START + days * DAY {
             self.serve();
             self.follow_cds();
             self.validate();
-            self.now += 10 * MINUTE + self.dice.roll(10 * MINUTE);
-            let old = self.now.saturating_sub(2 * HOUR);
+            let step = 10 * MINUTE + self.dice.roll(10 * MINUTE);
+            self.pass(step);
+            let old = self.up_s.saturating_sub(2 * HOUR);
             let keep = self.served.iter().rposition(|(since, _)| *since < old);
             self.served.drain(..keep.unwrap_or(0));
         }
@@ -308,7 +319,7 @@ fn the_old_key_stays_while_the_parent_does_not_change() {
     while world.now < until {
         world.serve();
         world.validate();
-        world.now += 20 * MINUTE;
+        world.pass(20 * MINUTE);
     }
     world.down_until = 0;
     world.serve();

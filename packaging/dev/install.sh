@@ -7,8 +7,8 @@ set -euo pipefail
 declare -A build=([cc]=gcc [make]=make [cmake]=cmake [curl]=curl)
 declare -A test=([nginx]=nginx-light [dig]=dnsutils [haproxy]=haproxy [caddy]=caddy [slowhttptest]=slowhttptest [curl]=curl [openssl]=openssl [htpasswd]=apache2-utils [argon2]=argon2)
 declare -A bench=([h2load]=nghttp2-client [openssl]=openssl [nginx]=nginx-light [wrk]=wrk [python3]=python3 [taskset]=util-linux)
-# what asks name servers, and signs zones for them
-declare -A dns=([dnsperf]=dnsperf [nsd]=nsd [knotd]=knot [named]=bind9 [ldns-signzone]=ldnsutils [python3]=python3)
+# what asks name servers, signs zones for them and validates
+declare -A dns=([dnsperf]=dnsperf [nsd]=nsd [knotd]=knot [named]=bind9 [ldns-signzone]=ldnsutils [unbound]=unbound [dnssec-cds]=bind9-utils [delv]=bind9-dnsutils [python3]=python3)
 # what a package is made and judged with
 declare -A deb=([dpkg-deb]=dpkg [strip]=binutils [objdump]=binutils [python3]=python3 [lintian]=lintian)
 # what bodies are decoded with

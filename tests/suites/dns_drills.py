@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """What the DNS server does while things go wrong, with figures: make dns-drills, or
 
-    dns_drills.py --seawall target/release/seawall [failover] [geo] [flood] [pace]
+    dns_drills.py --seawall target/release/seawall [failover] [geo] [flood] [pace] [rollover]
 
 failover  an origin is stopped: how long until the answer is another one, against the check's interval and 100 ms
 geo       clients' networks (RFC 7871) lead to targets near them, with the scope that the answer holds for
 flood     garbage and names that are not there as fast as they can be sent, and clients that send a byte now and then:
           how long a valid query takes meanwhile, how many connections are held, how memory grows
 pace      latencies at half load, sent at a fixed rate whatever comes back, beside NSD (needs nsd and dnsperf)
+rollover  keys roll by themselves in accelerated time and the daemon is killed at every step, while a resolver validates what it
+          caches (needs unbound, BIND and Knot DNS); some four minutes
 
 Ends with 1 where something is worse than it may be."""
 import argparse
@@ -26,6 +28,7 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "odd_zones"))
+import dns_rollover  # noqa: E402
 import servers  # noqa: E402
 import wire  # noqa: E402
 
@@ -306,7 +309,7 @@ def verdict(good):
 
 
 def main():
-    drills = {"failover": failover, "geo": geo, "flood": flood, "pace": pace}
+    drills = {"failover": failover, "geo": geo, "flood": flood, "pace": pace, "rollover": dns_rollover.rollover}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seawall", required=True)
     parser.add_argument("drills", nargs="*", metavar="drill", help=", ".join(drills))

@@ -9,7 +9,8 @@
 //! - Where one key is both, it signs all beside the old one.
 //!
 //! A state counts from when it was seen to be published ([`Keyring::published`]), not from when it was decided: a crash
-//! between the two waits longer, never shorter.
+//! between the two waits longer, never shorter. Nor do secondaries copy anything while this server is down, so what they are to
+//! have first counts anew from a start on ([`Keyring::resumed`]).
 
 use super::key::{Algorithm, Key};
 use crate::{Error, Name, RType};
@@ -143,6 +144,20 @@ impl Keyring {
             ring.keys.push(made);
         }
         Ok(ring)
+    }
+
+    /// The ring of a process that begins with it. Secondaries may have copied nothing of what the one before published last, however
+    /// long ago that was: times within which all have it begin again. That a parent changed was seen, and needs no secondary of ours.
+    pub fn resumed(mut self) -> Self {
+        for key in &mut self.keys {
+            if matches!(
+                (key.state, key.role),
+                (State::Published, _) | (State::Retired, Role::Zsk)
+            ) {
+                key.since = None;
+            }
+        }
+        self
     }
 
     fn make(&self, role: Role, policy: &KeyPolicy) -> Result<Managed, Error> {

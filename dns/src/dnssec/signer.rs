@@ -85,7 +85,7 @@ impl Signer {
         options: SigningOptions,
         mut store: Box<dyn KeyStore>,
     ) -> Result<Self, Error> {
-        let ring = store::open(&mut *store, origin, || Keyring::first(&options.keys))?;
+        let ring = store::open(&mut *store, origin, || Keyring::first(&options.keys))?.resumed();
         Ok(Self {
             origin: origin.clone(),
             options,

@@ -43,7 +43,8 @@ fn signed(dnssec: &str) -> Running {
     edge.start()
 }
 
-fn said(edge: &Edge, arguments: &[&str]) -> String {
+/// What the program says when it is called so, with the configuration.
+pub(super) fn said(edge: &Edge, arguments: &[&str]) -> String {
     let config = edge.config();
     let mut all: Vec<&str> = arguments.to_vec();
     all.extend(["-c", config.to_str().expect("a path in UTF-8")]);
@@ -58,20 +59,19 @@ fn said(edge: &Edge, arguments: &[&str]) -> String {
 }
 
 /// What delv says about a question, trusting the DS that `seawall dns ds` prints.
-fn delv(edge: &Running, ds: &str, name: &str, rtype: &str) -> String {
+pub(super) fn delv(edge: &Running, ds: &str, name: &str, rtype: &str) -> String {
     let fields: Vec<&str> = ds.split_whitespace().collect();
-    let [_, _, _, tag, algorithm, digest, hash] = fields[..] else {
+    let [zone, _, _, tag, algorithm, digest, hash] = fields[..] else {
         panic!("no DS: {ds}")
     };
-    let anchor = format!(
-        "trust-anchors {{ shop.test. static-ds {tag} {algorithm} {digest} \"{hash}\"; }};\n"
-    );
+    let anchor =
+        format!("trust-anchors {{ {zone} static-ds {tag} {algorithm} {digest} \"{hash}\"; }};\n");
     let path = edge.write("anchor", anchor);
     let server: SocketAddr = edge.address("dns");
     let output = Command::new("delv")
         .arg("-a")
         .arg(path)
-        .arg("+root=shop.test")
+        .arg(format!("+root={zone}"))
         .arg(format!("@{}", server.ip()))
         .args(["-p", &server.port().to_string(), name, rtype])
         .output()
@@ -118,13 +118,13 @@ fn a_validating_resolver_accepts_answers_and_denials() {
     }
 }
 
-/// Changes the zone as a dynamic client does (RFC 2136).
-fn update(edge: &Running, lines: &str) {
+/// Changes a zone as a dynamic client does (RFC 2136).
+pub(super) fn update(edge: &Running, zone: &str, lines: &str) {
     let server = edge.address("dns");
     let path = edge.write(
         "update",
         format!(
-            "server {} {}\nzone shop.test\n{lines}\nsend\n",
+            "server {} {}\nzone {zone}\n{lines}\nsend\n",
             server.ip(),
             server.port()
         ),
@@ -145,6 +145,7 @@ fn what_an_update_changes_is_signed_when_it_is_acknowledged_and_after_a_restart(
     let ds = said(&edge, &["dns", "ds", "shop.test"]);
     update(
         &edge,
+        "shop.test",
         "update add new.shop.test. 60 A 192.0.2.77\nupdate delete web.shop.test. A",
     );
     let holds = |edge: &Running| {

@@ -30,6 +30,7 @@ mod dns_aliases;
 mod dns_clients;
 mod dns_transfers;
 mod dnssec;
+mod dnssec_rollover;
 mod drills;
 mod early_answers;
 mod error_pages;

@@ -24,7 +24,7 @@ use std::{
 
 /// How long the thread sleeps at most.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
-/// How often a parent is asked for its DS at most, in seconds.
+/// How often a parent is asked for its DS at most, in seconds; more often where what it says holds less than four times as long.
 const PARENT_EVERY_S: u64 = 600;
 /// How long after a failure signing is tried again, in seconds.
 const RETRY_S: u64 = 300;
@@ -50,6 +50,7 @@ pub struct ZoneSigners {
 struct Work {
     signer: Signer,
     parent: Vec<SocketAddr>,
+    parent_every_s: u64,
     parent_asked: u64,
     not_before: u64,
     /// What was signed last is not served yet.
@@ -177,11 +178,12 @@ impl ZoneSigners {
         keys: &Path,
     ) -> Result<Arc<Mutex<Work>>, String> {
         let name = zone.to_string();
+        let parent_every_s = (options.keys.parent_ttl_s / 4).clamp(1, PARENT_EVERY_S);
         let known = locked(&self.work).get(&name).cloned();
         if let Some(known) = known {
             let mut work = locked(&known);
             work.signer.set_options(options);
-            (work.parent, work.not_before) = (parent, 0);
+            (work.parent, work.parent_every_s, work.not_before) = (parent, parent_every_s, 0);
             drop(work);
             return Ok(known);
         }
@@ -190,6 +192,7 @@ impl ZoneSigners {
         let work = Arc::new(Mutex::new(Work {
             signer,
             parent,
+            parent_every_s,
             parent_asked: 0,
             not_before: 0,
             unpublished: false,
@@ -257,11 +260,14 @@ impl ZoneSigners {
         let mut next = now() + SLEEP_MAX.as_secs();
         for (name, work) in all {
             self.ask_parent(&name, &work);
-            let (origin, due) = {
+            let (origin, due, ask_again) = {
                 let work = locked(&work);
                 let due = work.signer.next().max(work.not_before);
-                (work.signer.origin().clone(), due)
+                let ask_again = work.signer.wants_parent();
+                let ask_again = ask_again.then_some(work.parent_asked + work.parent_every_s);
+                (work.signer.origin().clone(), due, ask_again)
             };
+            next = ask_again.map_or(next, |at| next.min(at));
             if due > now() {
                 next = next.min(due);
                 continue;
@@ -279,7 +285,7 @@ impl ZoneSigners {
     fn ask_parent(&self, name: &str, work: &Mutex<Work>) {
         let (servers, origin) = {
             let mut work = locked(work);
-            if !work.signer.wants_parent() || work.parent_asked + PARENT_EVERY_S > now() {
+            if !work.signer.wants_parent() || work.parent_asked + work.parent_every_s > now() {
                 return;
             }
             work.parent_asked = now();
