@@ -1,7 +1,7 @@
 # The commands of the house. `make help` lists them; each installs what it needs and is not there.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench drills dns-drills odd-zones drill-alerts deny deb deb-twice drill-deb clean
+.PHONY: help demo test check bench dns-bench drills dns-drills odd-zones drill-alerts deny deb deb-twice drill-deb clean
 
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
@@ -25,6 +25,11 @@ bench: ## nginx and us side by side: CPU per request, memory of idle connections
 	@packaging/dev/install.sh build bench
 	cargo build --release -p seawall
 	@python3 tests/benches/edge/run.py --seawall $(TARGET_DIR)/release/seawall $(BENCH)
+
+dns-bench: ## NSD, Knot DNS and us side by side: CPU per query; make dns-bench BENCH=--quick
+	@packaging/dev/install.sh build test dns
+	cargo build --release -p seawall
+	@python3 tests/benches/dns/run.py --seawall $(TARGET_DIR)/release/seawall $(BENCH)
 
 drills: ## Under load: servers die, 1,000 reloads, 10,000 sites, 100 upgrades, 100 kills: tables of figures; make drills DRILL=kills for one
 	@packaging/dev/install.sh build test

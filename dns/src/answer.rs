@@ -3,10 +3,10 @@
 use crate::dynamic::{Health, HealthId};
 use crate::geo::Geo;
 use crate::guard::Guard;
-use crate::limits::{TCP_BYTES, UDP_EDNS_BYTES, UDP_PLAIN_BYTES};
+use crate::limits::{PADDED_BLOCK_BYTES, TCP_BYTES, UDP_EDNS_BYTES, UDP_PLAIN_BYTES};
 use crate::message::Writer;
 use crate::query::{
-    CLIENT_SUBNET, COOKIE, Edns, HEADER, Query, Question, Subnet, rcode, record_name_len,
+    CLIENT_SUBNET, COOKIE, Edns, HEADER, PADDING, Query, Question, Subnet, rcode, record_name_len,
 };
 use crate::resolve::{Outcome, resolve};
 use crate::rrl::Limit;
@@ -40,11 +40,18 @@ pub enum Transport {
     Tls,
     /// A request over HTTPS (RFC 8484).
     Https,
+    /// A stream of a QUIC connection (RFC 9250).
+    Quic,
 }
 
 impl Transport {
     /// All of them, in the order of [`crate::Snapshot::transports`].
-    pub const ALL: [Transport; 4] = [Self::Udp, Self::Tcp, Self::Tls, Self::Https];
+    pub const ALL: [Transport; 5] = [Self::Udp, Self::Tcp, Self::Tls, Self::Https, Self::Quic];
+
+    /// Whether others see but the length of what is said.
+    fn is_encrypted(self) -> bool {
+        matches!(self, Self::Tls | Self::Https | Self::Quic)
+    }
 
     /// As a label.
     pub fn name(self) -> &'static str {
@@ -53,6 +60,7 @@ impl Transport {
             Self::Tcp => "tcp",
             Self::Tls => "tls",
             Self::Https => "https",
+            Self::Quic => "quic",
         }
     }
 }
@@ -122,6 +130,7 @@ pub fn answer(zones: &Zones, query: &[u8], client: &Client<'_>, out: &mut Out<'_
         end: HEADER,
         edns,
         options: Options::default(),
+        padded: client.transport.is_encrypted() && edns.is_some_and(|e| e.padded),
         counts: [0; 3],
     };
     let known = reply.answer_cookie(client);
@@ -281,6 +290,8 @@ struct Reply<'a> {
     end: usize,
     edns: Option<Edns>,
     options: Options,
+    /// Whether its length is to tell nothing.
+    padded: bool,
     counts: [u16; 3],
 }
 
@@ -523,10 +534,38 @@ impl Reply<'_> {
         }
     }
 
+    /// How long the option is that fills the last block, its own head included; 0 where none is wanted or has room.
+    fn padding(&self) -> usize {
+        let len = self.end + self.opt_bytes() + 4;
+        let whole = len.next_multiple_of(PADDED_BLOCK_BYTES).min(self.limit);
+        if self.padded && whole >= len {
+            4 + whole - len
+        } else {
+            0
+        }
+    }
+
+    /// Writes that option (RFC 7830 §3).
+    fn pad(&mut self, padding: usize) {
+        let end = self.end + padding;
+        let Some(to) = self.message.get_mut(self.end..end) else {
+            return;
+        };
+        if let Some((head, fill)) = to.split_first_chunk_mut() {
+            let [code0, code1] = PADDING.to_be_bytes();
+            let [len0, len1] = (fill.len() as u16).to_be_bytes();
+            *head = [code0, code1, len0, len1];
+            fill.fill(0);
+            self.end = end;
+        }
+    }
+
     /// Writes OPT and header. Gives the length of the message.
     fn finish(mut self, query: &[u8], parsed: &Query, outcome: Outcome) -> usize {
         let additional = self.counts[2] + u16::from(self.edns.is_some());
         if let Some(edns) = self.edns {
+            let padding = self.padding();
+            let [len0, len1] = ((self.options.len + padding) as u16).to_be_bytes();
             let [size0, size1] = (UDP_EDNS_BYTES as u16).to_be_bytes();
             let dnssec_ok = if edns.dnssec_ok { 0x80 } else { 0 };
             let opt = [
@@ -539,8 +578,8 @@ impl Reply<'_> {
                 0,
                 dnssec_ok,
                 0,
-                0,
-                self.options.len as u8,
+                len0,
+                len1,
             ];
             let options = self
                 .options
@@ -553,6 +592,7 @@ impl Reply<'_> {
                 to.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
                 self.end = end;
             }
+            self.pad(padding);
         }
         let flags = QR
             | parsed.flags & COPIED

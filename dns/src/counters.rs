@@ -12,7 +12,7 @@ pub enum DropReason {
     Short,
     /// It is itself an answer: answering it could start a loop between two servers.
     Response,
-    /// The datagram was longer than the buffer for it.
+    /// The query was longer than what is taken.
     Oversize,
     /// The sender's port is 0, where no answer can go.
     NoPort,
@@ -24,11 +24,13 @@ pub enum DropReason {
     RateLimit,
     /// Answering it panicked, which is a bug of ours: it is lost, the server is not.
     Panic,
+    /// What the transport forbids (RFC 9250 §4.3.3); the connection is closed.
+    Protocol,
 }
 
 impl DropReason {
     /// All of them, in the order of [`Snapshot::dropped`].
-    pub const ALL: [DropReason; 8] = [
+    pub const ALL: [DropReason; 9] = [
         Self::Short,
         Self::Response,
         Self::Oversize,
@@ -37,6 +39,7 @@ impl DropReason {
         Self::ConnectionLimit,
         Self::RateLimit,
         Self::Panic,
+        Self::Protocol,
     ];
 
     /// As a label.
@@ -50,6 +53,7 @@ impl DropReason {
             Self::ConnectionLimit => "connection_limit",
             Self::RateLimit => "rate_limit",
             Self::Panic => "panic",
+            Self::Protocol => "protocol",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Authoritative DNS: zones, answers, dynamic records, UDP and TCP servers.
+//! Authoritative DNS: zones, answers, dynamic records, servers for UDP, TCP, TLS and QUIC.
 //!
 //! **What.** [`Zone`] reads master files (RFC 1035 §5), [`ZoneSet`] encodes zones, [`answer`] turns a query's bytes
 //! into an answer's, [`serve_udp`] and [`serve_tcp`] carry them. Records may be dynamic: what they answer depends on
@@ -61,7 +61,7 @@ pub use dynamic::{AllDown, AlwaysUp, Area, DynamicRecord, Health, HealthId, Poli
 pub use error::Error;
 pub use geo::Geo;
 pub use guard::Guard;
-pub use limits::TcpLimits;
+pub use limits::{QuicLimits, TcpLimits};
 pub use name::Name;
 pub use policy::{Access, Net, Peer, Policies, Secondary, ZonePolicy};
 pub use query_log::{LoggedQuery, QueryLog};
@@ -69,8 +69,8 @@ pub use rrl::RrlOptions;
 pub use rtype::RType;
 pub use seawall_nets::Place;
 pub use serve::{
-    Front, HttpsAnswer, Proxies, ProxyHeader, Serving, Shared, serve_streams, serve_tcp, serve_tls,
-    serve_udp,
+    Front, HttpsAnswer, Proxies, ProxyHeader, QuicServer, Serving, Shared, serve_streams,
+    serve_tcp, serve_tls, serve_udp,
 };
 pub use served::Zones;
 pub use set::ZoneSet;

@@ -14,6 +14,8 @@ pub const UDP_EDNS_BYTES: usize = 1232;
 pub const TCP_BYTES: usize = 65_535;
 /// Room for an answer over HTTPS before it is made again with [`TCP_BYTES`].
 pub const HTTPS_ROOM_BYTES: usize = 4096;
+/// Answers that are padded are a multiple of so many bytes long (RFC 8467 §4.1).
+pub const PADDED_BLOCK_BYTES: usize = 468;
 /// Records of a zone that the API lists at most.
 pub const API_RECORDS_MAX: usize = 10_000;
 /// Aliases (CNAME and DNAME) followed in one answer; the rest is the resolver's.
@@ -69,6 +71,15 @@ pub const PROXY_HEADER_BYTES_MAX: usize = 4096;
 /// Seconds a certificate authority's token may be kept by a resolver.
 pub const CHALLENGE_TTL_S: u32 = 1;
 
+/// Bytes of queries that a QUIC connection may have under way.
+pub const QUIC_RECEIVE_BYTES: usize = 32 << 10;
+/// Bytes of answers that a QUIC connection holds until its client has them.
+pub const QUIC_SEND_BYTES: usize = 96 << 10;
+/// Bytes kept of what a QUIC client sends before its connection is taken, and of what all send.
+pub const QUIC_INCOMING_BYTES: u64 = 16 << 10;
+/// See [`QUIC_INCOMING_BYTES`].
+pub const QUIC_INCOMING_BYTES_TOTAL: u64 = 1 << 20;
+
 /// Limits of the TCP server. The defaults are for the open internet.
 #[derive(Clone, Copy, Debug)]
 pub struct TcpLimits {
@@ -95,6 +106,41 @@ impl Default for TcpLimits {
             query_bytes: 4096,
             idle: std::time::Duration::from_secs(10),
             batch_bytes: 16 << 10,
+        }
+    }
+}
+
+/// Limits of the QUIC server. The defaults are for the open internet.
+#[derive(Clone, Copy, Debug)]
+pub struct QuicLimits {
+    /// Connections in all (default 1024); one more is refused.
+    pub connections: usize,
+    /// Connections of one client address (default 64); one more is refused. From half of them on a client has to show
+    /// that the address is its own.
+    pub per_client: usize,
+    /// Handshakes under way (default 128) from which on every new client has to show that its address is its own.
+    pub handshakes: usize,
+    /// Queries of one connection that are under way at once (default 100).
+    pub streams: usize,
+    /// Queries on one connection (default 1024), after which it is closed.
+    pub queries: usize,
+    /// Bytes of one query (default 4096); the stream of a longer one is reset.
+    pub query_bytes: usize,
+    /// The longest for a handshake, for a whole query, for taking an answer, and without any of them (default 10 s).
+    pub idle: std::time::Duration,
+}
+
+impl Default for QuicLimits {
+    fn default() -> Self {
+        let tcp = TcpLimits::default();
+        Self {
+            connections: tcp.connections,
+            per_client: tcp.per_client,
+            handshakes: 128,
+            streams: 100,
+            queries: tcp.queries,
+            query_bytes: tcp.query_bytes,
+            idle: tcp.idle,
         }
     }
 }

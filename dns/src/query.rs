@@ -6,9 +6,11 @@ use crate::name::wire_len;
 use std::net::IpAddr;
 
 pub(crate) const HEADER: usize = 12;
-/// Options of OPT (RFC 7871 §6, RFC 7873 §4).
+/// Options of OPT (RFC 7871 §6, RFC 7873 §4, RFC 7828 §3.1, RFC 7830 §3).
 pub(crate) const CLIENT_SUBNET: u16 = 8;
 pub(crate) const COOKIE: u16 = 10;
+const TCP_KEEPALIVE: u16 = 11;
+pub(crate) const PADDING: u16 = 12;
 
 /// Response codes (RFC 1035 §4.1.1, RFC 6891 §9, RFC 6672 §2.2).
 pub(crate) mod rcode {
@@ -95,6 +97,34 @@ pub(crate) struct Edns {
     pub dnssec_ok: bool,
     pub cookie: Option<Cookie>,
     pub subnet: Option<Subnet>,
+    /// Whether it says how long a TCP connection may be idle.
+    pub keepalive: bool,
+    /// Whether it is padded, and wants its answer to be.
+    pub padded: bool,
+}
+
+impl Edns {
+    /// Reads the options. Of several with one code the first one counts.
+    fn read_options(&mut self, mut data: &[u8]) -> Result<(), Malformed> {
+        while !data.is_empty() {
+            let ([c0, c1, l0, l1], rest) = data.split_first_chunk().ok_or(Malformed)?;
+            let len = usize::from(u16::from_be_bytes([*l0, *l1]));
+            let (option, tail) = rest.split_at_checked(len).ok_or(Malformed)?;
+            match u16::from_be_bytes([*c0, *c1]) {
+                COOKIE if self.cookie.is_none() => {
+                    self.cookie = Some(Cookie::read(option).ok_or(Malformed)?);
+                }
+                CLIENT_SUBNET if self.subnet.is_none() => {
+                    self.subnet = Some(Subnet::read(option).ok_or(Malformed)?);
+                }
+                TCP_KEEPALIVE => self.keepalive = true,
+                PADDING => self.padded = true,
+                _ => {}
+            }
+            data = tail;
+        }
+        Ok(())
+    }
 }
 
 /// The client's network as a resolver tells it (RFC 7871 §6).
@@ -227,24 +257,20 @@ fn additional(
         if u16::from_be_bytes([t0, t1]) != crate::RType::OPT.0 {
             continue;
         }
-        if name != 1 || index < authority || edns.is_some() || !are_options(data) {
+        if name != 1 || index < authority || edns.is_some() {
             return Err(Malformed);
         }
-        let cookie = match option(data, COOKIE) {
-            Some(data) => Some(Cookie::read(data).ok_or(Malformed)?),
-            None => None,
-        };
-        let subnet = match option(data, CLIENT_SUBNET) {
-            Some(data) => Some(Subnet::read(data).ok_or(Malformed)?),
-            None => None,
-        };
-        edns = Some(Edns {
+        let mut opt = Edns {
             payload: u16::from_be_bytes([p0, p1]),
             version,
             dnssec_ok: z0 & 0x80 != 0,
-            cookie,
-            subnet,
-        });
+            cookie: None,
+            subnet: None,
+            keepalive: false,
+            padded: false,
+        };
+        opt.read_options(data)?;
+        edns = Some(opt);
     }
     if at == message.len() {
         Ok(edns)
@@ -267,28 +293,6 @@ pub(crate) fn record_name_len(message: &[u8]) -> Option<usize> {
             _ => return None,
         }
     }
-}
-
-/// The first option with a code.
-fn option(mut data: &[u8], wanted: u16) -> Option<&[u8]> {
-    while let Some(([c0, c1, l0, l1], rest)) = data.split_first_chunk() {
-        let (option, tail) = rest.split_at_checked(usize::from(u16::from_be_bytes([*l0, *l1])))?;
-        if u16::from_be_bytes([*c0, *c1]) == wanted {
-            return Some(option);
-        }
-        data = tail;
-    }
-    None
-}
-
-fn are_options(mut data: &[u8]) -> bool {
-    while let Some(([_, _, l0, l1], rest)) = data.split_first_chunk() {
-        match rest.get(usize::from(u16::from_be_bytes([*l0, *l1]))..) {
-            Some(rest) => data = rest,
-            None => return false,
-        }
-    }
-    data.is_empty()
 }
 
 #[cfg(test)]
@@ -326,6 +330,8 @@ mod tests {
                 dnssec_ok: true,
                 cookie: None,
                 subnet: None,
+                keepalive: false,
+                padded: false,
             }))
         );
     }

@@ -2,8 +2,8 @@
 
 mod asking;
 
-use asking::{Ask, ask, set, wire_name, zone, zone_named};
-use seawall_dns::{RType, Zones, limits};
+use asking::{Answer, Ask, ask, set, wire_name, zone, zone_named};
+use seawall_dns::{AlwaysUp, Client, Out, RType, Transport, Verdict, Zones, answer, limits};
 
 const DENIAL: &str =
     "example.test. 60 SOA ns1.example.test. hostmaster.example.test. 1 7200 3600 1209600 60";
@@ -101,6 +101,52 @@ fn edns_answers_edns_and_only_that_rfc6891() {
         (16, 0, 0),
         "BADVERS"
     );
+}
+
+/// A query whose EDNS has these options.
+fn with_options(name: &str, options: &[u8]) -> Vec<u8> {
+    let mut query = Ask::new(name, "A").edns(1232).bytes();
+    query.truncate(query.len() - 2);
+    query.extend((options.len() as u16).to_be_bytes());
+    query.extend(options);
+    query
+}
+
+#[test]
+fn who_pads_is_answered_in_blocks_where_others_see_the_length_rfc8467() {
+    let lines: String = (0..30).map(|n| format!("many A 192.0.2.{n}\n")).collect();
+    let zones = set(&format!("{WWW}{lines}"));
+    let padding = [0, 12, 0, 3, 0, 0, 0];
+    let reply = |transport, name: &str, options: &[u8], room: usize| {
+        let client = Client {
+            addr: [127, 0, 0, 1].into(),
+            transport,
+            health: &AlwaysUp,
+            guard: None,
+        };
+        let (query, mut room) = (with_options(name, options), vec![0xFF; room]);
+        let mut out = Out::new(&mut room);
+        match answer(&zones, &query, &client, &mut out) {
+            Verdict::Reply(len) => Answer::read(out.written(len)),
+            Verdict::Drop(reason) => panic!("{reason:?}"),
+        }
+    };
+    for transport in [Transport::Tls, Transport::Https, Transport::Quic] {
+        for (name, bytes) in [("www", 468), ("many", 936), ("nope", 468)] {
+            let name = format!("{name}.example.test");
+            let padded = reply(transport, &name, &padding, 65_535);
+            assert_eq!(padded.bytes.len(), bytes, "{transport:?} {name}");
+            assert!(padded.bytes.ends_with(&[0; 20]), "nothing else is said");
+            assert!(reply(transport, &name, &[], 65_535).bytes.len() < 600);
+        }
+        // As far as there is room.
+        let cut = reply(transport, "many.example.test", &padding, 700);
+        assert_eq!((cut.bytes.len(), cut.answers.len()), (700, 30));
+    }
+    for transport in [Transport::Udp, Transport::Tcp] {
+        let plain = reply(transport, "www.example.test", &padding, 65_535);
+        assert!(plain.bytes.len() < 100, "{transport:?}");
+    }
 }
 
 #[test]

@@ -120,7 +120,7 @@ pub fn ask_behind(header: &[u8], server: SocketAddr, name: &str, kind: Type) -> 
     Ok(parse(&answer))
 }
 
-fn question(name: &str, kind: Type) -> Vec<u8> {
+pub(crate) fn question(name: &str, kind: Type) -> Vec<u8> {
     // ID 0x5ea1, no recursion, one question (RFC 1035 §4.1).
     let mut message = vec![0x5e, 0xa1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
     for label in name
@@ -135,7 +135,7 @@ fn question(name: &str, kind: Type) -> Vec<u8> {
     message
 }
 
-fn parse(bytes: &[u8]) -> Answer {
+pub(crate) fn parse(bytes: &[u8]) -> Answer {
     let message = Message::from_vec(bytes).expect("a DNS message");
     assert_eq!(message.metadata.id, 0x5ea1, "an answer to another question");
     Answer { message }

@@ -35,6 +35,7 @@ mod peer;
 pub mod php;
 mod ports;
 pub mod process;
+pub mod quic;
 mod response;
 pub mod soak;
 pub mod tls;

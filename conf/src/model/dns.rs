@@ -13,6 +13,8 @@ pub struct Dns {
     pub listen: Vec<(SocketAddr, Span)>,
     /// Addresses of DNS over TLS (RFC 7858).
     pub dot: Vec<(SocketAddr, Span)>,
+    /// UDP addresses of DNS over QUIC (RFC 9250).
+    pub doq: Vec<(SocketAddr, Span)>,
     /// UDP threads for each address; `None` is one where there are two cores, half of them elsewhere.
     pub threads: Option<usize>,
     /// Limits on answers; `None` is off.

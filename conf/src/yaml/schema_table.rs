@@ -208,6 +208,7 @@ pub(super) const TABLE: &[Object] = &[
         "
         listen: [address] -- UDP and TCP
         dot: [address] -- DNS over TLS
+        doq: [address] -- DNS over QUIC, by UDP
         threads: number
         rrl: @rrl / off
         cookies: @cookies / bool

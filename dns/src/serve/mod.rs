@@ -1,13 +1,16 @@
-//! The servers: what they share, UDP on threads of its own, TCP on tokio.
+//! The servers: what they share, UDP on threads of its own, TCP and QUIC on tokio.
 
+mod clients;
 mod front;
 mod https;
 pub(crate) mod orders;
+mod quic;
 mod tcp;
 mod udp;
 
 pub use front::{Header as ProxyHeader, Proxies};
 pub use https::HttpsAnswer;
+pub use quic::QuicServer;
 pub use tcp::{Front, serve_streams, serve_tcp, serve_tls};
 pub use udp::serve_udp;
 
@@ -25,6 +28,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Semaphore, broadcast, watch};
+
+/// Who asks, and over what.
+type Whence = (IpAddr, Transport);
 
 /// Zones and the health their dynamic records ask: one value, because a [`crate::HealthId`] means something only to
 /// the [`Health`] it was given out by.

@@ -1,16 +1,17 @@
 //! TCP: two bytes of length before each message (RFC 1035 §4.2.2), many queries on a connection (RFC 7766 §6.2.1).
 
+use super::clients::{Clients, Place};
 use super::orders::{Order, is_order, order};
-use super::{Proxies, Shared, guarded};
+use super::{Proxies, Shared, Whence, guarded};
 use crate::counters::Snapshot;
 use crate::limits::{TCP_BYTES, TcpLimits};
 use crate::transfer::Outgoing;
 use crate::{Client, DropReason, Out, Transport, Verdict};
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
@@ -22,7 +23,7 @@ use tokio_rustls::rustls::ServerConfig;
 /// How many bytes are read at once, and what an idle connection that has asked something keeps.
 const READ_BYTES: usize = 1024;
 /// How long accepting pauses when the process has no descriptor left.
-const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 thread_local! {
     /// Where answers are written before they are gathered; one a thread, as writing one never waits.
@@ -101,7 +102,7 @@ pub async fn serve_streams(
                     clients.enter(peer, limits.per_client).map(Some)
                 };
                 let Some(place) = place else {
-                    count_drop(&shared);
+                    count_drop(&shared, DropReason::ConnectionLimit);
                     continue;
                 };
                 let accepted = Accepted {
@@ -158,7 +159,7 @@ async fn one_connection(
         }
     };
     let Some(place) = place else {
-        count_drop(shared);
+        count_drop(shared, DropReason::ConnectionLimit);
         return Ok(());
     };
     match &front.tls {
@@ -175,56 +176,12 @@ async fn one_connection(
     }
 }
 
-fn count_drop(shared: &Shared) {
+/// Counts something that got no answer.
+pub(super) fn count_drop(shared: &Shared, reason: DropReason) {
     let mut tally = Snapshot::default();
-    tally.count_drop(DropReason::ConnectionLimit);
+    tally.count_drop(reason);
     shared.counters.add(&tally);
 }
-
-/// Connections by client address.
-#[derive(Clone, Default)]
-struct Clients(Arc<Mutex<HashMap<IpAddr, usize>>>);
-
-/// A connection's place in its client's count; leaving is dropping it.
-struct Place {
-    clients: Clients,
-    address: IpAddr,
-}
-
-impl Clients {
-    fn enter(&self, address: IpAddr, most: usize) -> Option<Place> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(address).or_insert(0);
-        if *count >= most {
-            return None;
-        }
-        *count += 1;
-        drop(counts);
-        Some(Place {
-            clients: self.clone(),
-            address,
-        })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut counts = self
-            .clients
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.address);
-            }
-        }
-    }
-}
-
-/// Who asks, and over what.
-type Whence = (IpAddr, Transport);
 
 /// Reads, answers all that is whole, writes once, reads again.
 async fn connection<S: AsyncRead + AsyncWrite + Unpin>(
@@ -256,7 +213,7 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin>(
             let query = frame(&received).unwrap_or_default().to_vec();
             received.drain(..2 + query.len());
             queries += 1;
-            ordered(&mut stream, query, from, shared, limits).await?;
+            ordered(&mut stream, query, from, shared, limits.idle).await?;
             continue;
         }
         let (answers, used, asked) =
@@ -274,15 +231,19 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// What is more than a question: transfers are sent message by message, changes are made where waiting is allowed.
-async fn ordered<S: AsyncWrite + Unpin>(
+pub(super) async fn ordered<S: AsyncWrite + Unpin>(
     stream: &mut S,
     query: Vec<u8>,
     from: Whence,
     shared: &Arc<Shared>,
-    limits: &TcpLimits,
+    idle: Duration,
 ) -> io::Result<()> {
     let reply = match order(shared, &query, from.0, from.1) {
-        Order::Question => plain(&query, from, shared),
+        // It looked like more.
+        Order::Question => {
+            let answer = answer_one(&query, from, shared).unwrap_or_default();
+            return send(stream, &answer, idle).await;
+        }
         Order::Reply(reply) => reply,
         Order::Change(change) => {
             let shared = Arc::clone(shared);
@@ -290,18 +251,19 @@ async fn ordered<S: AsyncWrite + Unpin>(
                 .await
                 .map_err(io::Error::other)?
         }
-        Order::Transfer(outgoing) => return transfer(stream, outgoing, shared, limits).await,
+        Order::Transfer(outgoing) => return transfer(stream, outgoing, shared, idle).await,
     };
     let mut tally = Snapshot::default();
     tally.count(from.1, Verdict::Reply(reply.len()), &reply);
     shared.counters.add(&tally);
-    send(stream, &reply, limits).await
+    send(stream, &reply, idle).await
 }
 
-async fn send<S: AsyncWrite + Unpin>(
+/// Sends a message behind its length; of an empty one nothing.
+pub(super) async fn send<S: AsyncWrite + Unpin>(
     stream: &mut S,
     message: &[u8],
-    limits: &TcpLimits,
+    idle: Duration,
 ) -> io::Result<()> {
     if message.is_empty() {
         return Ok(());
@@ -312,7 +274,7 @@ async fn send<S: AsyncWrite + Unpin>(
         stream.write_all(&framed).await?;
         stream.flush().await
     };
-    timeout_at(Instant::now() + limits.idle, written).await?
+    timeout_at(Instant::now() + idle, written).await?
 }
 
 /// Packs a zone on a thread that may compute, two messages ahead of the client.
@@ -320,7 +282,7 @@ async fn transfer<S: AsyncWrite + Unpin>(
     stream: &mut S,
     outgoing: Outgoing,
     shared: &Arc<Shared>,
-    limits: &TcpLimits,
+    idle: Duration,
 ) -> io::Result<()> {
     let place = Arc::clone(&shared.transfers)
         .acquire_owned()
@@ -332,13 +294,17 @@ async fn transfer<S: AsyncWrite + Unpin>(
         drop(place);
     });
     while let Some(message) = packed.recv().await {
-        send(stream, &message, limits).await?;
+        send(stream, &message, idle).await?;
     }
     packing.await.map_err(io::Error::other)
 }
 
-/// A question that looked like more.
-fn plain(query: &[u8], (address, transport): Whence, shared: &Shared) -> Vec<u8> {
+/// Answers one question and counts it. `None` where nothing is said to it.
+pub(super) fn answer_one(
+    query: &[u8],
+    (address, transport): Whence,
+    shared: &Shared,
+) -> Option<Vec<u8>> {
     let serving = shared.serving();
     let client = Client {
         addr: address,
@@ -346,12 +312,21 @@ fn plain(query: &[u8], (address, transport): Whence, shared: &Shared) -> Vec<u8>
         health: &*serving.health,
         guard: Some(&serving.guard),
     };
-    let mut buffer = vec![0; TCP_BYTES];
-    let mut out = Out::new(&mut buffer);
-    match guarded(&serving.zones, query, &client, &mut out) {
-        Verdict::Reply(len) => out.written(len).to_vec(),
-        Verdict::Drop(_) => Vec::new(),
-    }
+    let mut tally = Snapshot::default();
+    let answer = SCRATCH.with_borrow_mut(|scratch| {
+        let mut out = Out::new(scratch);
+        let verdict = guarded(&serving.zones, query, &client, &mut out);
+        let reply = if let Verdict::Reply(len) = verdict {
+            out.written(len)
+        } else {
+            &[]
+        };
+        tally.count(transport, verdict, reply);
+        serving.note(address, transport, reply);
+        (!reply.is_empty()).then(|| reply.to_vec())
+    });
+    shared.counters.add(&tally);
+    answer
 }
 
 /// The length that the message at the start says it has.

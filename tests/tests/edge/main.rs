@@ -28,6 +28,7 @@ mod discovery;
 mod dns;
 mod dns_aliases;
 mod dns_clients;
+mod dns_quic;
 mod dns_transfers;
 mod dnssec;
 mod dnssec_rollover;

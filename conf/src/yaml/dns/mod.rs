@@ -20,6 +20,7 @@ pub(super) const DNS: Shape = Shape {
     fields: &[
         "listen",
         "dot",
+        "doq",
         "threads",
         "rrl",
         "cookies",
@@ -29,7 +30,7 @@ pub(super) const DNS: Shape = Shape {
         "resolver",
         "zones",
     ],
-    not_yet: &["doq"],
+    not_yet: &[],
 };
 pub(super) const QUERY_LOG: Shape = Shape {
     what: "`query_log`",
@@ -135,6 +136,11 @@ pub(crate) fn read(
         .get("dot")
         .map(|n| sockets(reader, n))
         .unwrap_or_default();
+    let doq = fields
+        .get("doq")
+        .map(|n| sockets(reader, n))
+        .unwrap_or_default();
+    apart(reader, &listen, &doq);
     let geo = fields.get("geo").map(|n| databases(reader, n));
     let geo = geo.unwrap_or_else(|| shared.to_vec());
     if geo.is_empty() {
@@ -151,6 +157,7 @@ pub(crate) fn read(
     Some(Dns {
         listen,
         dot,
+        doq,
         proxies: proxies.map(|p| p.from).unwrap_or_default(),
         query_log,
         resolver,
@@ -161,6 +168,21 @@ pub(crate) fn read(
         cookie_secrets,
         zones,
     })
+}
+
+/// Plain datagrams and QUIC's cannot be told apart at one address.
+fn apart(reader: &mut Reader<'_>, listen: &[(SocketAddr, Span)], doq: &[(SocketAddr, Span)]) {
+    for (address, at) in doq {
+        if let Some((_, first)) = listen.iter().find(|(plain, _)| plain == address) {
+            let d = Diagnostic::error(
+                "duplicate",
+                *at,
+                format!("{address} takes plain datagrams already"),
+            );
+            let d = d.help("the port of DNS over QUIC is 853: \"192.0.2.10:853\"");
+            reader.found.push(d.related(*first, "written here"));
+        }
+    }
 }
 
 /// A path, or a path and how many queries a line stands for.

@@ -47,6 +47,8 @@ impl Grants {
             }
             let over_tls = dns.dot.iter().map(|(address, _)| Endpoint::Tcp(*address));
             grants.endpoints.extend(over_tls);
+            let over_quic = dns.doq.iter().map(|(address, _)| Endpoint::Udp(*address));
+            grants.endpoints.extend(over_quic);
             grants.read.extend(dns.files().cloned());
             let query_log = dns.query_log.iter().map(|log| log.path.clone());
             grants.append.extend(query_log);

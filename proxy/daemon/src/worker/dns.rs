@@ -1,4 +1,4 @@
-//! The DNS server: UDP on threads of its own, TCP on the control runtime. Zones are published with each plan.
+//! The DNS server: UDP on threads of its own, TCP and QUIC on the control runtime. Zones are published with each plan.
 
 use super::aliases::Aliases;
 use super::dnssec::ZoneSigners;
@@ -8,8 +8,8 @@ use super::taken::Missing;
 use crate::log::ErrorLog;
 use seawall_conf::model::LogLevel;
 use seawall_dns::{
-    AlwaysUp, Front, Name, Net, Proxies, ProxyHeader, Secondaries, Shared, Zones, notify_peers,
-    serve_streams, serve_udp,
+    AlwaysUp, Front, Name, Net, Proxies, ProxyHeader, QuicLimits, QuicServer, Secondaries, Shared,
+    Zones, notify_peers, serve_streams, serve_udp,
 };
 use seawall_edge::{
     log::LogFile,
@@ -41,16 +41,33 @@ pub struct DnsServer {
     signers: Arc<ZoneSigners>,
     aliases: Aliases,
     query_log: Mutex<Option<QueryLogWriter>>,
-    live: Mutex<HashMap<(SocketAddr, bool), Listening>>,
+    live: Mutex<HashMap<(SocketAddr, Over), Listening>>,
     /// Zones that are copied, and the task that tells others of changes; both begin with the first zones.
     copies: OnceLock<Arc<Secondaries>>,
     stop_telling: watch::Sender<bool>,
-    /// The certificates of the sites, which DNS over TLS shows, too.
+    /// The certificates of the sites, which DNS over TLS and QUIC shows, too.
     resolver: Arc<seawall_tls::Resolver>,
     log: ErrorLog,
     /// Whether an address that somebody else has is waited for.
     patient: bool,
     missing: Mutex<Missing>,
+}
+
+/// What an address is for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Over {
+    /// UDP and TCP.
+    Plain,
+    Tls,
+    Quic,
+}
+
+impl Over {
+    fn endpoints(self, address: SocketAddr) -> impl Iterator<Item = Endpoint> {
+        let datagrams = (self != Self::Tls).then(|| udp(address));
+        let streams = (self != Self::Quic).then_some(Endpoint::Tcp(address));
+        datagrams.into_iter().chain(streams)
+    }
 }
 
 struct Listening {
@@ -107,11 +124,15 @@ impl DnsServer {
         if let Some(dns) = plan.dns.lock().take() {
             self.publish(dns, &plan.config.process.state, control);
         }
-        // Plain addresses, then those of TLS.
-        let mut wanted: Vec<(SocketAddr, bool)> = Vec::new();
+        let mut wanted: Vec<(SocketAddr, Over)> = Vec::new();
         if let Some(dns) = &plan.config.dns {
-            wanted.extend(dns.listen.iter().map(|(address, _)| (*address, false)));
-            wanted.extend(dns.dot.iter().map(|(address, _)| (*address, true)));
+            wanted.extend(
+                dns.listen
+                    .iter()
+                    .map(|(address, _)| (*address, Over::Plain)),
+            );
+            wanted.extend(dns.dot.iter().map(|(address, _)| (*address, Over::Tls)));
+            wanted.extend(dns.doq.iter().map(|(address, _)| (*address, Over::Quic)));
         }
         let proxies: Vec<Net> = plan
             .config
@@ -137,14 +158,14 @@ impl DnsServer {
             }
             same
         });
-        for (address, over_tls) in &wanted {
-            let Entry::Vacant(place) = live.entry((*address, *over_tls)) else {
+        for (address, over) in &wanted {
+            let Entry::Vacant(place) = live.entry((*address, *over)) else {
                 continue;
             };
-            let listening = if *over_tls {
-                self.listen_tls(*address, &proxies, host, control)
-            } else {
-                self.listen(*address, threads, &proxies, host, control)
+            let listening = match over {
+                Over::Plain => self.listen(*address, threads, &proxies, host, control),
+                Over::Tls => self.listen_tls(*address, &proxies, host, control),
+                Over::Quic => self.listen_quic(*address, &proxies, host, control),
             };
             match listening {
                 Ok(listening) => drop(place.insert(listening)),
@@ -160,7 +181,7 @@ impl DnsServer {
         if let Ok(mut known) = self.missing.lock() {
             *known = missing;
         }
-        let gone: Vec<(SocketAddr, bool)> = live
+        let gone: Vec<(SocketAddr, Over)> = live
             .keys()
             .copied()
             .filter(|a| !wanted.contains(a))
@@ -170,9 +191,8 @@ impl DnsServer {
                 listening.stop();
             }
         }
-        let datagrams = wanted.iter().filter(|(_, tls)| !tls).map(|(a, _)| udp(*a));
-        let streams = wanted.iter().map(|(a, _)| Endpoint::Tcp(*a));
-        Ok(datagrams.chain(streams).collect())
+        let endpoints = wanted.iter().flat_map(|(a, over)| over.endpoints(*a));
+        Ok(endpoints.collect())
     }
 
     /// Serves the zones of a plan, with what was changed in them since, and copies others.
@@ -308,6 +328,30 @@ impl DnsServer {
             };
             let shared = self.shared.clone();
             control.spawn(serve_streams(listener, front, shared, stopped.clone()));
+        }
+        Ok(Listening {
+            proxies: proxies.to_vec(),
+            stop_udp: Arc::default(),
+            stop_tcp,
+            threads: Vec::new(),
+        })
+    }
+
+    fn listen_quic(
+        &self,
+        address: SocketAddr,
+        proxies: &[Net],
+        host: &KeeperHost,
+        control: &Handle,
+    ) -> io::Result<Listening> {
+        let tls = seawall_tls::server_config(self.resolver.clone(), &[b"doq"])
+            .map_err(io::Error::other)?;
+        let (stop_tcp, stopped) = watch::channel(false);
+        for socket in host.sockets(&udp(address), 1)? {
+            let _inside = control.enter();
+            let server =
+                QuicServer::new(UdpSocket::from(socket), tls.clone(), QuicLimits::default())?;
+            control.spawn(server.serve(self.shared.clone(), stopped.clone()));
         }
         Ok(Listening {
             proxies: proxies.to_vec(),
