@@ -10,7 +10,7 @@ use crate::query::{
 };
 use crate::resolve::{Outcome, resolve};
 use crate::rrl::Limit;
-use crate::set::{ALIAS_TYPES, Body, Find, Match, Rendered, ZoneSet};
+use crate::set::{ALIAS_TYPES, Body, Find, Match, NONE, Rendered, ZoneSet};
 use crate::{DropReason, RType, ZoneCounts, Zones};
 use seawall_nets::Place;
 use std::net::IpAddr;
@@ -273,13 +273,18 @@ impl Default for Options {
 impl Options {
     fn put(&mut self, code: u16, parts: &[&[u8]]) {
         let len: usize = parts.iter().map(|p| p.len()).sum();
+        let mut end = self.len;
         let head = [code.to_be_bytes(), (len as u16).to_be_bytes()];
-        let bytes = head.iter().flatten().chain(parts.iter().copied().flatten());
-        if self.len + 4 + len <= OPTIONS_BYTES_MAX {
-            let place = self.bytes.iter_mut().skip(self.len);
-            place.zip(bytes).for_each(|(to, from)| *to = *from);
-            self.len += 4 + len;
+        if self.len + 4 + len > OPTIONS_BYTES_MAX {
+            return;
         }
+        for part in std::iter::once(head.as_flattened()).chain(parts.iter().copied()) {
+            if let Some(to) = self.bytes.get_mut(end..end + part.len()) {
+                to.copy_from_slice(part);
+                end += part.len();
+            }
+        }
+        self.len = end;
     }
 }
 
@@ -447,7 +452,12 @@ fn rendered_at(
     match zones.locate(zone, &question.name, qtype) {
         Match::Exact(node) | Match::Wildcard { node, .. } => {
             if let Some(slot) = zones.slot(node, qtype) {
-                return Some((zones.choose(slot, health)?.whole?, None));
+                let whole = if slot.choice == NONE {
+                    slot.whole
+                } else {
+                    zones.choose(slot, health)?.whole
+                };
+                return Some((whole?, None));
             }
             let followed = ALIAS_TYPES.iter().position(|t| *t == qtype);
             let alias = followed.and_then(|n| *zones.followed(node).alias.get(n)?);
@@ -587,9 +597,11 @@ impl Reply<'_> {
                 .get(..self.options.len)
                 .unwrap_or_default();
             let end = self.end + OPT_BYTES + options.len();
-            if let Some(to) = self.message.get_mut(self.end..end) {
-                let bytes = opt.iter().chain(options);
-                to.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+            if let Some(to) = self.message.get_mut(self.end..end)
+                && let Some((fixed, rest)) = to.split_first_chunk_mut()
+            {
+                *fixed = opt;
+                rest.copy_from_slice(options);
                 self.end = end;
             }
             self.pad(padding);
@@ -600,22 +612,21 @@ impl Reply<'_> {
             | if outcome.truncated { TC } else { 0 }
             | outcome.rcode & 15;
         let questions = u16::from(parsed.question.is_some());
-        let id = query
-            .first_chunk::<2>()
-            .map_or(0, |id| u16::from_be_bytes(*id));
+        let id = query.first_chunk::<2>().copied().unwrap_or_default();
         let words = [
             id,
-            flags,
-            questions,
-            self.counts[0],
-            self.counts[1],
-            additional,
+            flags.to_be_bytes(),
+            questions.to_be_bytes(),
+            self.counts[0].to_be_bytes(),
+            self.counts[1].to_be_bytes(),
+            additional.to_be_bytes(),
         ];
-        let header = words.iter().flat_map(|w| w.to_be_bytes());
-        self.message
-            .iter_mut()
-            .zip(header)
-            .for_each(|(to, from)| *to = from);
+        if let (Some(to), Some(header)) = (
+            self.message.first_chunk_mut::<HEADER>(),
+            words.as_flattened().first_chunk(),
+        ) {
+            *to = *header;
+        }
         self.end
     }
 }

@@ -5,13 +5,12 @@
 //! name is longer than the one it was rendered for (see [`crate::set::Rendered`]).
 
 use crate::limits::COMPRESSION_NAMES_MAX;
-use crate::name::{ancestor, labels};
 use crate::query::HEADER;
 use crate::rdata::{Piece, pieces};
 use crate::set::Answers;
 
 /// The highest place a pointer can lead to.
-const POINTER_MAX: usize = 0x3FFF;
+const POINTER_MAX: u16 = 0x3FFF;
 
 /// The RRset did not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,11 +33,30 @@ pub(crate) enum Owner<'a> {
     Name(&'a [u8]),
 }
 
-/// A name in the message that later ones may point to.
+/// A name in the message that later ones may point to. Names of other lengths are not even looked at.
 #[derive(Clone, Copy, Default)]
 struct Known {
-    hash: u32,
+    len: u8,
     at: u16,
+}
+
+/// Where an owner's name comes from, for the records that follow its first one.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    Question,
+    /// It is there already.
+    At(u16),
+    /// Still to be written.
+    Name(&'a [u8]),
+}
+
+impl<'a> From<Owner<'a>> for Place<'a> {
+    fn from(owner: Owner<'a>) -> Self {
+        match owner {
+            Owner::Question => Self::Question,
+            Owner::Name(name) => Self::Name(name),
+        }
+    }
 }
 
 pub(crate) struct Writer<'a> {
@@ -107,10 +125,33 @@ impl<'a> Writer<'a> {
         owner: Owner<'_>,
         set: &Answers<'_>,
     ) -> Result<(), Full> {
+        self.whole(section, |writer| writer.records(&mut owner.into(), set))
+    }
+
+    /// Writes an RRset and its signatures, both or neither.
+    pub fn signed(
+        &mut self,
+        section: Section,
+        owner: Owner<'_>,
+        set: &Answers<'_>,
+        signatures: &Answers<'_>,
+    ) -> Result<(), Full> {
+        self.whole(section, |writer| {
+            let mut place = owner.into();
+            let count = writer.records(&mut place, set)?;
+            Ok(count + writer.records(&mut place, signatures)?)
+        })
+    }
+
+    /// Writes records of a section, all or none.
+    fn whole(
+        &mut self,
+        section: Section,
+        write: impl FnOnce(&mut Self) -> Result<u16, Full>,
+    ) -> Result<(), Full> {
         let (at, known) = (self.at, self.known_len);
         let pointers = self.pointers.as_ref().map_or(0, |p| p.len());
-        let written = self.records(owner, set);
-        match written {
+        match write(self) {
             Ok(count) => {
                 if let Some(total) = self.counts.get_mut(section as usize) {
                     *total += count;
@@ -127,47 +168,29 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Writes an RRset and its signatures, both or neither.
-    pub fn signed(
-        &mut self,
-        section: Section,
-        owner: Owner<'_>,
-        set: &Answers<'_>,
-        signatures: &Answers<'_>,
-    ) -> Result<(), Full> {
-        let (at, known, counts) = (self.at, self.known_len, self.counts);
-        let pointers = self.pointers.as_ref().map_or(0, |p| p.len());
-        self.rrset(section, owner, set)?;
-        let written = self.rrset(section, owner, signatures);
-        if written.is_err() {
-            (self.at, self.known_len, self.counts) = (at, known, counts);
-            if let Some(p) = self.pointers.as_mut() {
-                p.truncate(pointers);
-            }
-        }
-        written
-    }
-
-    fn records(&mut self, owner: Owner<'_>, set: &Answers<'_>) -> Result<u16, Full> {
+    fn records(&mut self, owner: &mut Place<'_>, set: &Answers<'_>) -> Result<u16, Full> {
         let mut count = 0;
+        let ([t0, t1], [l0, l1, l2, l3]) = (set.rtype.0.to_be_bytes(), set.ttl.to_be_bytes());
         for data in set.records() {
-            match owner {
-                Owner::Question => self.pointer(HEADER as u16, self.wildcard)?,
-                Owner::Name(name) => self.name(name)?,
+            match *owner {
+                Place::Question => self.pointer(HEADER as u16, self.wildcard)?,
+                Place::At(at) => self.pointer(at, false)?,
+                Place::Name(name) => {
+                    if let Some(at) = self.name(name)? {
+                        *owner = Place::At(at);
+                    }
+                }
             }
-            self.bytes(&set.rtype.0.to_be_bytes())?;
-            self.bytes(&[0, 1])?;
-            self.bytes(&set.ttl.to_be_bytes())?;
-            let len_at = self.at;
-            self.bytes(&[0, 0])?;
+            self.bytes(&[t0, t1, 0, 1, l0, l1, l2, l3, 0, 0])?;
+            let data_at = self.at;
             for piece in pieces(set.rtype, data) {
                 match piece {
                     Piece::Bytes(bytes) => self.bytes(bytes)?,
-                    Piece::Name(name) => self.name(name)?,
+                    Piece::Name(name) => drop(self.name(name)?),
                 }
             }
-            let len = (self.at - len_at - 2) as u16;
-            if let Some(place) = self.message.get_mut(len_at..len_at + 2) {
+            let len = (self.at - data_at) as u16;
+            if let Some(place) = self.message.get_mut(data_at - 2..data_at) {
                 place.copy_from_slice(&len.to_be_bytes());
             }
             count += 1;
@@ -197,84 +220,64 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Writes a name, as a pointer from the first ancestor on that the message already has.
-    fn name(&mut self, name: &[u8]) -> Result<(), Full> {
-        let hashes = Hashes::of(name);
-        let mut rest = name;
-        for index in 0..hashes.len {
-            let hash = hashes.values.get(index).copied().unwrap_or_default();
-            if let Some(to) = self.find(hash, rest) {
-                return self.pointer(to, false);
+    /// Writes a name, as a pointer from the first ancestor on that the message already has. Gives where the whole name
+    /// is to be found from now on, unless that is too far back for pointers.
+    fn name(&mut self, name: &[u8]) -> Result<Option<u16>, Full> {
+        let (start, mut rest, mut known) = (self.at, name, None);
+        while let Some(label @ 1..) = rest.first() {
+            known = self.find(rest);
+            if known.is_some() {
+                break;
             }
-            self.learn(hash, self.at);
-            let label = 1 + usize::from(rest.first().copied().unwrap_or(0));
-            self.bytes(rest.get(..label).ok_or(Full)?)?;
-            rest = rest.get(label..).unwrap_or_default();
+            // Only shorter names are looked for before these bytes are there.
+            self.learn(rest.len(), start + name.len() - rest.len());
+            rest = rest.get(1 + usize::from(*label)..).ok_or(Full)?;
         }
-        self.bytes(&[0])
+        let new = name.len() - rest.len();
+        self.bytes(name.get(..new).ok_or(Full)?)?;
+        match known {
+            Some(to) => self.pointer(to, false)?,
+            None => self.bytes(&[0])?,
+        }
+        Ok(match known {
+            Some(to) if new == 0 => Some(to),
+            _ => u16::try_from(start).ok().filter(|at| *at <= POINTER_MAX),
+        })
     }
 
-    fn find(&self, hash: u32, name: &[u8]) -> Option<u16> {
+    fn find(&self, name: &[u8]) -> Option<u16> {
         let known = self.known.get(..self.known_len)?;
         known
             .iter()
-            .find(|k| k.hash == hash && same_name(self.message, usize::from(k.at), name))
+            .find(|k| {
+                usize::from(k.len) == name.len() && same_name(self.message, usize::from(k.at), name)
+            })
             .map(|k| k.at)
     }
 
-    fn learn(&mut self, hash: u32, at: usize) {
-        if at > POINTER_MAX {
-            return;
-        }
-        if let Some(place) = self.known.get_mut(self.known_len) {
-            *place = Known {
-                hash,
-                at: at as u16,
-            };
+    fn learn(&mut self, len: usize, at: usize) {
+        let at = u16::try_from(at).ok().filter(|at| *at <= POINTER_MAX);
+        if let (Some(at), Some(place)) = (at, self.known.get_mut(self.known_len)) {
+            // No name is longer than 255 bytes.
+            *place = Known { len: len as u8, at };
             self.known_len += 1;
         }
     }
 
+    /// Learns the question's name and its ancestors, but for the first `skip` of them.
     fn learn_question(&mut self, skip: usize) {
         let end = self.at.saturating_sub(4).max(HEADER);
-        let name = self.message.get(HEADER..end).unwrap_or_default();
-        let hashes = Hashes::of(name);
-        let len = name.len();
-        for index in skip..hashes.len {
-            let name = self.message.get(HEADER..end).unwrap_or_default();
-            let at = HEADER + len - ancestor(name, index).len();
-            self.learn(hashes.values.get(index).copied().unwrap_or_default(), at);
-        }
-    }
-}
-
-/// A hash of each of a name's ancestors, itself first, the root left out.
-struct Hashes {
-    values: [u32; crate::limits::LABELS_MAX],
-    len: usize,
-}
-
-impl Hashes {
-    fn of(name: &[u8]) -> Self {
-        let mut hashes = Self {
-            values: [0; crate::limits::LABELS_MAX],
-            len: 0,
-        };
-        for label in labels(name) {
-            let hash = label.iter().fold(0x811C_9DC5u32, |h, b| {
-                (h ^ u32::from(b.to_ascii_lowercase())).wrapping_mul(0x0100_0193)
-            });
-            if let Some(place) = hashes.values.get_mut(hashes.len) {
-                *place = hash;
-                hashes.len += 1;
+        let mut at = HEADER;
+        for index in 0.. {
+            let label = self.message.get(at..end).and_then(|rest| rest.first());
+            let Some(label @ 1..) = label.copied() else {
+                break;
+            };
+            if index >= skip {
+                self.learn(end - at, at);
             }
+            at += 1 + usize::from(label);
         }
-        let mut below = 0u32;
-        for value in hashes.values.iter_mut().take(hashes.len).rev() {
-            below = below.rotate_left(5).wrapping_mul(0x9E37_79B1) ^ *value;
-            *value = below;
-        }
-        hashes
     }
 }
 

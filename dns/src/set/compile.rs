@@ -182,6 +182,7 @@ fn add_node(
                 rtype: rrset.rtype,
                 set: encoded,
                 choice: NONE,
+                whole: None,
             });
         }
         for record in &owner.dynamic {
@@ -259,6 +260,7 @@ fn dynamic_slot(
         rtype: record.rtype,
         set: everything,
         choice: set.choices.len() as u32 - 1,
+        whole: None,
     }
 }
 

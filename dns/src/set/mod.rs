@@ -103,6 +103,8 @@ pub(crate) struct Slot {
     pub set: u32,
     /// In [`ZoneSet::choices`]; [`NONE`] for a static RRset.
     pub choice: u32,
+    /// A static RRset's [`EncodedSet::whole`]: what most questions end at is found without looking at the RRset.
+    pub whole: Option<Rendered>,
 }
 
 /// An encoded RRset. Its records lie in the arena of data, each behind its length in two bytes, and its signatures

@@ -232,6 +232,16 @@ fn whole_answers(
             encoded.whole = whole;
         }
     }
+    let Some(slots) = set.node(index).map(|n| n.slots) else {
+        return;
+    };
+    for slot in slots.start..slots.start + slots.len {
+        if let Some(slot) = set.slots.get_mut(slot as usize)
+            && slot.choice == NONE
+        {
+            slot.whole = set.sets.get(slot.set as usize).and_then(|s| s.whole);
+        }
+    }
     if alias {
         let alias = ALIAS_TYPES.map(|rtype| {
             let made = resolved(set, index, rtype, bench)?;
@@ -324,6 +334,7 @@ mod tests {
         let mut set = zones();
         set.zones.iter_mut().for_each(|z| z.denial = None);
         set.sets.iter_mut().for_each(|s| s.whole = None);
+        set.slots.iter_mut().for_each(|s| s.whole = None);
         set.followed.clear();
         set
     }
