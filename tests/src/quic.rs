@@ -40,7 +40,7 @@ impl Quic {
         Ok(Self {
             runtime,
             connection,
-            endpoint: endpoint,
+            endpoint,
         })
     }
 
