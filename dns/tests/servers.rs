@@ -146,7 +146,7 @@ async fn what_is_truncated_over_udp_is_whole_over_tcp() {
             counts.rcodes[0],
             counts.qtypes[0]
         ),
-        ([1, 1, 0, 0], 1, 2, 2)
+        ([1, 1, 0, 0, 0], 1, 2, 2)
     );
 }
 
