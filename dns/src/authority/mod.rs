@@ -244,12 +244,18 @@ impl Shared {
     /// Keeps the changes of a zone in a journal from now on. What the journal holds already is put on the zone when it
     /// is published next.
     pub fn keep_journal(&self, name: &Name, folder: &Path) -> std::io::Result<()> {
-        let mut all = self.authority.lock();
-        let kept = all.entry(key(name)).or_default();
-        if kept.journal.is_some() {
+        /// A journal is opened, and what is torn of it cut off, by one at a time: never beside one who writes.
+        static OPENING: Mutex<()> = Mutex::new(());
+        let _one = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.authority.lock();
+        if known.get(&key(name)).is_some_and(|k| k.journal.is_some()) {
             return Ok(());
         }
+        drop(known);
+        // Without the lock on all zones: a disk that stands still must not hold up those who publish.
         let (journal, recovered) = Journal::open(&journal_of(name, folder))?;
+        let mut all = self.authority.lock();
+        let kept = all.entry(key(name)).or_default();
         kept.journal = Some(journal);
         kept.serial = recovered.serial.or(kept.serial);
         let tokens = std::mem::take(&mut kept.edits);

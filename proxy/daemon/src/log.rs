@@ -1,7 +1,7 @@
 //! The error log, in nginx's syntax: `2026/11/23 18:32:51 [notice] 123#123: text`.
 //!
-//! The keeper opens the file (it may belong to root) and hands the descriptor to the worker. The keeper writes its few
-//! lines itself; the worker's threads must not wait for a disk, so theirs go to a bounded buffer, from which a thread
+//! The keeper opens the file (it may belong to root) and hands the descriptor to the worker. Neither the keeper nor the
+//! worker's threads must wait for a disk, so their lines go to a bounded buffer, from which a thread
 //! writes whole lines, those of [`GATHER`] at once: under an attack each request may leave ten. When the buffer is full,
 //! lines are dropped and counted, and the log says how many as soon as it can. Syslog servers get the same lines, as nginx sends
 //! them; a file that has grown to its limit is put away by the keeper and begun anew. Control characters are escaped: what a
@@ -9,7 +9,10 @@
 //!
 //! Limits: [`LINE_BYTES_MAX`], [`WAITING_BYTES_MAX`].
 
+mod queue;
+
 use arc_swap::ArcSwap;
+use queue::{Queue, Sender};
 use seawall_conf::model::{self, Address, LogLevel};
 use seawall_edge::log::Syslog;
 use seawall_sys::{clock, process::thread_id};
@@ -20,7 +23,7 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU8, AtomicU64, Ordering},
     },
     time::Duration,
@@ -31,6 +34,9 @@ pub const LINE_BYTES_MAX: usize = 4096;
 
 /// Bytes of lines that wait to be written.
 pub const WAITING_BYTES_MAX: usize = 1024 * 1024;
+
+/// How long a process that ends, or goes on in another file, waits for its last lines to be written.
+pub const FLUSH_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long the writer gathers lines before it writes them.
 pub const GATHER: Duration = Duration::from_millis(5);
@@ -65,41 +71,8 @@ type Rotate = dyn Fn(&Path) -> io::Result<File> + Send + Sync;
 /// A syslog server, and the least severe level that it gets.
 type Server = (Arc<Syslog>, LogLevel);
 
-/// The end of a queue that is written to. The writer ends with the last of them.
-struct Sender(Arc<Queue>);
-
-impl Drop for Sender {
-    fn drop(&mut self) {
-        self.0.lock().ended = true;
-        self.0.more.notify_one();
-    }
-}
-
-/// Lines on their way to the thread that writes them.
-#[derive(Default)]
-struct Queue {
-    waiting: Mutex<Waiting>,
-    /// Wakes the writer.
-    more: Condvar,
-    /// Wakes who waits for what was said to be written.
-    written: Condvar,
-}
-
-#[derive(Default)]
-struct Waiting {
-    lines: String,
-    dropped: u64,
-    /// The writer sleeps until it is woken.
-    idle: bool,
-    /// Somebody waits until all is written.
-    hurry: bool,
-    /// The writer has lines in its hands.
-    writing: bool,
-    ended: bool,
-}
-
 impl ErrorLog {
-    /// A log whose callers write themselves: for the keeper and for commands. Without a file: standard error.
+    /// A log whose callers write themselves: for commands, and until there may be threads. Without a file: standard error.
     pub fn direct(file: Option<File>, level: LogLevel) -> Self {
         let shared = Shared {
             bytes: AtomicU64::new(file.as_ref().map_or(0, length)),
@@ -117,20 +90,27 @@ impl ErrorLog {
         }
     }
 
-    /// A log whose callers never wait for the file: for the worker.
+    /// A log whose callers never wait for the file.
     ///
     /// # Errors
     /// When no thread can be started.
     pub fn queued(file: Option<File>, level: LogLevel) -> io::Result<Self> {
-        let direct = Self::direct(file, level);
+        Self::direct(file, level).behind()
+    }
+
+    /// The same log, whose callers from now on never wait for the file.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn behind(self) -> io::Result<Self> {
         let queue = Arc::new(Queue::default());
-        let (shared, from) = (direct.shared.clone(), queue.clone());
+        let (shared, from) = (self.shared.clone(), queue.clone());
         std::thread::Builder::new()
             .name("error-log".into())
             .spawn(move || from.write_to(&shared))?;
         Ok(Self {
             queue: Some(Arc::new(Sender(queue))),
-            ..direct
+            ..self
         })
     }
 
@@ -231,93 +211,16 @@ impl ErrorLog {
         });
     }
 
-    /// Waits until everything said so far is written: before the process ends.
-    pub fn flush(&self) {
-        if let Some(queue) = &self.queue {
-            queue.0.flush();
-        }
+    /// Waits until everything said so far is written, before the process ends or the file is another one; false where it is
+    /// not after that time.
+    pub fn flush_within(&self, limit: Duration) -> bool {
+        let queue = self.queue.as_ref();
+        queue.is_none_or(|queue| queue.0.flush_within(limit))
     }
 }
 
 thread_local! {
     static LINE: RefCell<String> = const { RefCell::new(String::new()) };
-}
-
-impl Queue {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether there was room for it.
-    fn push(&self, line: &str) -> bool {
-        let mut waiting = self.lock();
-        if waiting.lines.len() + line.len() > WAITING_BYTES_MAX {
-            waiting.dropped += 1;
-            return false;
-        }
-        waiting.lines.push_str(line);
-        // Nobody is woken while the writer gathers or writes: it looks again by itself.
-        if std::mem::take(&mut waiting.idle) {
-            self.more.notify_one();
-        }
-        true
-    }
-
-    fn flush(&self) {
-        let mut waiting = self.lock();
-        while !waiting.ended
-            && (waiting.writing || waiting.dropped > 0 || !waiting.lines.is_empty())
-        {
-            waiting.hurry = true;
-            self.more.notify_one();
-            waiting = self
-                .written
-                .wait(waiting)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn write_to(&self, shared: &Shared) {
-        let mut lines = String::new();
-        while self.gather(&mut lines) {
-            shared.write(lines.as_bytes());
-            lines.clear();
-            shared.rotate_if_full();
-            self.lock().writing = false;
-            self.written.notify_all();
-        }
-    }
-
-    /// Takes what is waiting, after a moment in which more may come; false once there is nothing left and all is over.
-    fn gather(&self, lines: &mut String) -> bool {
-        let mut waiting = self.lock();
-        while waiting.lines.is_empty() && waiting.dropped == 0 {
-            if waiting.ended {
-                return false;
-            }
-            waiting.idle = true;
-            waiting = self
-                .more
-                .wait(waiting)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-        waiting.idle = false;
-        let hurries =
-            |w: &mut Waiting| !w.hurry && !w.ended && w.lines.len() < WAITING_BYTES_MAX / 2;
-        let gathered = self.more.wait_timeout_while(waiting, GATHER, hurries);
-        let (mut waiting, _) = gathered.unwrap_or_else(PoisonError::into_inner);
-        std::mem::swap(lines, &mut waiting.lines);
-        waiting.writing = true;
-        waiting.hurry = false;
-        let dropped = std::mem::take(&mut waiting.dropped);
-        drop(waiting);
-        if dropped > 0 {
-            let text =
-                format_args!("{dropped} lines of this log were dropped: it was written too slowly");
-            format_line(lines, clock::now_s(), LogLevel::Warn, 0, text);
-        }
-        true
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -468,6 +371,9 @@ impl fmt::Write for Escaped<'_> {
 mod tests {
     use super::*;
 
+    /// Far more than any of it takes.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
     fn format_line(
         now_s: u64,
         level: LogLevel,
@@ -538,7 +444,7 @@ mod tests {
         log.line(LogLevel::Warn, 0, format_args!("loud"));
         log.set_level(LogLevel::Info);
         log.line(LogLevel::Info, 0, format_args!("now"));
-        log.flush();
+        assert!(log.flush_within(PATIENCE));
         let written = std::fs::read_to_string(path.path()).unwrap();
         assert_eq!(
             written.lines().map(text_of).collect::<Vec<_>>(),
@@ -577,13 +483,13 @@ mod tests {
                     for n in 0..500 {
                         log.line(LogLevel::Warn, 0, format_args!("{thread} {n}"));
                         if n % 100 == 0 {
-                            log.flush();
+                            assert!(log.flush_within(PATIENCE));
                         }
                     }
                 });
             }
         });
-        log.flush();
+        assert!(log.flush_within(PATIENCE));
         let written = std::fs::read_to_string(path.path()).unwrap();
         for thread in 0..4 {
             let mine = format!("{thread} ");
@@ -612,9 +518,9 @@ mod tests {
         };
         assert!(log.configure(&from, true).is_empty());
         log.line(LogLevel::Warn, 0, format_args!("{}", "x".repeat(100)));
-        log.flush();
+        assert!(log.flush_within(PATIENCE));
         log.line(LogLevel::Warn, 0, format_args!("after"));
-        log.flush();
+        assert!(log.flush_within(PATIENCE));
         let written = std::fs::read_to_string(&path).unwrap();
         assert!(written.ends_with("after\n") && written.lines().count() == 1);
         let old = std::fs::read_to_string(path.with_extension("old")).unwrap();
@@ -646,7 +552,7 @@ mod tests {
         log.line(LogLevel::Info, 0, format_args!("nobody"));
         log.line(LogLevel::Notice, 0, format_args!("noticed"));
         log.line(LogLevel::Error, 0, format_args!("wrong"));
-        log.flush();
+        assert!(log.flush_within(PATIENCE));
         let mut datagrams = Vec::new();
         for _ in 0..2 {
             let mut bytes = [0; 512];
@@ -668,10 +574,10 @@ mod tests {
         );
         let log = ErrorLog::queued(Some(old.reopen().unwrap()), LogLevel::Warn).unwrap();
         log.line(LogLevel::Warn, 0, format_args!("before"));
-        log.flush();
+        assert!(log.flush_within(PATIENCE));
         log.replace(Some(new.reopen().unwrap()));
         log.line(LogLevel::Warn, 0, format_args!("after"));
-        log.flush();
+        assert!(log.flush_within(PATIENCE));
         assert!(
             std::fs::read_to_string(old.path())
                 .unwrap()

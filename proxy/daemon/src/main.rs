@@ -15,6 +15,7 @@ mod configuration;
 mod demo;
 mod keeper;
 mod log;
+mod patience;
 mod terminal;
 mod version;
 mod worker;

@@ -102,6 +102,12 @@ pub struct Edge {
     missing: Mutex<Vec<(Wanted, String)>>,
 }
 
+/// The longest drain: one "for ever" is a century, as an Instant cannot hold everything a Duration can.
+const DRAIN_MAX: Duration = Duration::from_secs(100 * 365 * 86_400);
+/// How long a worker thread may take to end once its drain is over, and then the access logs to be written.
+pub const UNWIND: Duration = Duration::from_secs(1);
+/// How often a drain is looked at.
+const DRAIN_LOOK: Duration = Duration::from_millis(10);
 /// How long a purge waits for its worker thread.
 const PURGE_WAIT: Duration = Duration::from_secs(5);
 /// How long starting waits for names of servers to resolve; those that do not are served without.
@@ -450,24 +456,63 @@ impl Edge {
         caching::list(&self.plan(), wanted)
     }
 
-    /// Finishes what runs and ends the worker threads, at the deadline in any case. Blocks until they have ended. `gentle`: where a
-    /// successor takes new connections already, how long those without a request may still ask once more.
+    /// Has the worker threads stop accepting, finish what runs and end, at the deadline in any case. Waits for nothing.
+    /// `gentle`: where a successor takes new connections already, how long those without a request may still ask once more.
     pub fn drain(&self, limit: Duration, gentle: Duration) {
-        let deadline = Instant::now() + limit;
+        let deadline = Instant::now() + limit.min(DRAIN_MAX);
+        *self.shared.drain_by.lock() = Some(deadline);
         self.threads
             .iter()
             .for_each(|t| drop(t.send(Command::Drain { deadline, gentle })));
-        let joins = std::mem::take(&mut *self.joins.lock());
-        for join in joins {
-            if join.join().is_err() {
-                log_error!(self.shared, Alert, 0, "a worker thread panicked");
+    }
+
+    /// Waits until a [drain](Self::drain) is over and its logs are written: no longer than [`UNWIND`] past the deadline. What stands
+    /// still by then is told in the log and left behind.
+    pub fn drained(&self) {
+        let mut running = std::mem::take(&mut *self.joins.lock());
+        loop {
+            let (ended, rest): (Vec<_>, Vec<_>) =
+                running.into_iter().partition(JoinHandle::is_finished);
+            running = rest;
+            for join in ended {
+                if join.join().is_err() {
+                    log_error!(self.shared, Alert, 0, "a worker thread panicked");
+                }
             }
+            let by = self.shared.drain_by.lock().unwrap_or_else(Instant::now);
+            if running.is_empty() || Instant::now() >= by + UNWIND {
+                break;
+            }
+            std::thread::sleep(DRAIN_LOOK);
+        }
+        for thread in running {
+            let name = thread
+                .thread()
+                .name()
+                .unwrap_or("a worker thread")
+                .to_owned();
+            log_error!(
+                self.shared,
+                Alert,
+                0,
+                "{name} did not end within {UNWIND:?} of the drain's end: what it waits for stands still, it is left behind"
+            );
+        }
+        if !self.shared.logs.flush_within(UNWIND) {
+            log_error!(
+                self.shared,
+                Alert,
+                0,
+                "access logs could not be written within {UNWIND:?}: their disk stands still, the last lines are lost"
+            );
         }
     }
 
     /// Shortens a drain that is under way.
     pub fn hurry(&self, limit: Duration) {
-        *self.shared.drain_by.lock() = Some(Instant::now() + limit);
+        let by = Instant::now() + limit.min(DRAIN_MAX);
+        let mut drain_by = self.shared.drain_by.lock();
+        *drain_by = Some(drain_by.map_or(by, |before| before.min(by)));
     }
 
     /// Opens the access logs anew (USR1).

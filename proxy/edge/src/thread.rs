@@ -36,6 +36,8 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const STALL_SAMPLE: u64 = 64;
 /// A poll that takes longer is a stall.
 const STALL: Duration = Duration::from_millis(1);
+/// How long a thread that ends waits for what others read or write for it.
+const BLOCKING_PATIENCE: Duration = Duration::from_millis(500);
 /// After an accept that failed for want of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -137,6 +139,8 @@ pub fn run(shared: Arc<Shared>, mut commands: mpsc::UnboundedReceiver<Command>) 
         }
         local.logs.flush(true);
     });
+    // What reads a disk that stands still is not waited for.
+    runtime.shutdown_timeout(BLOCKING_PATIENCE);
     Ok(())
 }
 

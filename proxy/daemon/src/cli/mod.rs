@@ -348,7 +348,7 @@ fn worker() -> anyhow::Result<ExitCode> {
     if let Err(error) = &outcome {
         configuration::complain(&log, style, format_args!("{error:#}"));
     }
-    log.flush();
+    log.flush_within(crate::log::FLUSH_PATIENCE);
     Ok(outcome.unwrap_or(ExitCode::FAILURE))
 }
 

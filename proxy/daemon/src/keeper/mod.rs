@@ -21,7 +21,10 @@
 //! | USR2 | becomes the binary that is on the disk now, if that can serve the configuration ([`upgrade`]) |
 //! | WINCH | says `not-yet` in the log |
 //!
-//! Limits: those of [`seawall_sys::channel`]; restarts wait at most [`restart::PAUSE_MAX`] and are never given up.
+//! Nothing that the keeper waits for is without bound: what a disk may hold up (files that are opened or read for a worker, the
+//! pid file, a new binary) is done by [`crate::patience`] within [`DISK_PATIENCE`], and its own log is written by a thread.
+//!
+//! Limits: [`DISK_PATIENCE`]; those of [`seawall_sys::channel`]; restarts wait at most [`restart::PAUSE_MAX`] and are never given up.
 //! Tested in `proxy/daemon/tests/keeper.rs` with real processes.
 
 mod background;
@@ -38,6 +41,9 @@ mod serve;
 mod sockets;
 mod upgrade;
 mod worker_process;
+
+/// How long the keeper waits for a disk: less than any watchdog over it waits for the keeper.
+const DISK_PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 
 pub use client::{Error as ClientError, KeeperClient, KeeperEvent, Welcomed, welcome};
 pub use handover::VERSION as HANDOVER_VERSION;

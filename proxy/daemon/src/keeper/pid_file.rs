@@ -57,6 +57,13 @@ pub struct PidFile {
 }
 
 impl PidFile {
+    /// One that another program of this process has written.
+    pub fn inherited(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+        }
+    }
+
     /// Writes this process's number.
     pub fn write(path: &Path) -> io::Result<Self> {
         fs::write(path, format!("{}\n", std::process::id()))?;

@@ -1,6 +1,7 @@
 //! The keeper's own life: start, the loop over signals and messages, the end.
 
 use super::{
+    DISK_PATIENCE,
     background::{self, Readiness, Side},
     grants::Grants,
     handover::Letter,
@@ -15,7 +16,8 @@ use super::{
 };
 use crate::{
     configuration::{self, Source, Style},
-    log::ErrorLog,
+    log::{ErrorLog, FLUSH_PATIENCE},
+    patience::within,
     version,
 };
 use anyhow::Context;
@@ -30,7 +32,7 @@ use std::{
     fs::File,
     os::fd::AsFd,
     path::{Path, PathBuf},
-    process::ExitCode,
+    process::{Child, ExitCode},
     time::{Duration, Instant},
 };
 
@@ -74,7 +76,11 @@ pub(super) struct Keeper {
     pub(super) upgrade: Upgrade,
     /// The worker has just let go.
     pub(super) released_by: bool,
+    /// Children that were ended and have not died yet: those that a disk holds.
+    pub(super) dying: Vec<Child>,
     pub(super) notifier: Notifier,
+    /// The worker was killed because it did not end.
+    forced: bool,
     /// What the worker says that the daemon is doing.
     pub(super) status: String,
 }
@@ -214,11 +220,14 @@ fn prepare(config: &Config, facts: &Facts, log: &ErrorLog) {
 
 impl Keeper {
     fn new(source: Source, log: ErrorLog, facts: Facts) -> anyhow::Result<Self> {
+        // After the signals are watched: a thread takes none.
+        let signals = Signals::watch(&SIGNALS)?;
+        let log = log.behind()?;
         Ok(Self {
             grants: Grants::default(),
             granted_at: Instant::now(),
             sockets: Sockets::default(),
-            signals: Signals::watch(&SIGNALS)?,
+            signals,
             life: Life::Starting,
             pid_file: None,
             background: false,
@@ -232,7 +241,9 @@ impl Keeper {
             binary: std::env::current_exe()?,
             upgrade: Upgrade::None,
             released_by: false,
+            dying: Vec::new(),
             notifier: Notifier::from_environment(),
+            forced: false,
             status: "serving".to_owned(),
             source,
             log,
@@ -250,7 +261,8 @@ impl Keeper {
         keeper.background = letter.background;
         keeper.life = Life::Serving;
         if let Some(path) = keeper.facts.pid.as_ref().filter(|_| letter.pid_file) {
-            keeper.pid_file = Some(PidFile::write(path)?);
+            // It holds our number already, and a disk that stands still must not come before the next worker.
+            keeper.pid_file = Some(PidFile::inherited(path));
         }
         // Those that were leaving have lost their deadlines with the program that had set them.
         let leaving = Instant::now() + super::upgrade::LEAVE_LIMIT;
@@ -290,8 +302,19 @@ impl Keeper {
         self.watch()
     }
 
-    /// The loop over signals, messages and deadlines.
+    /// Until the end, whose last words are written.
     fn watch(mut self) -> anyhow::Result<ExitCode> {
+        let ended = self.go_on();
+        if let Some(file) = self.pid_file.take() {
+            // What stands still stays: whoever reads it finds that nobody has this number.
+            let _ = within(DISK_PATIENCE, "removing the pid file", move || drop(file));
+        }
+        self.log.flush_within(FLUSH_PATIENCE);
+        ended
+    }
+
+    /// The loop over signals, messages and deadlines.
+    fn go_on(&mut self) -> anyhow::Result<ExitCode> {
         loop {
             let (signalled, speakers) = self.wait()?;
             if signalled {
@@ -322,6 +345,8 @@ impl Keeper {
 
     /// Workers of programs before this one that have died.
     fn bury_others(&mut self) {
+        self.dying
+            .retain_mut(|child| matches!(child.try_wait(), Ok(None)));
         let mut deaths = Vec::new();
         self.others.retain_mut(|worker| match worker.reap() {
             Some(death) => {
@@ -463,7 +488,7 @@ impl Keeper {
         }
         self.life = life;
         // Without our copies a new connection is refused as soon as the worker has closed its own.
-        self.sockets.close();
+        let files = self.sockets.close();
         self.restart_at = None;
         self.upgrade = Upgrade::None;
         self.notifier.stopping();
@@ -471,6 +496,12 @@ impl Keeper {
         for worker in &mut self.others {
             worker.leaving = self.life.deadline();
             let _ = worker.send(&message, None);
+        }
+        let removed = within(DISK_PATIENCE, "removing unix sockets", move || {
+            files.remove();
+        });
+        if let Err(stuck) = removed {
+            self.log.line(LogLevel::Alert, 0, format_args!("{stuck}"));
         }
     }
 
@@ -534,7 +565,7 @@ impl Keeper {
             return Ok(());
         }
         if let Some(path) = &self.facts.pid {
-            self.pid_file = Some(PidFile::write(path)?);
+            self.pid_file = Some(self.write_pid(path)?);
         }
         self.life = Life::Serving;
         self.notifier.ready(&self.status);
@@ -577,9 +608,18 @@ impl Keeper {
         self.notifier.beat(now);
         self.drive_upgrade(now);
         if self.start_deadline().is_some_and(|until| now >= until)
-            && let Some(worker) = &mut self.worker
+            && let Some(mut worker) = self.worker.take()
         {
+            let text = format_args!(
+                "upgrade: worker process {} was not bound within {START_LIMIT:?} and is killed",
+                worker.pid()
+            );
+            self.log.line(LogLevel::Alert, 0, text);
             worker.kill();
+            // One that a disk holds dies when the disk lets it; what serves does not wait for that.
+            worker.leaving = now.checked_add(super::life::STOP_LIMIT);
+            self.others.push(worker);
+            self.take_back();
         }
         for worker in &mut self.others {
             if worker.leaving.is_some_and(|until| now >= until) {
@@ -588,16 +628,8 @@ impl Keeper {
                 worker.leaving = now.checked_add(super::life::STOP_LIMIT);
             }
         }
-        if self.life.deadline().is_some_and(|until| now >= until)
-            && let Some(worker) = &mut self.worker
-        {
-            let text = format_args!(
-                "worker process {} did not end in time and is killed",
-                worker.pid()
-            );
-            self.log.line(LogLevel::Warn, 0, text);
-            worker.kill();
-            self.life = Life::Serving.stop(now);
+        if self.life.deadline().is_some_and(|until| now >= until) {
+            self.end_by_force(now);
         }
         if self.restart_at.is_some_and(|at| now >= at) {
             self.restart_at = None;
@@ -606,6 +638,28 @@ impl Keeper {
                 let pause = self.restart.pause_after(Duration::ZERO);
                 self.restart_at = now.checked_add(pause);
             }
+        }
+    }
+
+    /// The daemon is to have ended by now: the worker is killed, and one that does not even die of that is left behind.
+    fn end_by_force(&mut self, now: Instant) {
+        if std::mem::replace(&mut self.forced, true) {
+            let left = self.worker.take().into_iter().chain(self.others.drain(..));
+            let pids: Vec<String> = left.map(|worker| worker.pid().to_string()).collect();
+            let text = format_args!(
+                "worker processes {} do not die, something holds them in the kernel: left behind",
+                pids.join(", ")
+            );
+            return self.log.line(LogLevel::Alert, 0, text);
+        }
+        self.life = Life::Serving.stop(now);
+        if let Some(worker) = &mut self.worker {
+            let text = format_args!(
+                "worker process {} did not end in time and is killed",
+                worker.pid()
+            );
+            self.log.line(LogLevel::Warn, 0, text);
+            worker.kill();
         }
     }
 }

@@ -1,13 +1,14 @@
 //! The keeper's answers to its worker.
 
 use super::{
+    DISK_PATIENCE,
     grants::Grants,
     life::Life,
     pid_file::PidFile,
     protocol::{self, Message, OpenMode, ProtocolError, Request},
     run::{Facts, Keeper, open_log},
 };
-use crate::configuration::Style;
+use crate::{configuration::Style, log::FLUSH_PATIENCE, patience::within};
 use seawall_conf::model::LogLevel;
 use seawall_sys::{
     Error,
@@ -165,16 +166,21 @@ impl Keeper {
             let reason = format!("the configuration does not name {}", path.display());
             return refuse(channel, Some(EACCES), reason);
         }
-        let opened = match mode {
-            OpenMode::Append => files::open_append(path),
-            OpenMode::Rotate => {
-                let rotation = self.grants.rotation(path);
-                rotation.map_or_else(
-                    || files::open_append(path),
-                    |how| files::rotate(path, how.size, how.keep),
-                )
+        let rotation = self.grants.rotation(path);
+        let at = path.to_owned();
+        let open = move || match (mode, rotation) {
+            (OpenMode::Rotate, Some(how)) => files::rotate(&at, how.size, how.keep),
+            (OpenMode::Append | OpenMode::Rotate, _) => files::open_append(&at),
+            (OpenMode::Read, _) => files::open_read(&at),
+        };
+        let what = format!("opening {}", path.display());
+        let opened = match within(DISK_PATIENCE, &what, open) {
+            Ok(opened) => opened,
+            Err(stuck) => {
+                let reason = stuck.to_string();
+                self.log.line(LogLevel::Alert, 0, format_args!("{reason}"));
+                return refuse(channel, None, reason);
             }
-            OpenMode::Read => files::open_read(path),
         };
         if mode == OpenMode::Rotate && self.facts.error_log.as_deref() == Some(path) {
             self.replace_log();
@@ -201,9 +207,14 @@ impl Keeper {
     /// is the one that reports them.
     pub(super) fn refresh(&mut self) {
         self.granted_at = Instant::now();
-        let config = match self.source.load() {
-            Ok((config, _)) => config,
-            Err(error) => return self.grants.read_also(&error.sources),
+        let source = self.source.clone();
+        let loaded = within(DISK_PATIENCE, "reading the configuration", move || {
+            source.load()
+        });
+        let config = match loaded {
+            Ok(Ok((config, _))) => config,
+            Ok(Err(error)) => return self.grants.read_also(&error.sources),
+            Err(stuck) => return self.log.line(LogLevel::Alert, 0, format_args!("{stuck}")),
         };
         let facts = match Facts::of(&config) {
             Ok(facts) => facts,
@@ -225,16 +236,33 @@ impl Keeper {
 
     /// Opens the error log's path again; where that fails the old file is kept.
     pub(super) fn replace_log(&self) {
-        match open_log(self.facts.error_log.as_deref()) {
-            Ok(file) => self.log.replace(file),
-            Err(error) => self.log.line(LogLevel::Emerg, 0, format_args!("{error}")),
+        let path = self.facts.error_log.clone();
+        let opened = within(DISK_PATIENCE, "opening the error log", move || {
+            open_log(path.as_deref())
+        });
+        match opened {
+            Ok(Ok(file)) => {
+                // What was said so far is in the file that it was said into.
+                self.log.flush_within(FLUSH_PATIENCE);
+                self.log.replace(file);
+            }
+            Ok(Err(error)) => self.log.line(LogLevel::Emerg, 0, format_args!("{error}")),
+            Err(stuck) => self.log.line(LogLevel::Alert, 0, format_args!("{stuck}")),
         }
+    }
+
+    /// Writes the pid file.
+    pub(super) fn write_pid(&self, path: &Path) -> std::io::Result<PidFile> {
+        let at = path.to_owned();
+        let what = format!("writing {}", path.display());
+        within(DISK_PATIENCE, &what, move || PidFile::write(&at))
+            .unwrap_or_else(|stuck| Err(std::io::Error::other(stuck)))
     }
 
     fn move_pid_file(&mut self) {
         self.pid_file = match &self.facts.pid {
             None => None,
-            Some(path) => match PidFile::write(path) {
+            Some(path) => match self.write_pid(path) {
                 Ok(file) => Some(file),
                 Err(source) => {
                     let error = Error::Open {

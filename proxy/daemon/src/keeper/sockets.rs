@@ -33,6 +33,11 @@ impl Sockets {
         }
     }
 
+    /// Removes the files of sockets that [were closed](Self::close).
+    pub fn remove(mut self) {
+        self.retain(&[]);
+    }
+
     /// Holds what another keeper has bound.
     pub fn adopt(&mut self, siblings: Siblings) {
         self.held.insert(siblings.endpoint().clone(), siblings);
@@ -58,9 +63,13 @@ impl Sockets {
         }
     }
 
-    /// Closes all: new connections are refused from now on.
-    pub fn close(&mut self) {
+    /// Closes all: new connections are refused from now on. Gives back those that have a file, which their owner removes.
+    #[must_use]
+    pub fn close(&mut self) -> Self {
+        let is_file = |endpoint: &Endpoint, _: &mut Siblings| matches!(endpoint, Endpoint::Unix(_));
+        let files = self.held.extract_if(.., is_file).collect();
         self.retain(&[]);
+        Self { held: files }
     }
 }
 

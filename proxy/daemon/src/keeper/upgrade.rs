@@ -10,13 +10,15 @@
 //! What waits in the queues of the sockets is served by whichever worker comes first: no socket is ever closed.
 
 use super::{
+    DISK_PATIENCE,
     handover::{Estate, VARIABLE, VERSION},
     life::Life,
     protocol::Message,
     run::Keeper,
     worker_process::Worker,
 };
-use anyhow::Context;
+use crate::{log::FLUSH_PATIENCE, patience};
+use anyhow::{Context, bail};
 use seawall_conf::model::LogLevel;
 use seawall_sys::{handover::letter, process};
 use std::{
@@ -100,8 +102,9 @@ impl Keeper {
             .stdout(Stdio::null())
             .stderr(Stdio::from(said.try_clone()?));
         process::unblock_signals(&mut command);
-        let child = command
-            .spawn()
+        // A start comes back once the kernel has read the program.
+        let what = format!("starting {}", self.binary.display());
+        let child = patience::within(DISK_PATIENCE, &what, move || command.spawn())?
             .with_context(|| format!("cannot start {}", self.binary.display()))?;
         Ok(Check {
             child,
@@ -132,12 +135,13 @@ impl Keeper {
             Upgrade::Checking(check) => match check.child.try_wait() {
                 Ok(None) if now < check.until => {}
                 Ok(None) => {
-                    // It is reaped as the child that it is.
-                    let _ = check
-                        .child
-                        .kill()
-                        .and_then(|()| check.child.wait().map(drop));
-                    self.refuse_upgrade("the new binary did not answer in time");
+                    // It fails only for one that is dead.
+                    let _ = check.child.kill();
+                    if let Upgrade::Checking(check) = std::mem::take(&mut self.upgrade) {
+                        self.dying.push(check.child);
+                    }
+                    let why = format!("the new binary did not answer within {CHECK_LIMIT:?}");
+                    self.refuse_upgrade(&why);
                 }
                 Ok(Some(status)) if status.success() => self.release(now),
                 Ok(Some(status)) => {
@@ -150,6 +154,10 @@ impl Keeper {
             },
             Upgrade::Releasing { until } => {
                 if now >= *until {
+                    let text = format_args!(
+                        "upgrade: the worker has not let go within {RELEASE_LIMIT:?} and is not waited for"
+                    );
+                    self.log.line(LogLevel::Warn, 0, text);
                     self.become_new_binary();
                 }
             }
@@ -187,7 +195,7 @@ impl Keeper {
             pid_file: self.pid_file.is_some(),
         };
         self.note(format_args!("upgrade: becoming {}", self.binary.display()));
-        let failed = match estate.write() {
+        let failed = match self.is_free().and_then(|()| estate.write()) {
             Err(error) => error,
             Ok((_letter, number)) => {
                 let mut arguments = std::env::args_os();
@@ -209,6 +217,22 @@ impl Keeper {
             self.binary.display()
         ));
         self.take_back();
+    }
+
+    /// Whether the kernel can put another program into this process now. It waits for every thread to end, and for the disk that
+    /// the program is on: what stands still would hold up the daemon half-way, with no way back.
+    fn is_free(&self) -> anyhow::Result<()> {
+        let binary = self.binary.clone();
+        let what = format!("reading {}", binary.display());
+        let read = move || std::io::copy(&mut File::open(binary)?, &mut std::io::sink());
+        patience::within(DISK_PATIENCE, &what, read)??;
+        if !self.log.flush_within(FLUSH_PATIENCE) {
+            bail!("writing the error log stands still: not done within {FLUSH_PATIENCE:?}");
+        }
+        match patience::under_way() {
+            0 => Ok(()),
+            n => bail!("{n} of the keeper's own threads stand still, on a disk that the log names"),
+        }
     }
 
     /// The worker of the program before, while it still serves.

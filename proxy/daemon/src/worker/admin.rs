@@ -98,10 +98,11 @@ fn listen(
     mut stopped: watch::Receiver<bool>,
     control: &Handle,
 ) -> anyhow::Result<()> {
+    let audit = worker.audit.load();
     let state = AdminState {
         tokens: worker.tokens.clone(),
-        audit: worker.audit.as_ref().ok().cloned(),
-        audit_failure: worker.audit.as_ref().err().cloned(),
+        audit: audit.as_ref().as_ref().ok().cloned(),
+        audit_failure: audit.as_ref().as_ref().err().cloned(),
         ..AdminState::new(Arc::new(Daemon(worker.clone())))
     };
     let stop = async move {
@@ -208,7 +209,8 @@ pub(super) fn read_tokens(worker: &Worker, plan: &Plan) -> Tokens {
 pub(super) fn exchange_tokens(worker: &Worker, tokens: Tokens, is_first: bool) {
     let before = worker.tokens.swap(Arc::new(tokens));
     let changes = worker.tokens.load().changes_since(&before);
-    let Some(audit) = worker.audit.as_ref().ok().filter(|_| !is_first) else {
+    let audit = worker.audit.load();
+    let Some(audit) = audit.as_ref().as_ref().ok().filter(|_| !is_first) else {
         return;
     };
     if changes.is_empty() {

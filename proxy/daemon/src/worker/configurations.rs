@@ -7,8 +7,11 @@
 //! A change that must be confirmed leaves `pending.json` in the state directory before the file is touched: whatever crashes
 //! then, the next worker reads it before it loads anything, and puts the file back once its time is over.
 
-use super::{check, life::Worker};
-use crate::configuration::Source;
+use super::{
+    check,
+    life::{STATE_PATIENCE, Worker},
+};
+use crate::{configuration::Source, patience};
 use seawall_admin::{ConfigRefusal, PutConfig, ReloadError, ShownConfig, time_text};
 use seawall_conf::{
     FileReader, LoadOptions, load_text,
@@ -179,6 +182,15 @@ fn keep(state: &Path, text: &str, actor: &str) -> io::Result<u64> {
     Ok(number)
 }
 
+/// The same, and a disk that stands still is an error.
+fn keep_within(state: &Path, text: String, actor: &str) -> io::Result<u64> {
+    let (state, actor) = (state.to_owned(), actor.to_owned());
+    let kept = patience::within(STATE_PATIENCE, "keeping a revision", move || {
+        keep(&state, &text, &actor)
+    });
+    kept.unwrap_or_else(|stuck| Err(io::Error::other(stuck)))
+}
+
 /// Before a worker loads anything: puts the file back if its time to be confirmed has passed. Says what it did.
 pub fn recover(source: &Source, state: &Path) -> Option<String> {
     let waiting = pending(state)?;
@@ -241,8 +253,8 @@ impl Worker {
         if plan.config.syntax != Syntax::Yaml {
             return;
         }
-        let text = plan.config.sources.text(FileId(0));
-        if let Err(e) = keep(&plan.config.process.state, text, actor) {
+        let text = plan.config.sources.text(FileId(0)).to_owned();
+        if let Err(e) = keep_within(&plan.config.process.state, text, actor) {
             let line = format_args!("this configuration is not kept as a revision: {e}");
             self.log.line(LogLevel::Warn, 0, line);
         }
@@ -302,7 +314,7 @@ impl Worker {
             return Err(ConfigRefusal::Conflict(why.into()));
         }
         let cannot_keep = |e: io::Error| failed("keep a revision in", &state, &e);
-        keep(&state, &current, "before").map_err(cannot_keep)?;
+        keep_within(&state, current.clone(), "before").map_err(cannot_keep)?;
         let until_ms = order
             .confirm
             .map(|limit| now_ms() + limit.as_millis() as u64);

@@ -3,9 +3,10 @@
 use super::aliases::Aliases;
 use super::dnssec::ZoneSigners;
 use super::host::{KeeperHost, udp};
+use super::life::STATE_PATIENCE;
 use super::query_log::QueryLogWriter;
 use super::taken::Missing;
-use crate::log::ErrorLog;
+use crate::{log::ErrorLog, patience};
 use seawall_conf::model::LogLevel;
 use seawall_dns::{
     AlwaysUp, Front, Name, Net, Proxies, ProxyHeader, QuicLimits, QuicServer, Secondaries, Shared,
@@ -204,7 +205,11 @@ impl DnsServer {
             .iter()
             .filter(|zone| dns.policies.may_change(zone) || Shared::has_journal(zone, &folder));
         for zone in changeable {
-            if let Err(e) = self.shared.keep_journal(zone, &folder) {
+            let (shared, name, at) = (self.shared.clone(), zone.clone(), folder.clone());
+            let kept = patience::within(STATE_PATIENCE, "opening the journal", move || {
+                shared.keep_journal(&name, &at)
+            });
+            if let Err(e) = kept.unwrap_or_else(|stuck| Err(io::Error::other(stuck))) {
                 self.log.line(
                     LogLevel::Error,
                     0,
@@ -361,9 +366,17 @@ impl DnsServer {
         })
     }
 
-    /// Stops answering.
+    /// Has every listener stop; waits for nothing.
+    pub fn stop_listening(&self) {
+        if let Ok(mut live) = self.live.try_lock() {
+            live.values_mut().for_each(|listening| listening.tell());
+        }
+    }
+
+    /// Stops everything, and waits for the threads.
     pub fn stop(&self) {
         self.signers.stop();
+        self.note_queries(None);
         let _ = self.stop_telling.send(true);
         if let Some(copies) = self.copies.get() {
             copies.apply(Vec::new());
@@ -393,10 +406,14 @@ fn proxy_header(bytes: &[u8]) -> ProxyHeader {
 }
 
 impl Listening {
-    fn stop(&mut self) {
+    fn tell(&self) {
         self.stop_udp.store(true, Ordering::Release);
         // Nobody listens any more where the last connection has ended.
         let _ = self.stop_tcp.send(true);
+    }
+
+    fn stop(&mut self) {
+        self.tell();
         for thread in self.threads.drain(..) {
             // A panic there has been said by the panic hook.
             let _ = thread.join();

@@ -4,18 +4,21 @@ use super::{
     WorkerOptions,
     admin::{self, AdminServers},
     certificates::{self, OwnZones},
-    configurations,
+    chores, configurations,
     dns::DnsServer,
     host::{EdgeLog, KeeperHost},
     idle,
+    leave::{End, STOP_LIMIT, leave},
     signals::{self, Signals},
     taken::{self, Missing},
+    turns::Turns,
     watch::FileWatch,
 };
 use crate::{
     configuration::{self, Source},
-    keeper::{KeeperClient, KeeperEvent, protocol::OpenMode},
+    keeper::{KeeperClient, protocol::OpenMode},
     log::ErrorLog,
+    patience,
 };
 use anyhow::Context;
 use arc_swap::ArcSwap;
@@ -31,22 +34,16 @@ use std::{
     sync::{Arc, Mutex},
     time::{Duration, SystemTime},
 };
-use tokio::{
-    runtime::{Handle, Runtime},
-    sync::mpsc::UnboundedReceiver,
-};
+use tokio::runtime::{Handle, Runtime};
 
-/// How long a fast stop lets worker threads write their logs.
-const STOP_LIMIT: Duration = Duration::from_millis(200);
+/// How long a reload waits for the one before it.
+const TURN_PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long connections without a request may ask once more when a successor has the sockets.
-const GENTLE: Duration = Duration::from_secs(5);
+/// How long a reload may take: reading, compiling and binding what a configuration names.
+const RELOAD_PATIENCE: Duration = Duration::from_secs(180);
 
-/// How a worker ends: within what time, and how gently towards those who wait between requests.
-struct End {
-    within: Duration,
-    gentle: Duration,
-}
+/// How long the state directory may take to give the audit log, or to keep a revision.
+pub(super) const STATE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Everything a worker runs, for reloads and the API.
 pub struct Worker {
@@ -71,7 +68,7 @@ pub struct Worker {
     /// Whether a configuration is live.
     serves: std::sync::atomic::AtomicBool,
     /// Where changes over the API are recorded; or why they cannot be.
-    pub audit: Result<Arc<AuditLog>, String>,
+    pub audit: ArcSwap<Result<Arc<AuditLog>, String>>,
     /// Samples of the last minutes.
     pub signals: Signals,
     /// One change of the configuration at a time.
@@ -80,7 +77,7 @@ pub struct Worker {
     watch: Option<FileWatch>,
     pub(super) control: Handle,
     last_failure: Mutex<Option<String>>,
-    reloading: Mutex<()>,
+    reloading: Arc<Turns>,
 }
 
 /// A reload that failed: the text for people, and the findings as JSON.
@@ -107,66 +104,21 @@ pub fn run(keeper: KeeperClient, options: WorkerOptions) -> anyhow::Result<ExitC
     };
     let mut events = keeper.events().context("the keeper's events are taken")?;
     keeper.bound()?;
+    let chores = chores::start(&worker, keeper)?;
     let end = loop {
-        match events.blocking_recv() {
-            Some(KeeperEvent::Reload) => {
-                // What is wrong is in the log; the old plan serves on.
-                let _ = worker.reload("signal");
-            }
-            Some(KeeperEvent::Reopen) => worker.edge.reopen_logs(),
-            Some(KeeperEvent::Release) => {
-                worker.release();
-                // A keeper that is gone needs no answer.
-                let _ = keeper.released();
-            }
-            Some(KeeperEvent::Retire(within)) => {
-                break End {
-                    within,
-                    gentle: GENTLE,
-                };
-            }
-            Some(KeeperEvent::Quit | KeeperEvent::Gone) => {
-                break End {
-                    within: worker.edge.plan().config.process.drain,
-                    gentle: Duration::ZERO,
-                };
-            }
-            Some(KeeperEvent::Stop) | None => {
-                break End {
-                    within: STOP_LIMIT,
-                    gentle: Duration::ZERO,
-                };
-            }
+        let event = events.blocking_recv();
+        match (End::of(event.as_ref(), &worker), event) {
+            (Some(end), _) => break end,
+            // It ends with the worker.
+            (None, Some(chore)) => drop(chores.send(chore)),
+            (None, None) => {}
         }
     };
-    leave(&worker, end, events);
+    leave(&worker, &end, events);
     control.shutdown_timeout(STOP_LIMIT);
+    // What a drop would wait for, a thread at a disk that stands still, is left to the process's end.
+    std::mem::forget(worker);
     Ok(ExitCode::SUCCESS)
-}
-
-/// Finishes what runs. What the keeper still says meanwhile is heard: logs are rotated, and a drain can be hurried.
-fn leave(worker: &Arc<Worker>, end: End, mut events: UnboundedReceiver<KeeperEvent>) {
-    worker.issuer.stop();
-    worker.dns.stop();
-    let leaving = worker.clone();
-    let hearing = worker.control.spawn(async move {
-        while let Some(event) = events.recv().await {
-            let within = match event {
-                KeeperEvent::Reopen => {
-                    let worker = leaving.clone();
-                    let _ = tokio::task::spawn_blocking(move || worker.edge.reopen_logs()).await;
-                    continue;
-                }
-                KeeperEvent::Stop => STOP_LIMIT,
-                KeeperEvent::Quit | KeeperEvent::Gone => leaving.edge.plan().config.process.drain,
-                _ => continue,
-            };
-            leaving.edge.hurry(within);
-        }
-    });
-    worker.edge.drain(end.within, end.gentle);
-    hearing.abort();
-    worker.log.flush();
 }
 
 fn control_runtime() -> anyhow::Result<Runtime> {
@@ -216,7 +168,7 @@ fn start(
     };
     let (mut config, mut warnings) = load()?;
     if config.syntax == Syntax::Yaml
-        && let Some(said) = configurations::recover(&source, &config.process.state)
+        && let Some(said) = recover(&source, &config.process.state)
     {
         log.line(LogLevel::Warn, 0, format_args!("{said}"));
         (config, warnings) = load()?;
@@ -272,18 +224,18 @@ fn start(
             Tokens::default().with_codes(Arc::new(Codes::from_now(SystemTime::now()))),
         )),
         serves: Default::default(),
-        audit: match plan.config.syntax {
-            Syntax::Yaml => open_audit(&plan.config.process.state).map(Arc::new),
+        audit: ArcSwap::from_pointee(match plan.config.syntax {
+            Syntax::Yaml => open_audit(&plan.config.process.state),
             // It has no state directory, and no admin API.
             Syntax::Nginx => Err("nginx.conf names no place for it".to_owned()),
-        },
+        }),
         signals: Signals::default(),
         changing: Mutex::default(),
         admin: Mutex::default(),
         watch,
         control: control.clone(),
         last_failure: Mutex::default(),
-        reloading: Mutex::default(),
+        reloading: Arc::default(),
     });
     worker.apply_rest()?;
     worker.tell_missing(&Missing::new());
@@ -309,11 +261,25 @@ fn start(
     Ok(worker)
 }
 
+/// Puts back what was not confirmed in time, see [`configurations::recover`].
+fn recover(source: &Source, state: &Path) -> Option<String> {
+    let (source, state) = (source.clone(), state.to_owned());
+    let look = move || configurations::recover(&source, &state);
+    patience::within(STATE_PATIENCE, "looking for what was not confirmed", look)
+        .unwrap_or_else(|stuck| Some(stuck.to_string()))
+}
+
 /// Opens the audit log; a daemon that cannot keep one serves all the same, and refuses changes over the API.
-fn open_audit(state: &Path) -> Result<AuditLog, String> {
-    let made = seawall_sys::process::private_directory(state, None);
-    made.map_err(|e| e.to_string())?;
-    AuditLog::open(&state.join("audit.log")).map_err(|e| e.to_string())
+fn open_audit(state: &Path) -> Result<Arc<AuditLog>, String> {
+    let state = state.to_owned();
+    let open = move || {
+        let made = seawall_sys::process::private_directory(&state, None);
+        made.map_err(|e| e.to_string())?;
+        let opened = AuditLog::open(&state.join("audit.log"));
+        opened.map(Arc::new).map_err(|e| e.to_string())
+    };
+    let opened = patience::within(STATE_PATIENCE, "opening the audit log", open);
+    opened.unwrap_or_else(|stuck| Err(stuck.to_string()))
 }
 
 impl Worker {
@@ -372,7 +338,7 @@ impl Worker {
     }
 
     /// Lets go of what only one process may have; a reload takes it back.
-    fn release(&self) {
+    pub(super) fn release(&self) {
         if let Ok(mut admin) = self.admin.lock() {
             *admin = AdminServers::default();
         }
@@ -381,12 +347,30 @@ impl Worker {
         }
     }
 
-    /// Loads the configuration again. If anything fails the old one serves on, and the log says so.
+    /// Loads the configuration again. If anything fails, or does not come to its end, the old one serves on, and the log says so.
     pub fn reload(self: &Arc<Self>, why: &str) -> Result<u64, Refused> {
-        let _one = self.reloading.lock();
+        let turn = self.reloading.take(TURN_PATIENCE);
+        let turn = turn.ok_or_else(|| {
+            let text = format!(
+                "the reload before this one ({why}) has not come to its end within {TURN_PATIENCE:?}"
+            );
+            self.refused(refusal_text(&text))
+        })?;
+        let (worker, why) = (self.clone(), why.to_owned());
+        let reload = move || {
+            let reloaded = worker.reload_now(&why);
+            drop(turn);
+            reloaded
+        };
+        patience::within(RELOAD_PATIENCE, "this reload", reload)
+            .unwrap_or_else(|stuck| Err(self.refused(refusal_text(&stuck.to_string()))))
+    }
+
+    fn reload_now(self: &Arc<Self>, why: &str) -> Result<u64, Refused> {
         let missing = self.missing();
         self.log
             .line(LogLevel::Notice, 0, format_args!("reconfiguring ({why})"));
+        self.open_audit_again();
         let result = match self.source.load_by(self.host.reader()) {
             Err(e) => {
                 self.edge.shared().metrics.reload_failures.inc();
@@ -408,13 +392,13 @@ impl Worker {
                     Ok(()) => {
                         self.tell_missing(&missing);
                         self.note_failure(None);
-                        self.note_revision(why);
                         let generation = plan.generation;
                         self.log.line(
                             LogLevel::Notice,
                             0,
                             format_args!("configuration is live, generation {generation}"),
                         );
+                        self.note_revision(why);
                         return Ok(generation);
                     }
                     Err(e) => refusal_text(&e.to_string()),
@@ -426,13 +410,34 @@ impl Worker {
                 refusal_text(&other.to_string())
             }
         };
+        Err(self.refused(refused))
+    }
+
+    /// An audit log that could not be had is tried once more.
+    fn open_audit_again(self: &Arc<Self>) {
+        let plan = self.edge.plan();
+        if plan.config.syntax != Syntax::Yaml || self.audit.load().is_ok() {
+            return;
+        }
+        let opened = open_audit(&plan.config.process.state);
+        if opened.is_ok()
+            && let Ok(mut admin) = self.admin.lock()
+        {
+            // Begun anew they know of it.
+            *admin = AdminServers::default();
+        }
+        self.audit.store(Arc::new(opened));
+    }
+
+    /// Says why a configuration is not live.
+    fn refused(&self, refused: Refused) -> Refused {
         let said = "the configuration was not reloaded: the one before serves on";
         self.log.line(LogLevel::Error, 0, format_args!("{said}"));
         for line in refused.rendered.lines() {
             self.log.line(LogLevel::Error, 0, format_args!("{line}"));
         }
         self.note_failure(Some(refused.rendered.clone()));
-        Err(refused)
+        refused
     }
 
     fn note_failure(&self, failure: Option<String>) {

@@ -1,10 +1,14 @@
 //! Access logs: a buffer a thread and file, written when full or old.
 //!
 //! The files are shared and opened for appending, so whole lines of several threads never mix: a buffer is written
-//! with one `write`. A line that cannot be written is counted, and its request is not held up for it. A file that has grown
-//! to its limit is put away by another thread; those that serve write on meanwhile.
+//! with one `write`, by a thread that [does nothing else](super::behind). A line that cannot be written is counted, and its
+//! request is not held up for it. A file that has grown to its limit is put away by another thread; those that serve log on
+//! meanwhile.
 
-use super::Syslog;
+use super::{
+    Syslog,
+    behind::{Behind, WAITING_BYTES_MAX},
+};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use seawall_conf::model::{self, Rotation};
@@ -14,7 +18,7 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -33,37 +37,88 @@ pub struct LogFile {
     /// It is to be put away, and that was said.
     due: AtomicBool,
     told: Arc<Notify>,
+    waiting: Mutex<Waiting>,
+    /// Held while waiting lines are written: they stay in their order.
+    writing: Mutex<()>,
+    behind: Arc<Behind>,
 }
 
+/// Lines on their way into a file.
+#[derive(Default)]
+struct Waiting {
+    bytes: Vec<u8>,
+    lines: u64,
+    /// The writing thread knows of them.
+    told: bool,
+}
+
+/// Room that a file keeps for waiting lines while there are none.
+const WAITING_KEPT: usize = 256 * 1024;
+
 impl LogFile {
-    fn write(&self, lines: &[u8]) {
-        self.write_counted(lines, || memchr::memchr_iter(b'\n', lines).count() as u64);
+    fn write(self: &Arc<Self>, lines: &[u8]) {
+        self.write_counted(lines, memchr::memchr_iter(b'\n', lines).count() as u64);
     }
 
-    /// Writes what holds `lines` lines.
-    fn write_counted(&self, bytes: &[u8], lines: impl FnOnce() -> u64) {
+    /// Has the thread write what holds `lines` lines.
+    fn write_counted(self: &Arc<Self>, bytes: &[u8], lines: u64) {
+        let mut waiting = self.waiting.lock();
+        let before = waiting.bytes.len();
+        if before > 0 && before + bytes.len() > WAITING_BYTES_MAX {
+            drop(waiting);
+            self.lost_lines.fetch_add(lines, Ordering::Relaxed);
+            return;
+        }
+        waiting.bytes.extend_from_slice(bytes);
+        waiting.lines += lines;
+        let is_known = std::mem::replace(&mut waiting.told, true);
+        drop(waiting);
+        if !is_known && !self.behind.push(self.clone()) {
+            self.write_waiting();
+        }
+    }
+
+    /// Writes what waits.
+    pub(super) fn write_waiting(&self) {
+        let _one = self.writing.lock();
+        let Waiting {
+            mut bytes, lines, ..
+        } = std::mem::take(&mut *self.waiting.lock());
+        if bytes.is_empty() {
+            return;
+        }
         let file = self.file.load();
         let written = file
             .as_ref()
             .as_ref()
-            .is_some_and(|mut f| f.write_all(bytes).is_ok());
-        if !written {
-            self.lost_lines.fetch_add(lines(), Ordering::Relaxed);
-            return;
+            .is_some_and(|mut f| f.write_all(&bytes).is_ok());
+        match written {
+            true => self.count(bytes.len() as u64),
+            false => drop(self.lost_lines.fetch_add(lines, Ordering::Relaxed)),
         }
+        bytes.clear();
+        bytes.shrink_to(WAITING_KEPT);
+        let mut waiting = self.waiting.lock();
+        if waiting.bytes.is_empty() {
+            waiting.bytes = bytes;
+        }
+    }
+
+    /// So many bytes more are in the file.
+    fn count(&self, length: u64) {
         let limit = self.limit.load(Ordering::Relaxed);
         if limit == 0 {
             return;
         }
-        let length = bytes.len() as u64;
         let before = self.bytes.fetch_add(length, Ordering::Relaxed);
         if before + length >= limit && !self.due.swap(true, Ordering::Relaxed) {
             self.told.notify_one();
         }
     }
 
-    /// Goes on in another file.
+    /// Goes on in another file; what was logged before is in the old one.
     fn replace(&self, file: File) {
+        self.write_waiting();
         let length = file.metadata().map_or(0, |meta| meta.len());
         self.bytes.store(length, Ordering::Relaxed);
         self.file.store(Arc::new(Some(file)));
@@ -95,13 +150,23 @@ pub struct AccessLogs {
     opened: AtomicU64,
     /// Lines for files that requests name and that could not be written.
     lost_named: AtomicU64,
+    /// Writes the files; begins with the first of them.
+    behind: OnceLock<Arc<Behind>>,
+}
+
+impl Drop for AccessLogs {
+    fn drop(&mut self) {
+        if let Some(behind) = self.behind.get() {
+            behind.end();
+        }
+    }
 }
 
 impl AccessLogs {
     /// The file of a path, opened by `open` the first time.
     ///
     /// # Errors
-    /// What `open` says.
+    /// What `open` says, or that no thread can be started to write it.
     pub fn file(
         &self,
         path: &Path,
@@ -115,6 +180,14 @@ impl AccessLogs {
             return Ok(known.clone());
         }
         let opened = open(path)?;
+        let behind = match self.behind.get() {
+            Some(behind) => behind.clone(),
+            // Under the lock of the files: it is started once.
+            None => {
+                let started = Behind::start()?;
+                self.behind.get_or_init(|| started).clone()
+            }
+        };
         let file = Arc::new(LogFile {
             path: path.to_owned(),
             bytes: AtomicU64::new(opened.metadata().map_or(0, |meta| meta.len())),
@@ -123,6 +196,9 @@ impl AccessLogs {
             limit: AtomicU64::new(limit),
             due: AtomicBool::new(false),
             told: self.due.clone(),
+            waiting: Mutex::default(),
+            writing: Mutex::default(),
+            behind,
         });
         files.push(file.clone());
         Ok(file)
@@ -180,6 +256,12 @@ impl AccessLogs {
                 Err(e) => Some((f.path.clone(), e)),
             })
             .collect()
+    }
+
+    /// Waits until everything logged so far is written; false where a disk stands still for that long.
+    pub fn flush_within(&self, limit: Duration) -> bool {
+        let behind = self.behind.get();
+        behind.is_none_or(|behind| behind.flush_within(limit))
     }
 
     /// How often files were opened anew.
@@ -240,7 +322,7 @@ impl Buffer {
         match self.how.gzip {
             None => self.file.write(&self.bytes),
             Some(level) => {
-                let lines = || memchr::memchr_iter(b'\n', &self.bytes).count() as u64;
+                let lines = memchr::memchr_iter(b'\n', &self.bytes).count() as u64;
                 let level = flate2::Compression::new(level.into());
                 let mut member = flate2::write::GzEncoder::new(Vec::new(), level);
                 // Writing to memory does not fail.
@@ -253,7 +335,7 @@ impl Buffer {
 }
 
 impl LogBuffers {
-    /// Lets `line` append one line (without newline) to the buffer of `file` and writes it out when it is full.
+    /// Lets `line` append one line (without newline) to the buffer of `file` and has it written when it is full.
     pub fn line(&self, file: &Arc<LogFile>, how: Buffering, line: impl FnOnce(&mut Vec<u8>)) {
         let mut buffers = self.buffers.borrow_mut();
         let at = match buffers.iter().position(|b| Arc::ptr_eq(&b.file, file)) {
@@ -279,7 +361,7 @@ impl LogBuffers {
         }
     }
 
-    /// Writes what has waited long enough; called once a tick. `all` writes everything.
+    /// Has written what has waited long enough; called once a tick. `all`: everything.
     pub fn flush(&self, all: bool) {
         let now = Instant::now();
         for buffer in self.buffers.borrow_mut().iter_mut() {
@@ -303,6 +385,9 @@ impl Drop for LogBuffers {
 mod tests {
     use super::*;
 
+    /// Far more than any of it takes.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
     fn append(path: &Path) -> std::io::Result<File> {
         File::options().create(true).append(true).open(path)
     }
@@ -320,6 +405,7 @@ mod tests {
         std::fs::rename(&path, dir.path().join("access.log.1")).unwrap();
         assert!(logs.reopen(&append).is_empty());
         buffers.line(&file, Buffering::default(), |b| b.extend_from_slice(b"two"));
+        assert!(logs.flush_within(PATIENCE));
         assert_eq!(std::fs::read(&path).unwrap(), b"two\n");
         assert_eq!(
             std::fs::read(dir.path().join("access.log.1")).unwrap(),
@@ -344,6 +430,7 @@ mod tests {
         let file = logs.file(&path, rotate, &append).unwrap();
         let line = |text: &[u8]| {
             LogBuffers::default().line(&file, Buffering::default(), |b| b.extend_from_slice(text));
+            assert!(logs.flush_within(PATIENCE));
         };
         line(b"1234");
         let away = |path: &Path| {
@@ -381,6 +468,7 @@ mod tests {
         for text in ["one", "two"] {
             LogBuffers::default().line(&file, how, |b| b.extend_from_slice(text.as_bytes()));
         }
+        assert!(logs.flush_within(PATIENCE));
         let mut text = String::new();
         let bytes = File::open(&path).unwrap();
         std::io::Read::read_to_string(&mut flate2::read::MultiGzDecoder::new(bytes), &mut text)
@@ -396,6 +484,41 @@ mod tests {
         LogBuffers::default().line(&file, Buffering::default(), |b| {
             b.extend_from_slice(b"lost")
         });
+        assert!(logs.flush_within(PATIENCE));
         assert_eq!(logs.lost_lines(), 1);
+    }
+
+    /// A pipe that nobody reads holds up who writes to it, as a disk that stands still does.
+    #[test]
+    fn a_disk_that_stands_still_holds_up_nobody_and_what_it_loses_is_counted() {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let pipe = File::from(std::os::fd::OwnedFd::from(writer));
+        let opened = Mutex::new(Some(pipe));
+        let logs = AccessLogs::default();
+        let open = |_: &Path| Ok(opened.lock().take().unwrap());
+        let file = logs.file(Path::new("pipe"), None, &open).unwrap();
+        let line = vec![b'x'; 64 * 1024 - 1];
+        let lines = 2 * WAITING_BYTES_MAX / (line.len() + 1);
+        let buffers = LogBuffers::default();
+        for _ in 0..lines {
+            buffers.line(&file, Buffering::default(), |b| b.extend_from_slice(&line));
+        }
+        assert!(
+            !logs.flush_within(Duration::from_millis(20)),
+            "it stands still"
+        );
+        let lost = logs.lost_lines();
+        assert!(lost > 0 && lost < lines as u64, "{lost} of {lines}");
+        drop(buffers);
+        // It moves again: what had room is written, whole and once.
+        let reading = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            std::io::Read::read_to_end(&mut reader, &mut all).map(|_| all)
+        });
+        assert!(logs.flush_within(PATIENCE));
+        drop((file, logs));
+        let all = reading.join().unwrap().unwrap();
+        let expected = (lines as u64 - lost) * (line.len() as u64 + 1);
+        assert_eq!(all.len() as u64, expected);
     }
 }

@@ -1,6 +1,7 @@
 //! Access and error logs.
 
 mod access;
+mod behind;
 mod error;
 mod named;
 pub mod privacy;

@@ -159,6 +159,7 @@ fn file(wanted: &Test, cases: &Cases, config: &Path) -> anyhow::Result<Option<Co
     }
     drop(run);
     stage.edge.drain(Duration::ZERO, Duration::ZERO);
+    stage.edge.drained();
     control.shutdown_timeout(Duration::from_millis(200));
     Ok(Some(count))
 }
