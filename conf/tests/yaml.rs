@@ -475,7 +475,7 @@ sites:
         cache:
           heuristics: true
           query: { without: ["utm_*", fbclid] }
-          vary: { cookies: [currency], headers: [X-Tenant], device: true }
+          vary: { cookies: [currency], headers: [X-Tenant], device: true, country: true }
           ignore_cookies: ["_ga*"]
           set_cookie: strip
           languages: by_preference
@@ -508,6 +508,7 @@ sites:
         (x.vary.cookies.len(), x.vary.headers.len(), x.vary.device),
         (1, 1, true)
     );
+    assert!(x.vary.country.is_some());
     assert!(x.heuristics && x.languages_by_preference && x.set_cookie == CachedSetCookie::Strip);
     assert_eq!((x.bypass.len(), x.no_store.len(), x.min_uses), (1, 2, 2));
     assert_eq!(x.stale_while_disconnected, Some(Duration::from_secs(3600)));
@@ -519,7 +520,7 @@ fn a_cache_s_bad_words_are_named() {
         ("query: { only: [a], without: [b] }", "`only` and `without`"),
         ("query: shuffled", "shuffled"),
         ("ignore_cookies: [\"a=b\"]", "`a=b` is no name"),
-        ("vary: { country: true }", "country"),
+        ("vary: { country: Germany }", "Germany"),
         ("set_cookie: eat", "eat"),
         ("min_uses: 0", "`0` is no number"),
     ] {

@@ -1,6 +1,7 @@
 //! How a route uses a cache.
 
 use super::{AccessRule, Template};
+use seawall_diag::Span;
 use std::time::Duration;
 
 /// How a route uses a cache.
@@ -91,6 +92,8 @@ pub struct CacheVary {
     pub headers: Vec<String>,
     /// Whether a phone, a tablet and anything else get different answers; the origin is told which in `X-Device`.
     pub device: bool,
+    /// Where it was asked that each country gets an answer of its own; the origin is told which in `X-Country`.
+    pub country: Option<Span>,
 }
 
 /// Cookies that count for nothing.

@@ -42,8 +42,8 @@ pub(super) const QUERY: Shape = Shape {
 };
 pub(super) const VARY: Shape = Shape {
     what: "`vary`",
-    fields: &["cookies", "headers", "device"],
-    not_yet: &["country"],
+    fields: &["cookies", "headers", "device", "country"],
+    not_yet: &[],
 };
 const SET_COOKIE: [(&str, CachedSetCookie); 3] = [
     ("pass", CachedSetCookie::Pass),
@@ -297,10 +297,14 @@ fn vary(reader: &mut Reader<'_>, node: &Node) -> Option<CacheVary> {
     let mut names = |field: &str| fields.get(field).and_then(|n| list(reader, n));
     let (cookies, headers) = (names("cookies"), names("headers"));
     let device = fields.get("device").and_then(|n| reader.boolean(n));
+    let country = fields
+        .get("country")
+        .and_then(|n| reader.boolean(n)?.then_some(n.at));
     Some(CacheVary {
         cookies: cookies.unwrap_or_default(),
         headers: headers.unwrap_or_default(),
         device: device.unwrap_or(false),
+        country,
     })
 }
 

@@ -96,7 +96,7 @@ pub(super) const TABLE: &[Object] = &[
     (
         "cache_vary",
         &cache::VARY,
-        "cookies: [text]\nheaders: [text]\ndevice: bool",
+        "cookies: [text]\nheaders: [text]\ndevice: bool\ncountry: bool -- by the databases of `geo`",
     ),
     (
         "compress",

@@ -72,6 +72,12 @@ impl UserVariables {
     }
 
     /// With what tells where clients are.
+    /// What tells where clients are.
+    pub fn places(&self) -> Option<&Arc<Databases>> {
+        self.places.as_ref()
+    }
+
+    /// With what tells where clients are.
     pub fn with_places(mut self, places: Option<Arc<Databases>>) -> Self {
         self.places = places;
         self
@@ -354,7 +360,12 @@ fn unknown(name: &str, at: Span) -> Diagnostic {
         let message = format!("unknown \"{name}\" variable");
         return Diagnostic::error("unknown-variable", at, message);
     }
-    let message = format!("nothing tells where clients are, for \"{name}\"");
+    no_places(name, at)
+}
+
+/// Something depends on where clients are, and no database says that.
+pub fn no_places(what: &str, at: Span) -> Diagnostic {
+    let message = format!("nothing tells where clients are, for \"{what}\"");
     Diagnostic::error("no-places", at, message)
         .help("name a database at the top of the configuration: geo: GeoLite2-Country.mmdb")
 }

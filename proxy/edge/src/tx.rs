@@ -197,6 +197,8 @@ pub struct Tx {
     pub in_key: u128,
     /// The kind of device, where it is in the cache's key.
     pub device: Option<&'static str>,
+    /// The client's country, where it is in the cache's key; `XX` where it is unknown.
+    pub country: Option<[u8; 2]>,
     /// Buffers towards the origin.
     pub origin: OriginScratch,
     /// Host and port of `proxy_pass`, for `$proxy_host`.
@@ -320,6 +322,7 @@ impl Default for Tx {
             course: None,
             in_key: 0,
             device: None,
+            country: None,
             origin: OriginScratch::default(),
             proxy_host: Arc::from(""),
             proxy_port: 0,
@@ -380,6 +383,7 @@ impl Tx {
         self.course = None;
         self.in_key = 0;
         self.device = None;
+        self.country = None;
         self.fastcgi = None;
         self.root = None;
         self.script = None;

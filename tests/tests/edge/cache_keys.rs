@@ -1,6 +1,6 @@
 //! What a route takes into the key, leaves out of it, and sends to the origin.
 
-use seawall_tests::{Client, Edge, Origin, Response, Running, Then};
+use seawall_tests::{Client, Edge, Origin, Response, Running, Then, mmdb};
 
 fn cached(origin: &Origin, cache: &str) -> Running {
     Edge::yaml(format!(
@@ -117,6 +117,7 @@ fn kinds_of_devices_have_objects_of_their_own_and_the_origin_is_told_which() {
     let origin = Origin::start();
     origin.script("/x", |request, exchange| {
         let device = request.field("X-Device").unwrap_or("none").to_owned();
+        assert_eq!(request.field("X_Device"), None);
         exchange.send(format!(
             "HTTP/1.1 200 OK\r\n{FRESH}Content-Length: {}\r\n\r\n{device}",
             device.len()
@@ -141,10 +142,96 @@ fn kinds_of_devices_have_objects_of_their_own_and_the_origin_is_told_which() {
         ),
         ("Mozilla/5.0 (iPad; CPU OS 18_0 like Mac OS X)", "tablet"),
     ] {
-        let fields = format!("User-Agent: {agent}\r\nX-Device: evil\r\n");
+        let fields = format!("User-Agent: {agent}\r\nX-Device: evil\r\nX_Device: evil\r\n");
         assert_eq!(ask(&mut client, "/x", &fields).text(), device);
     }
     assert_eq!(origin.hits("/x"), 3);
+}
+
+#[test]
+fn countries_have_objects_of_their_own_and_the_origin_is_told_which() {
+    let origin = Origin::start();
+    origin.script("/x", |request, exchange| {
+        let country = request.field("X-Country").unwrap_or("none").to_owned();
+        assert_eq!(request.field("X_Country"), None);
+        exchange.send(format!(
+            "HTTP/1.1 200 OK\r\n{FRESH}Content-Length: {}\r\n\r\n{country}",
+            country.len()
+        ));
+        Then::Keep
+    });
+    let edge = Edge::yaml(format!(
+        "geo: [cities.mmdb, systems.mmdb]
+trusted_proxies: [127.0.0.1]
+caches: {{ default: 64MiB }}
+sites: [{{ host: a.test, cache: {{ vary: {{ country: true }} }}, to: \"{origin}\" }}]"
+    ));
+    for (name, bytes) in ["cities.mmdb", "systems.mmdb"]
+        .iter()
+        .zip(mmdb::databases())
+    {
+        edge.write(name, bytes);
+    }
+    let edge = edge.start();
+    let mut client = edge.client();
+    for (address, country, is_hit) in [
+        ("198.51.7.7", "DE", false),
+        ("203.0.113.200", "FR", false),
+        ("2001:db8::1", "DE", true),
+        ("::ffff:203.0.113.200", "FR", true),
+        ("8.8.8.8", "XX", false),
+        ("9.9.9.9", "XX", true),
+    ] {
+        let fields =
+            format!("X-Forwarded-For: {address}\r\nX-Country: evil\r\nX_Country: evil\r\n");
+        let response = ask(&mut client, "/x", &fields);
+        assert_eq!(
+            (response.text().as_str(), response.is_hit()),
+            (country, is_hit),
+            "{address}"
+        );
+    }
+    assert_eq!(origin.hits("/x"), 3);
+}
+
+#[test]
+fn what_a_client_says_of_its_address_makes_no_country_without_a_trusted_proxy() {
+    let origin = Origin::start();
+    origin.serve("/x", FRESH, "body");
+    let edge = Edge::yaml(format!(
+        "geo: cities.mmdb
+caches: {{ default: 64MiB }}
+sites: [{{ host: a.test, cache: {{ vary: {{ country: true }} }}, to: \"{origin}\" }}]"
+    ));
+    edge.write("cities.mmdb", &mmdb::databases()[0]);
+    let edge = edge.start();
+    let mut client = edge.client();
+    for address in ["198.51.7.7", "203.0.113.200", "2001:db8::1"] {
+        ask(
+            &mut client,
+            "/x",
+            &format!("X-Forwarded-For: {address}\r\n"),
+        );
+        assert_eq!(origin.last().field("X-Country"), Some("XX"), "{address}");
+    }
+    assert_eq!(origin.hits("/x"), 1);
+}
+
+#[test]
+fn a_country_in_the_key_without_a_database_is_an_error_at_its_place() {
+    let edge = Edge::yaml(
+        "caches: { default: 64MiB }
+sites: [{ host: a.test, cache: { vary: { country: true } }, to: \"127.0.0.1:1\" }]",
+    );
+    let (status, said) = edge.start_in_vain();
+    assert!(!status.success());
+    let at = "cache: { vary: { country: true } }";
+    assert!(
+        said.contains("error[no-places]: nothing tells where clients are, for \"country\"")
+            && said.contains(at)
+            && said.contains("geo: GeoLite2-Country.mmdb"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What of a request counts: parameters, cookies and the kind of device, as the route says. What does not count is not sent to the
+//! What of a request counts: parameters, cookies, the kind of device and the country, as the route says. What does not count is not sent to the
 //! origin either, or its answer could depend on what the key does not know.
 
 use crate::{
@@ -7,6 +7,9 @@ use crate::{
 };
 use seawall_http::{Fields, Name, Range32, trim};
 use smallvec::SmallVec;
+
+/// The country of clients that no database knows (ISO 3166-1 leaves it to its users).
+const NOWHERE: [u8; 2] = *b"XX";
 
 /// Takes out of the request what does not count, and notes what is in the key anyway.
 pub fn prepare(tx: &mut Tx, cache: &CacheUse) {
@@ -18,6 +21,10 @@ pub fn prepare(tx: &mut Tx, cache: &CacheUse) {
     }
     if cache.key_device {
         tx.device = Some(device(&tx.fields()));
+    }
+    if let Some(places) = &cache.key_country {
+        let place = tx.client.map(|client| places.place(client.to_canonical()));
+        tx.country = Some(place.and_then(|p| p.country).unwrap_or(NOWHERE));
     }
 }
 

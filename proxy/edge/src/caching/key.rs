@@ -124,6 +124,9 @@ fn besides(cx: &Cx<'_>, cache: &CacheUse, key: &mut KeyBuf, part: &mut Vec<u8>) 
     if let Some(device) = cx.tx.device {
         key.part(device.as_bytes());
     }
+    if let Some(country) = &cx.tx.country {
+        key.part(country);
+    }
 }
 
 /// What a stored answer can be purged by beside its key: `host/path?query` as the client asked for it, whatever rewriting came after, with

@@ -155,6 +155,9 @@ pub(super) fn push_lines(
     if let Some(device) = cx.tx.device {
         encode::field(out, b"X-Device", device.as_bytes());
     }
+    if let Some(country) = &cx.tx.country {
+        encode::field(out, b"X-Country", country);
+    }
     let scope = cx.scope();
     if !push_set(&proxy.set_headers, &scope, out) || !push_set(&proxy.add_headers, &scope, out) {
         return false;
@@ -335,7 +338,8 @@ fn push_fields(tx: &Tx, proxy: &ProxyPlan, dropped: u128, fills: bool, out: &mut
         }
         if id == Name::Other
             && (fills && is_unkeyed_override(name)
-                || tx.device.is_some() && name.eq_ignore_ascii_case(b"x-device"))
+                || tx.device.is_some() && is_read_as(name, b"x-device")
+                || tx.country.is_some() && is_read_as(name, b"x-country"))
         {
             continue;
         }
@@ -362,13 +366,15 @@ fn is_unkeyed_override(name: &[u8]) -> bool {
     ];
     BEGINNINGS.iter().any(|beginning| {
         let start = name.get(..beginning.len()).unwrap_or_default();
-        // CGI makes one variable of dashes and underscores.
-        start.len() == beginning.len()
-            && start.iter().zip(*beginning).all(|(a, b)| {
-                let dashed = if *a == b'_' { b'-' } else { *a };
-                dashed.eq_ignore_ascii_case(b)
-            })
+        is_read_as(start, beginning)
     })
+}
+
+/// Whether an application takes a name for another: CGI makes one variable of dashes and underscores.
+fn is_read_as(name: &[u8], other: &[u8]) -> bool {
+    let dashed = |byte: &u8| if *byte == b'_' { b'-' } else { *byte };
+    let same = |(a, b): (&u8, &u8)| dashed(a).eq_ignore_ascii_case(b);
+    name.len() == other.len() && name.iter().zip(other).all(same)
 }
 
 /// Fields of the configuration; false if one would end its line.

@@ -3,7 +3,7 @@
 use crate::{
     access::Rules,
     caching::{Ledger, Ledgers},
-    template::{Template, UserVariables},
+    template::{Template, UserVariables, no_places},
 };
 use parking_lot::Mutex;
 use seawall_conf::model::{
@@ -11,6 +11,7 @@ use seawall_conf::model::{
 };
 use seawall_diag::Diagnostics;
 use seawall_http::Name;
+use seawall_nets::Databases;
 use std::{
     hash::{Hash, Hasher},
     sync::Arc,
@@ -58,6 +59,8 @@ pub struct CacheUse {
     pub key_headers: Box<[Box<[u8]>]>,
     /// Whether the kind of device does.
     pub key_device: bool,
+    /// What tells the client's country, where that does.
+    pub key_country: Option<Arc<Databases>>,
     /// Cookies that are taken out of requests.
     pub ignored_cookies: CookiesPlan,
     /// Not taken from the cache where one of these holds.
@@ -255,6 +258,13 @@ impl CacheUse {
                 .collect()
         };
         let (bypass, no_store) = (templates(&from.bypass), templates(&from.no_store));
+        let key_country = from.vary.country.and_then(|at| {
+            let places = user.places().cloned();
+            if places.is_none() {
+                errors.push(no_places("country", at));
+            }
+            places
+        });
         let lower = |names: &[String]| -> Box<[Box<[u8]>]> {
             names.iter().map(|n| n.as_bytes().into()).collect()
         };
@@ -270,6 +280,7 @@ impl CacheUse {
             key_cookies: lower(&from.vary.cookies),
             key_headers: lower(&from.vary.headers),
             key_device: from.vary.device,
+            key_country,
             ignored_cookies: match &from.ignore_cookies {
                 IgnoredCookies::None => CookiesPlan::None,
                 IgnoredCookies::All => CookiesPlan::All,
