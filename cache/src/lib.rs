@@ -37,8 +37,8 @@
 //! assert_eq!(hit.object.body().unwrap(), "Hello");
 //! ```
 //!
-//! Limits: those of [`Options`] and the ones named in `options.rs`. A fill is always a GET for the whole answer; a HEAD is answered from the
-//! store, and passes where there is nothing; a body that is too large, or of which somebody wants a far part, is fetched in slices ([`Sliced`]).
+//! Limits: those of [`Options`] and the ones named in `options.rs`. A fill is always for the whole answer to GET; a HEAD is answered from the
+//! store, and passes where there is nothing unless the rules let it lead a fill; a body that is too large, or of which somebody wants a far part, is fetched in slices ([`Sliced`]).
 //!
 //! Tested beside each module, by tables with the sections of the RFCs (`policy/tests.rs`), and under `tests/` by runtimes on several threads,
 //! by random load against the budget, and by a simulation against a naive model. `examples/lookup.rs` measures a hit.

@@ -48,7 +48,7 @@ pub(crate) fn reload(
     request: &Request<'_>,
     rules: &Rules,
 ) -> Option<Fill> {
-    if request.method != Method::Get {
+    if request.method != Method::Get && !rules.fills_for_head {
         return None;
     }
     let seeker = Seeker {
@@ -127,7 +127,7 @@ impl Seeker<'_> {
     fn renew_behind(&self, object: Arc<Object>) -> Lookup {
         let class = self.class_of_renewal(&object);
         // The renewal is a GET, for which a HEAD does not stand.
-        if self.request.method == Method::Head || self.is_unstorable(class) {
+        if self.is_head_alone() || self.is_unstorable(class) {
             return Lookup::Stale(self.hit(object), None, Staleness::Renewed);
         }
         let mut place = self.cache.fills.lock(self.key);
@@ -143,12 +143,17 @@ impl Seeker<'_> {
         }
     }
 
+    /// Whether it is a HEAD that stands for no GET.
+    fn is_head_alone(&self) -> bool {
+        self.request.method == Method::Head && !self.rules.fills_for_head
+    }
+
     /// Leads a fill or joins one.
     fn fetch(&self, stale: Option<Arc<Object>>) -> Lookup {
         if self.demands.only_if_cached {
             return Lookup::OnlyIfCached;
         }
-        if self.request.method == Method::Head {
+        if self.is_head_alone() {
             return Lookup::Pass(Pass::Method);
         }
         let class = match &stale {

@@ -97,6 +97,8 @@ pub struct Rules {
     pub revalidate: bool,
     /// How long a fill may take before another request is let through to fill (nginx: `proxy_cache_lock_age`).
     pub fill_age: Option<Duration>,
+    /// Whether a HEAD of what is not stored leads a fill (nginx: `proxy_cache_convert_head`); else it passes.
+    pub fills_for_head: bool,
     /// How often a key is asked for before its answer is stored; 0 and 1: at once (nginx: `proxy_cache_min_uses`).
     pub min_uses: u32,
     /// nginx's `proxy_cache_valid`: statuses (empty: any) and lifetime; the first that fits counts.

@@ -133,6 +133,10 @@ pub struct NginxCaching {
     pub lock: Option<(Duration, Duration)>,
     /// `proxy_cache_max_range_offset`: a range that begins behind it is asked of the origin alone.
     pub max_range_offset: Option<u64>,
+    /// Whether answers to POST are stored, too (`proxy_cache_methods`).
+    pub post: bool,
+    /// Whether HEAD asks the origin by GET, and stores what comes (`proxy_cache_convert_head`).
+    pub convert_head: bool,
     /// `proxy_ignore_headers`.
     pub ignore_headers: Vec<String>,
 }

@@ -57,7 +57,10 @@ impl Default for CachingScope {
             lock_timeout: Duration::from_secs(5),
             lock_age: Duration::from_secs(5),
             slice: None,
-            rest: NginxCaching::default(),
+            rest: NginxCaching {
+                convert_head: true,
+                ..NginxCaching::default()
+            },
         }
     }
 }
@@ -105,7 +108,8 @@ impl CachingScope {
             }
             "proxy_cache_max_range_offset" => self.rest.max_range_offset = reader.size(d),
             "slice" => self.slice = slice(reader, d),
-            "proxy_cache_methods" => methods(reader, d),
+            "proxy_cache_methods" => self.rest.post = methods(reader, d),
+            "proxy_cache_convert_head" => self.rest.convert_head = is_on(d),
             "proxy_ignore_headers" => {
                 self.rest.ignore_headers = d.args.iter().map(|w| w.text.clone()).collect();
             }
@@ -148,7 +152,8 @@ impl CachingScope {
             bypass: self.bypass.clone(),
             no_store: self.no_store.clone(),
             valid: self.valid.clone(),
-            slice: self.slice,
+            // A slice is asked for by GET, whatever the first client sent.
+            slice: self.slice.filter(|_| !self.rest.post),
             nginx: NginxCaching {
                 lock: self.lock.then_some((self.lock_timeout, self.lock_age)),
                 ..self.rest.clone()
@@ -181,13 +186,15 @@ fn slice(reader: &mut Reader<'_>, d: &Directive) -> Option<u64> {
     Some(size.clamp(64 << 10, 32 << 20))
 }
 
-/// GET and HEAD are always cached; answers to POST are not.
-fn methods(reader: &mut Reader<'_>, d: &Directive) {
+/// GET and HEAD are always cached; whether POST is, too.
+fn methods(reader: &mut Reader<'_>, d: &Directive) -> bool {
+    let mut post = false;
     for word in &d.args {
         match word.text.as_str() {
             "GET" | "HEAD" => {}
-            "POST" => reader.not_yet(word.at, "to cache answers to POST"),
+            "POST" => post = true,
             text => reader.error(word.at, format!("invalid value \"{text}\"")),
         }
     }
+    post
 }

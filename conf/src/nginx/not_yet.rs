@@ -25,7 +25,6 @@ pub const NOT_YET: &[&str] = &[
     "mail", "memcached_pass", "merge_slashes", "min_delete_depth", 
     "modern_browser", "mp4", "msie_padding", "msie_refresh", "ntlm",
     "override_charset", "perl", "proxy_allow_upstream", "proxy_bind",
-    "proxy_cache_convert_head",
     "proxy_cache_purge",
     "proxy_force_ranges", 
     "proxy_limit_rate", 

@@ -313,6 +313,7 @@ pub const TABLE: &[Row] = &[
     row("proxy_cache_min_uses", HSL, 1, 1, N),
     row("proxy_cache_max_range_offset", HSL, 1, 1, N),
     row("proxy_cache_methods", HSL, 1, ANY_NUMBER, N),
+    flag("proxy_cache_convert_head", HSL, N),
     // ngx_http_slice_module
     row("slice", HSL, 1, 1, N),
     row("proxy_ignore_headers", HSL, 1, ANY_NUMBER, N),

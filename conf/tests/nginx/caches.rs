@@ -94,7 +94,7 @@ fn what_a_level_says_of_a_cache_is_inherited_and_replaced() {
             proxy_cache_use_stale error timeout updating http_503 http_429; proxy_cache_lock on;
             proxy_cache_lock_timeout 2s; proxy_cache_revalidate on; proxy_ignore_headers Set-Cookie Vary; proxy_cache_max_range_offset 1m;
             server {
-                location / { proxy_pass http://127.0.0.1:1; proxy_cache_methods GET HEAD; }
+                location / { proxy_pass http://127.0.0.1:1; proxy_cache_methods GET HEAD POST; proxy_cache_convert_head off; }
                 location /b { proxy_pass http://127.0.0.1:1; proxy_cache_bypass $arg_c; proxy_cache_use_stale off;
                     proxy_cache_lock off; proxy_cache_background_update on; } } }",
     );
@@ -108,11 +108,13 @@ fn what_a_level_says_of_a_cache_is_inherited_and_replaced() {
     assert_eq!(outer.nginx.lock, Some((second * 2, second * 5)));
     assert!(outer.nginx.revalidate && !outer.nginx.background_update);
     assert_eq!(outer.nginx.max_range_offset, Some(1 << 20));
+    assert!(outer.nginx.post && !outer.nginx.convert_head);
     assert_eq!(outer.nginx.ignore_headers, ["Set-Cookie", "Vary"]);
     let inner = route(&config, "/b").policy.cache.as_ref().expect("a cache");
     assert_eq!((inner.bypass.len(), inner.no_store.len()), (1, 1));
     assert!(inner.nginx.use_stale.is_empty() && inner.nginx.lock.is_none());
     assert!(inner.nginx.background_update);
+    assert!(!inner.nginx.post && inner.nginx.convert_head);
 }
 
 #[test]
@@ -123,7 +125,7 @@ fn what_a_cache_cannot_do_is_said() {
             "invalid value \"sometimes\"",
         ),
         ("proxy_cache_methods PUT;", "invalid value \"PUT\""),
-        ("proxy_cache_methods GET POST;", "POST"),
+        ("proxy_cache_convert_head maybe;", "convert_head"),
         ("proxy_ignore_headers Age;", "invalid value \"Age\""),
     ] {
         let found = in_http(directive).join("\n");

@@ -296,6 +296,159 @@ fn slice_fetches_parts_and_keeps_them() {
     assert_eq!(origin.hits("/x"), 3);
 }
 
+/// A location that caches answers to POST by their bodies.
+fn searching(origin: &Origin, more: &str) -> Running {
+    cached(
+        origin,
+        &format!(
+            "proxy_cache_methods POST; proxy_cache_key $request_method$uri$request_body; proxy_cache_valid 1h; {more}"
+        ),
+    )
+}
+
+fn post(client: &mut Client, body: &str) -> Response {
+    let length = format!("Content-Length: {}\r\n", body.len());
+    let fields = "If-None-Match: \"x\"\r\nRange: bytes=0-0\r\n";
+    client
+        .send(format!(
+            "POST /search HTTP/1.1\r\nHost: a.test\r\n{length}{fields}\r\n{body}"
+        ))
+        .response()
+}
+
+/// Answers with the method and the body it was asked with.
+fn echoes(origin: &Origin) {
+    origin.script("/search", |request, exchange| {
+        let body = String::from_utf8_lossy(&request.body).into_owned();
+        let said = format!("{} {}", request.method, body.get(..16).unwrap_or(&body));
+        exchange.send(format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{said}",
+            said.len()
+        ));
+        Then::Keep
+    });
+}
+
+#[test]
+fn answers_to_post_are_stored_by_their_bodies_where_a_location_says_so() {
+    let origin = Origin::start();
+    echoes(&origin);
+    let edge = searching(&origin, "");
+    let mut client = edge.client();
+    for (body, expected) in [
+        ("q=a", "MISS"),
+        ("q=a", "HIT"),
+        ("q=b", "MISS"),
+        ("", "MISS"),
+        ("", "HIT"),
+        ("q=a", "HIT"),
+    ] {
+        let response = post(&mut client, body);
+        assert_eq!(response.text(), format!("POST {body}"), "{response:?}");
+        assert_eq!(status(&response), expected, "{body}");
+        let asked = origin.last();
+        assert_eq!(
+            (asked.field("If-None-Match"), asked.field("Range")),
+            (None, None)
+        );
+    }
+    assert_eq!(origin.hits("/search"), 3);
+    // A GET has a key of its own here.
+    let got = ask(&mut client, "/search", "");
+    assert_eq!((status(&got), got.text().as_str()), ("MISS", "GET "));
+    // What no variable can hold is no key: two long bodies with the same beginning.
+    let long = "q".repeat(100 << 10);
+    for end in ["a", "b"] {
+        let response = post(&mut client, &format!("{long}{end}"));
+        assert_eq!((response.status, status(&response)), (200, "MISS"));
+    }
+    assert_eq!(origin.hits("/search"), 6);
+}
+
+#[test]
+fn a_stale_answer_to_post_is_asked_for_with_the_body_again() {
+    let origin = Origin::start();
+    let gate = std::sync::atomic::AtomicUsize::new(0);
+    origin.script("/search", move |request, exchange| {
+        let n = gate.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let body = String::from_utf8_lossy(&request.body).into_owned();
+        let said = format!("{} {body} {n}", request.method);
+        exchange.send(format!(
+            "HTTP/1.1 200 OK\r\nX-Accel-Expires: 1\r\nContent-Length: {}\r\n\r\n{said}",
+            said.len()
+        ));
+        Then::Keep
+    });
+    let edge = searching(
+        &origin,
+        "proxy_cache_use_stale updating; proxy_cache_background_update on;",
+    );
+    let mut client = edge.client();
+    assert_eq!(post(&mut client, "q=a").text(), "POST q=a 0");
+    let renewed = eventually("a renewed answer", || {
+        let response = post(&mut client, "q=a");
+        (status(&response) == "EXPIRED").then_some(response)
+    });
+    assert_eq!(renewed.text(), "POST q=a 1");
+    assert_eq!(origin.last().method, "POST");
+}
+
+#[test]
+fn answers_to_post_are_not_stored_unless_a_location_says_so() {
+    let origin = Origin::start();
+    echoes(&origin);
+    let edge = cached(
+        &origin,
+        "proxy_cache_key $request_method$uri$request_body; proxy_cache_valid 1h;",
+    );
+    let mut client = edge.client();
+    for _ in 0..2 {
+        let response = client
+            .send("POST /search HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0\r\n\r\n")
+            .response();
+        assert_eq!(status(&response), "");
+    }
+    assert_eq!(origin.hits("/search"), 2);
+}
+
+#[test]
+fn a_head_is_asked_for_by_get_and_stored_unless_a_location_says_otherwise() {
+    let origin = Origin::start();
+    origin.script("/x", |request, exchange| {
+        let body = if request.method == "HEAD" { "" } else { "body" };
+        exchange.send(format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n{body}"
+        ));
+        Then::Keep
+    });
+    let head = |client: &mut Client| {
+        client
+            .send("HEAD /x HTTP/1.1\r\nHost: a.test\r\n\r\n")
+            .response_to_head()
+    };
+    let edge = cached(&origin, "proxy_cache_valid 1h;");
+    let mut client = edge.client();
+    let first = head(&mut client);
+    assert_eq!((status(&first), first.has("Content-Length")), ("MISS", "4"));
+    assert_eq!(origin.last().method, "GET");
+    assert_eq!(status(&head(&mut client)), "HIT");
+    let got = ask(&mut client, "/x", "");
+    assert_eq!((status(&got), got.text().as_str()), ("HIT", "body"));
+    assert_eq!(origin.hits("/x"), 1);
+
+    let edge = cached(
+        &origin,
+        "proxy_cache_valid 1h; proxy_cache_convert_head off;",
+    );
+    let mut client = edge.client();
+    for _ in 0..2 {
+        assert_eq!(head(&mut client).has("Content-Length"), "4");
+        assert_eq!(origin.last().method, "HEAD");
+    }
+    assert_eq!(status(&ask(&mut client, "/x", "")), "MISS");
+    assert_eq!(status(&head(&mut client)), "HIT");
+}
+
 /// Every word of `$upstream_cache_status`, in one server: ngx_http_upstream's table of them.
 #[test]
 fn each_status_is_said_where_nginx_says_it() {

@@ -139,7 +139,7 @@ pub fn renew_in_background(
     }
     let refused = !cache.no_store.is_empty() && holds(cx, &cache.no_store);
     let mut scratch = OriginScratch::default();
-    if !build(cx, proxy, &fill, None, &mut scratch.out) {
+    if !build(cx, proxy, &fill, None, None, &mut scratch.out) {
         return;
     }
     scratch.retry.clone_from(&proxy.retry);

@@ -5,7 +5,7 @@ use crate::{
     plan::{CacheUse, CookiesPlan, QueryPlan},
     tx::Tx,
 };
-use seawall_http::{Fields, Name, Range32, trim};
+use seawall_http::{Fields, Method, Name, Range32, trim};
 use smallvec::SmallVec;
 
 /// The country of clients that no database knows (ISO 3166-1 leaves it to its users).
@@ -26,6 +26,19 @@ pub fn prepare(tx: &mut Tx, cache: &CacheUse) {
         let place = tx.client.map(|client| places.place(client.to_canonical()));
         tx.country = Some(place.and_then(|p| p.country).unwrap_or(NOWHERE));
     }
+}
+
+/// Whether it is a POST whose answer is stored.
+pub fn is_post(tx: &Tx, cache: &CacheUse) -> bool {
+    cache.caches_post && tx.head.method == Method::Post
+}
+
+/// The method as the cache sees it: where answers to POST are stored, they are stored as those to GET are.
+pub fn method(tx: &Tx, cache: &CacheUse) -> Method {
+    if is_post(tx, cache) {
+        return Method::Get;
+    }
+    tx.head.method
 }
 
 /// The request's fields as the cache sees them: cookies that are all in the key do not make it somebody's.

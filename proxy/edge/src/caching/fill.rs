@@ -19,6 +19,7 @@ use crate::{
     origin::{self, Answer, Built, Conditional, FetchError, OutBody},
     pipeline::Cx,
     plan::{CacheUse, ProxyPlan, RoutePlan},
+    spool::Spool,
     step::Step,
     sticky,
     tx::{Asked, OriginScratch, Tx},
@@ -43,7 +44,7 @@ pub enum Led {
     Unfit,
 }
 
-/// Fetches for everybody, and serves the client that asked first. With `part` the slice that begins there is asked for, and what is stored is kept
+/// Fetches for everybody, and serves the client that asked first. With `body` it is asked for by POST. With `part` the slice that begins there is asked for, and what is stored is kept
 /// in slices.
 pub async fn lead(
     cx: &mut Cx<'_>,
@@ -51,12 +52,21 @@ pub async fn lead(
     proxy: &ProxyPlan,
     cache: &CacheUse,
     mut fill: Fill,
+    body: Option<&Spool>,
     why: Course,
     part: Option<u64>,
 ) -> Result<Led, ClientError> {
     let mut scratch = std::mem::take(&mut cx.tx.origin);
     cx.tx.step = Step::SelectServer;
-    if !build(cx, proxy, &fill, slice_at(part, cache), &mut scratch.out) {
+    let length = body.map(Spool::len);
+    if !build(
+        cx,
+        proxy,
+        &fill,
+        slice_at(part, cache),
+        length,
+        &mut scratch.out,
+    ) {
         cx.tx.origin = scratch;
         return cx
             .reply(Some(route), Reply::error(400))
@@ -77,17 +87,31 @@ pub async fn lead(
     let timer = cx.client.timer.clone();
     // Others may wait for it: it goes on without the client who asked first.
     cx.client.abandons = false;
+    let (method, out) = match body {
+        Some(spool) => (
+            Method::Post,
+            OutBody::Held {
+                client: cx.client,
+                tx: cx.tx,
+                spool,
+            },
+        ),
+        None => (
+            Method::Get,
+            OutBody::Bare {
+                client: cx.client,
+                tx: cx.tx,
+            },
+        ),
+    };
     let fetched = origin::fetch(
         cx.local,
         &timer,
         &pool,
-        Method::Get,
+        method,
         &route.timeouts,
         &mut scratch,
-        OutBody::Bare {
-            client: cx.client,
-            tx: cx.tx,
-        },
+        out,
         &mut tries,
     )
     .await;
@@ -289,12 +313,14 @@ fn slice_at(first: Option<u64>, cache: &CacheUse) -> Option<(u64, u64)> {
     first.map(|first| (first, first.saturating_add(cache.rules.slice_bytes) - 1))
 }
 
-/// Builds the request of a fill: for the whole, on the condition that it is another than what is stored, or for a part.
+/// Builds the request of a fill: for the whole, on the condition that it is another than what is stored, or for a part. With a length, which
+/// only what is asked for by POST has, it is the client's own method.
 pub fn build(
     cx: &mut Cx<'_>,
     proxy: &ProxyPlan,
     fill: &Fill,
     part: Option<(u64, u64)>,
+    length: Option<u64>,
     out: &mut Vec<u8>,
 ) -> bool {
     let (etag, modified) = fill.validators().unwrap_or_default();
@@ -303,7 +329,7 @@ pub fn build(
         None => Conditional::Validators(etag, modified),
     };
     matches!(
-        origin::build(cx, proxy, &conditional, None, out),
+        origin::build(cx, proxy, &conditional, length, out),
         Built::Ready
     )
 }

@@ -79,8 +79,20 @@ pub async fn serve(
     if cx.tx.granted.as_ref().is_some_and(|g| g.names_somebody()) {
         return Box::pin(pass(cx, route, proxy, cache, spool, Course::Identity)).await;
     }
-    // A body may change the answer, and no key knows it.
-    if cx.client.body.is_present() {
+    let mut spool = spool;
+    if counted::is_post(cx.tx, cache) {
+        match Box::pin(content::hold(cx, route, spool)).await {
+            Ok(held) if cx.client.body.is_done() && held.in_memory().is_some() => {
+                spool = Some(held);
+            }
+            // A key that names the body would know nothing of this one.
+            Ok(held) => {
+                return Box::pin(pass(cx, route, proxy, cache, Some(held), Course::Body)).await;
+            }
+            Err(e) => return content::exchange_error(cx, route, &e).await,
+        }
+    } else if cx.client.body.is_present() {
+        // A body may change the answer, and no key knows it.
         return Box::pin(pass(cx, route, proxy, cache, spool, Course::Body)).await;
     }
     counted::prepare(cx.tx, cache);
@@ -151,7 +163,7 @@ fn look_up(cx: &mut Cx<'_>, proxy: &ProxyPlan, cache: &CacheUse) -> Lookup {
         cx.tx.cache = "BYPASS";
     }
     let request = Request {
-        method: cx.tx.head.method,
+        method: counted::method(cx.tx, cache),
         fields: counted::fields(cx.tx),
         now_ms: cx.tx.now_ms,
     };
@@ -200,6 +212,20 @@ async fn answer(
             hit::send(cx, route, proxy, cache, &hit, &Told::hit(&hit))
                 .await
                 .map(|()| Outcome::Done)
+        }
+        // Its body is this client's: nobody renews behind its back.
+        Lookup::Stale(_, Some(fill), _) if counted::is_post(cx.tx, cache) => {
+            Box::pin(lead(
+                cx,
+                route,
+                proxy,
+                cache,
+                spool,
+                fill,
+                Course::Expired,
+                None,
+            ))
+            .await
         }
         Lookup::Stale(hit, renew, staleness) => {
             note(cx, cache, Course::stale(staleness));
@@ -320,7 +346,8 @@ async fn lead(
     why: Course,
     part: Option<u64>,
 ) -> std::result::Result<Outcome, ClientError> {
-    let led = fill::lead(cx, route, proxy, cache, fill, why, part).await;
+    let body = spool.as_ref().filter(|_| counted::is_post(cx.tx, cache));
+    let led = fill::lead(cx, route, proxy, cache, fill, body, why, part).await;
     let course = match &led {
         Ok(Led::Miss) | Err(_) => why,
         Ok(Led::Revalidated) => Course::Revalidated,

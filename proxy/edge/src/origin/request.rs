@@ -69,6 +69,8 @@ pub fn build(
     match (conditional, &proxy.method) {
         (_, Some(method)) => method.render(&cx.scope(), out),
         (Conditional::Client, None) => out.extend_from_slice(cx.tx.method_text()),
+        // What has a body goes with the method that it came with.
+        (_, None) if length.is_some() => out.extend_from_slice(cx.tx.method_text()),
         (_, None) => out.extend_from_slice(b"GET"),
     }
     if proxy.method.is_some() && !encode::is_token(out) {

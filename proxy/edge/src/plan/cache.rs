@@ -49,6 +49,8 @@ pub struct CacheUse {
     pub site: Arc<str>,
     /// Who may use the method PURGE; empty: it is the origin's.
     pub purgers: Rules,
+    /// Whether answers to POST are stored under the same rules (nginx: `proxy_cache_methods`).
+    pub caches_post: bool,
     /// Whether `Cache-Status` is sent (RFC 9211); nginx sends nothing unasked.
     pub reports: bool,
     /// What of the query counts; `None`: all, as it was sent.
@@ -275,6 +277,7 @@ impl CacheUse {
             key,
             site: site.into(),
             purgers: Rules::of_networks(&from.purgers),
+            caches_post: from.nginx.post,
             reports: from.profile == CacheProfile::Rfc9111,
             query: query(&from.query),
             key_cookies: lower(&from.vary.cookies),
@@ -345,6 +348,7 @@ fn rules(from: &model::CachePolicy, profile: seawall_cache::Profile) -> seawall_
         background_update: nginx.background_update,
         revalidate: nginx.revalidate,
         fill_age: nginx.lock.map(|(_, age)| age),
+        fills_for_head: nginx.convert_head,
         min_uses: from.min_uses,
         valid: from.valid.clone(),
         heuristics: from.heuristics,
