@@ -1,6 +1,7 @@
 //! What a user of the cache sees: lookups, fills, purges and limits, with a clock handed in.
 
 mod budget;
+mod cases;
 mod coalescing;
 mod credentials;
 mod disk;
