@@ -178,7 +178,8 @@ fn selected(vary: &[&str], stored_for: &[(&str, &str)], asked: &[(&str, &str)]) 
 #[test]
 fn every_named_field_has_to_be_the_same_in_value_and_in_absence() {
     let (foo, bar, baz) = (("Foo", "1"), ("Bar", "abc"), ("Baz", "789"));
-    let table: &[(&[&str], &[(&str, &str)], &[(&str, &str)], bool)] = &[
+    type Lines<'a> = &'a [(&'a str, &'a str)];
+    let table: &[(&[&str], Lines<'_>, Lines<'_>, bool)] = &[
         (&["Foo"], &[foo], &[foo], true),
         (&["Foo"], &[foo], &[("Foo", "2")], false),
         (&["Foo"], &[], &[foo], false),

@@ -44,18 +44,26 @@ pub enum Led {
     Unfit,
 }
 
-/// Fetches for everybody, and serves the client that asked first. With `body` it is asked for by POST. With `part` the slice that begins there is asked for, and what is stored is kept
-/// in slices.
+/// What a fill asks of the origin.
+pub struct Errand<'a> {
+    /// Why it goes there.
+    pub why: Course,
+    /// The body of what is asked for by POST.
+    pub body: Option<&'a Spool>,
+    /// Where the slice begins that is asked for: what is stored is kept in slices then.
+    pub part: Option<u64>,
+}
+
+/// Fetches for everybody, and serves the client that asked first.
 pub async fn lead(
     cx: &mut Cx<'_>,
     route: &Arc<RoutePlan>,
     proxy: &ProxyPlan,
     cache: &CacheUse,
     mut fill: Fill,
-    body: Option<&Spool>,
-    why: Course,
-    part: Option<u64>,
+    errand: Errand<'_>,
 ) -> Result<Led, ClientError> {
+    let Errand { why, body, part } = errand;
     let mut scratch = std::mem::take(&mut cx.tx.origin);
     cx.tx.step = Step::SelectServer;
     let length = body.map(Spool::len);

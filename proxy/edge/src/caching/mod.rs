@@ -35,7 +35,7 @@ use crate::{
     tx::OriginScratch,
 };
 use along::Joined;
-use fill::Led;
+use fill::{Errand, Led};
 use seawall_cache::{Lookup, Request};
 use seawall_http::Name;
 use std::sync::Arc;
@@ -347,7 +347,8 @@ async fn lead(
     part: Option<u64>,
 ) -> std::result::Result<Outcome, ClientError> {
     let body = spool.as_ref().filter(|_| counted::is_post(cx.tx, cache));
-    let led = fill::lead(cx, route, proxy, cache, fill, body, why, part).await;
+    let errand = Errand { why, body, part };
+    let led = fill::lead(cx, route, proxy, cache, fill, errand).await;
     let course = match &led {
         Ok(Led::Miss) | Err(_) => why,
         Ok(Led::Revalidated) => Course::Revalidated,
