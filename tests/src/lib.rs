@@ -37,6 +37,7 @@ mod ports;
 pub mod process;
 pub mod quic;
 mod response;
+mod shop;
 pub mod soak;
 pub mod tls;
 
@@ -48,3 +49,4 @@ pub use patience::{PATIENCE, eventually};
 pub use peer::Peer;
 pub use ports::{Deaf, free_address};
 pub use response::Response;
+pub use shop::Shop;

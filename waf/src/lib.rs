@@ -51,6 +51,7 @@
 //! Each transformation, operator and limit has its tests beside it; `tests/` has rule semantics, errors with their
 //! spans, the built-in rules on benign and hostile requests, and seeded random requests.
 
+mod audit;
 mod byteset;
 mod evaluate;
 mod exclude;
@@ -72,10 +73,11 @@ mod transform;
 mod tx;
 mod variable;
 
+pub use audit::{AuditEngine, AuditParts};
 pub use exclude::{EXCLUSIONS_MAX, Exclude, ExcludeError, Exclusions, suggestions};
 pub use files::{DiskFiles, Files, NoFiles};
 pub use limits::{Limits, Options, OverLimit};
-pub use matched::{Match, Severity};
+pub use matched::{Match, RuleInfo, Severity};
 pub use program::Program;
 pub use records::Collections;
 pub use request::{RequestLine, ResponseLine, Surroundings};

@@ -15,6 +15,9 @@ pub struct Options {
     pub detect: bool,
     /// Looks at the bodies of responses, unless `SecResponseBodyAccess Off` stands in the rule files.
     pub response_body: bool,
+    /// Reads our exclusions for the OWASP Core Rule Set (`exclusions/crs.conf`) before the files: what its rules are wrong
+    /// about on an ordinary site. It changes nothing of other rule sets but three members of `TX`.
+    pub exclusions: bool,
     /// What rules remember from one transaction to the next (`initcol`). Hand it on to the program that takes this
     /// one's place.
     pub collections: Arc<Collections>,
@@ -29,6 +32,7 @@ impl Default for Options {
             threshold: 5,
             detect: false,
             response_body: false,
+            exclusions: false,
             collections: Arc::default(),
             limits: Limits::default(),
         }

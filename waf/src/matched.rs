@@ -79,6 +79,47 @@ pub struct Match {
     pub tags: Arc<[String]>,
     /// Whether it adds to an anomaly score: what it found speaks against the request.
     pub scores: bool,
+    /// Whether it is for logs; what is not is for an audit log alone.
+    pub logged: bool,
+    /// Whether it is for an audit log.
+    pub audited: bool,
+    /// Where in the transformed value the operator matched: the first byte, and how many.
+    pub place: (usize, usize),
+    /// The rule as it was written.
+    pub info: Arc<RuleInfo>,
+}
+
+/// A rule as it was written, for those who read of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RuleInfo {
+    /// Its file.
+    pub file: Arc<str>,
+    /// Its line, from 1; 0 for a limit of the engine's own.
+    pub line: u32,
+    /// The operator of its last link, as ModSecurity's audit log names it: `Rx`; empty for a SecAction.
+    pub operator: String,
+    /// That operator's argument: at most 200 bytes of it.
+    pub argument: String,
+    /// `ver`; empty if it has none, and so are those that follow.
+    pub version: String,
+    /// `rev`
+    pub revision: String,
+    /// `maturity`, a number.
+    pub maturity: String,
+    /// `accuracy`, a number.
+    pub accuracy: String,
+}
+
+/// Bytes of an operator's argument that are kept for readers.
+const ARGUMENT_BYTES_MAX: usize = 200;
+
+impl RuleInfo {
+    /// Notes the operator of the last link.
+    pub(crate) fn set_operator(&mut self, name: String, argument: &str) {
+        let end = argument.floor_char_boundary(ARGUMENT_BYTES_MAX);
+        self.operator = name;
+        self.argument = argument.get(..end).unwrap_or_default().to_owned();
+    }
 }
 
 /// The value that matched last.

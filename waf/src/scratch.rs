@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use ahash::AHashMap;
+use smallvec::SmallVec;
 
+use crate::audit::{AuditEngine, PartsChange};
 use crate::matched::{Match, Matched};
 use crate::operator::Fingerprints;
 use crate::pattern::{Groups, Pattern, PatternCache};
@@ -66,6 +68,9 @@ pub(crate) struct Run {
     /// Values are scanned for the rules of all levels.
     pub(crate) full: bool,
     pub(crate) engine: Option<Engine>,
+    pub(crate) audit_engine: Option<AuditEngine>,
+    /// What `ctl`s did to the parts of an audit log's entry: at most one for each rule that ran.
+    pub(crate) audit_parts: SmallVec<[PartsChange; 1]>,
     /// What a `ctl` excluded from rules.
     pub(crate) excluded: Vec<(RuleSet, Exclusion)>,
     /// The keys of the records that are open.
@@ -146,6 +151,8 @@ impl Scratch {
         run.work = 0;
         run.full = false;
         run.engine = None;
+        run.audit_engine = None;
+        run.audit_parts.clear();
         run.excluded.clear();
         run.records = Default::default();
         run.now_s = 0;

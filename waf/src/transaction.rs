@@ -174,6 +174,11 @@ impl Transaction {
         self.step(u64::MAX).unwrap_or(Verdict::Pass)
     }
 
+    /// Whether the body is a form in a URL's encoding.
+    pub fn has_form(&self) -> bool {
+        self.body_kind == Some(BodyKind::Form)
+    }
+
     /// Whether the body's chunks are to be passed on: it has a type that is understood, or a rule wants it.
     pub fn wants_body(&self) -> bool {
         self.body_access
@@ -312,7 +317,7 @@ impl Transaction {
         }
     }
 
-    /// The rules that matched so far and are logged, in the order they matched.
+    /// The rules that matched so far and are [logged](Match::logged) or [audited](Match::audited), in the order they matched.
     pub fn matches(&self) -> &[Match] {
         &self.scratch.matches
     }
@@ -346,6 +351,10 @@ impl Transaction {
                 value: String::new(),
                 tags: Arc::default(),
                 scores: true,
+                logged: true,
+                audited: true,
+                place: (0, 0),
+                info: Arc::default(),
             });
         }
         match self.engine() {
@@ -413,7 +422,7 @@ impl Transaction {
 
     /// Does what a rule that matched is to do, and says whether the phase ends with it.
     fn matched(&mut self, program: &Program, rule: &Rule, way: &mut UnderWay) -> bool {
-        if rule.log {
+        if rule.log || rule.audit {
             self.record_rule(program, rule);
         }
         for control in &rule.controls {
@@ -529,6 +538,8 @@ impl Transaction {
             Control::BodyAccess(on) => self.body_access = *on,
             Control::ForceBody(on) => self.body_forced = *on,
             Control::ResponseBodyAccess(on) => self.response_access = *on,
+            Control::AuditEngine(engine) => run.audit_engine = Some(*engine),
+            Control::AuditParts(change) => run.audit_parts.push(*change),
             Control::Init(record, key) => scope.init(*record, key, run),
             Control::Expire(record, member, seconds) => {
                 scope.expire(*record, member, seconds, run);
@@ -569,6 +580,10 @@ impl Transaction {
             value: run.matched.excerpt(),
             tags: rule.tags.clone(),
             scores: rule.scores,
+            logged: rule.log,
+            audited: rule.audit,
+            place: (run.matched.range.start, run.matched.range.len()),
+            info: rule.info.clone(),
         };
         self.record(found);
     }

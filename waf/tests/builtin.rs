@@ -1,5 +1,6 @@
 //! The built-in rules on requests of our own: a shop's visitors pass, attacks of each family do not.
 
+#[allow(dead_code)]
 mod requests;
 
 use std::sync::Arc;

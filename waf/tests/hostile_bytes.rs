@@ -3,7 +3,7 @@
 #[path = "hostile/bodies.rs"]
 mod bodies;
 
-use bodies::{json, multipart, rule_file, sqli, transformations, xml, xss};
+use bodies::{crs, json, multipart, rule_file, sqli, transformations, urlencoded, xml, xss};
 
 /// SplitMix64: a seed is a corpus.
 struct Random(u64);
@@ -108,6 +108,26 @@ fn xml_bodies() {
 fn injections() {
     rounds(250, VALUES, sqli);
     rounds(250, VALUES, xss);
+}
+
+#[test]
+fn forms() {
+    let seeds = [
+        "a=1&b[]=%27+or+1&c=%u0041%zz&=&&d",
+        "a=%00%ff&a=%c0%af&%3Cscript%3E=1;x=2",
+    ];
+    rounds(250, &seeds, urlencoded);
+}
+
+#[test]
+fn transactions_against_the_core_rule_set_come_to_the_same_in_steps() {
+    let seeds = [
+        "\0search?q=' or 1=1--\nCookie: a=1; b=<script>\nX: ../../etc/passwd\n\na=1&b=union+select",
+        "\u{1}api\nUser-Agent: x\n\n{\"a\":[{\"b\":\"<svg/onload=alert`1`>\"}]}",
+        "\u{3}up\n\n--B\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x.php\"\r\n\r\n<?php\r\n--B--\r\n",
+        "\u{2}x\n\n<a b='${jndi:x}'>;cat /etc/passwd</a>",
+    ];
+    rounds(40, &seeds, crs);
 }
 
 #[test]

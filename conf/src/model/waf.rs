@@ -23,8 +23,12 @@ pub struct Waf {
     pub report_header: Option<String>,
     /// Responses are judged, too (default no).
     pub response: bool,
+    /// Our exclusions for the OWASP Core Rule Set are read before its files; unless said otherwise at paranoia level 1.
+    pub default_exclusions: bool,
     /// What rules do not look at.
     pub exclude: Vec<WafExclude>,
+    /// Its audit log.
+    pub audit: Option<WafAudit>,
     /// The rule set (index into [`Config::wafs`]) that judges the same requests without any effect, to be compared.
     pub shadow: Option<usize>,
 }
@@ -51,6 +55,26 @@ pub struct KnownBot {
     pub agent: String,
     /// The domains, in lower case, that the names of its addresses are below.
     pub domains: Vec<String>,
+}
+
+/// The audit log of a rule set, in ModSecurity's JSON.
+#[derive(Clone, Debug)]
+pub struct WafAudit {
+    /// Its file, and how lines come into it.
+    pub log: AccessLog,
+    /// Which requests it tells of; what the rule files say where this says nothing.
+    pub when: Option<WafAuditWhen>,
+    /// Which parts, by ModSecurity's letters; what the rule files say where this says nothing.
+    pub parts: Option<String>,
+}
+
+/// Which requests an audit log tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WafAuditWhen {
+    /// Those in which a rule matched.
+    Relevant,
+    /// All.
+    All,
 }
 
 /// Rules do not look at something.

@@ -1,12 +1,12 @@
 //! Log files. Relative paths start from `/var/log/seawall`; `./` from the file's directory.
 
-use super::read::{Reader, Shape};
+use super::read::{Fields, Reader, Shape};
 use super::syslog;
 use super::tree::{Node, Value};
 use crate::log_format;
 use crate::model::{
     AccessLog, Collector, ErrorLog, Log, LogEscape, LogLevel, LogPrivacy, LogTo, NamedFiles,
-    Rotation, Traces,
+    Rotation, Traces, WafAudit, WafAuditWhen,
 };
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -41,6 +41,15 @@ pub(super) const ERROR: Shape = Shape {
     fields: &["path", "level", "rotate", "syslog"],
     not_yet: &["format"],
 };
+
+pub(super) const AUDIT: Shape = Shape {
+    what: "an audit log",
+    fields: &["path", "when", "parts", "buffer", "flush", "rotate"],
+    not_yet: &[],
+};
+
+/// The parts of an audit log's entry that ModSecurity knows.
+const AUDIT_PARTS: &str = "ABCDEFGHIJKZ";
 
 /// The port and the path of OTLP over HTTP.
 const OTLP_PORT: u16 = 4318;
@@ -125,12 +134,12 @@ fn access(reader: &mut Reader<'_>, node: &Node) -> Option<AccessLog> {
     file(reader, node, log_format::COMBINED)
 }
 
-fn file(reader: &mut Reader<'_>, node: &Node, format: &str) -> Option<AccessLog> {
-    let format = reader.template_text(format, node.at)?;
-    let mut log = AccessLog {
+/// A log with what holds unless said otherwise; where it goes is to be said.
+fn new(reader: &mut Reader<'_>, node: &Node, format: &str) -> Option<AccessLog> {
+    Some(AccessLog {
         at: node.at,
         to: LogTo::File(PathBuf::new()),
-        format,
+        format: reader.template_text(format, node.at)?,
         escape: LogEscape::Default,
         buffer: 64 * 1024,
         flush: Duration::from_secs(1),
@@ -141,7 +150,11 @@ fn file(reader: &mut Reader<'_>, node: &Node, format: &str) -> Option<AccessLog>
             scrub: true,
             truncate_addresses: false,
         },
-    };
+    })
+}
+
+fn file(reader: &mut Reader<'_>, node: &Node, format: &str) -> Option<AccessLog> {
+    let mut log = new(reader, node, format)?;
     if let Value::Scalar { .. } = node.value {
         log.to = target(reader, node)?;
         if !matches!(log.to, LogTo::File(_)) {
@@ -182,13 +195,7 @@ fn file(reader: &mut Reader<'_>, node: &Node, format: &str) -> Option<AccessLog>
         ];
         log.escape = reader.choice(node, &words, &[]).unwrap_or_default();
     }
-    if let Some(node) = fields.get("buffer") {
-        log.buffer = if node.is_off() {
-            0
-        } else {
-            reader.size(node)?.min(16 << 20) as usize
-        };
-    }
+    buffering(reader, &fields, &mut log)?;
     log.gzip = fields
         .get("gzip")
         .filter(|n| !n.is_off())
@@ -212,10 +219,63 @@ fn file(reader: &mut Reader<'_>, node: &Node, format: &str) -> Option<AccessLog>
         let words = [("whole", false), ("truncated", true)];
         log.privacy.truncate_addresses = reader.choice(node, &words, &[]).unwrap_or_default();
     }
+    Some(log)
+}
+
+/// Reads a rule set's `audit_log`: a path, or `{ path: FILE, when: relevant, parts: ABFHZ, rotate: ... }`.
+pub(super) fn audit(reader: &mut Reader<'_>, node: &Node) -> Option<WafAudit> {
+    let mut audit = WafAudit {
+        // Its lines have a shape of their own.
+        log: new(reader, node, log_format::COMBINED)?,
+        when: None,
+        parts: None,
+    };
+    if let Value::Scalar { .. } = node.value {
+        audit.log.to = LogTo::File(path(reader, node)?);
+        return Some(audit);
+    }
+    let fields = reader.open(node, &AUDIT)?;
+    let Some(file) = fields.get("path") else {
+        reader.missing(fields.at, "an audit log", "path");
+        return None;
+    };
+    audit.log.to = LogTo::File(path(reader, file)?);
+    let words = [
+        ("relevant", WafAuditWhen::Relevant),
+        ("all", WafAuditWhen::All),
+    ];
+    audit.when = fields
+        .get("when")
+        .and_then(|n| reader.choice(n, &words, &[]));
+    if let Some(node) = fields.get("parts") {
+        let letters = reader.string(node)?;
+        if letters.is_empty() || !letters.chars().all(|c| AUDIT_PARTS.contains(c)) {
+            reader.invalid(
+                node.at,
+                format!("`{letters}` are no parts of an audit log"),
+                "write letters such as ABFHZ; C adds the request's body",
+            );
+            return None;
+        }
+        audit.parts = Some(letters.to_owned());
+    }
+    buffering(reader, &fields, &mut audit.log)?;
+    audit.log.rotate = fields.get("rotate").and_then(|n| rotation(reader, n));
+    Some(audit)
+}
+
+/// Reads `buffer` and `flush`.
+fn buffering(reader: &mut Reader<'_>, fields: &Fields<'_>, log: &mut AccessLog) -> Option<()> {
+    if let Some(node) = fields.get("buffer") {
+        log.buffer = match node.is_off() {
+            true => 0,
+            false => reader.size(node)?.min(16 << 20) as usize,
+        };
+    }
     if let Some(flush) = fields.get("flush").and_then(|n| reader.duration(n)) {
         log.flush = flush;
     }
-    Some(log)
+    Some(())
 }
 
 /// Reads `traces`: `on`, or the share that is kept.

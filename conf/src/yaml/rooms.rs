@@ -1,5 +1,6 @@
 //! Named caches and rule sets.
 
+use super::log;
 use super::read::{Reader, Shape};
 use super::tree::{Node, Value};
 use crate::model::{Cache, CacheDisk, OWASP_CRS, Waf, WafExclude, WafMode, WafRules};
@@ -27,7 +28,9 @@ pub(super) const WAF: Shape = Shape {
         "body_limit",
         "report_header",
         "response",
+        "exclusions",
         "exclude",
+        "audit_log",
         "shadow",
     ],
     not_yet: &[],
@@ -202,7 +205,9 @@ fn waf<'t>(
         body_limit: 128 * 1024,
         report_header: None,
         response: false,
+        default_exclusions: true,
         exclude: Vec::new(),
+        audit: None,
         shadow: None,
     };
     if node.is_null() {
@@ -243,10 +248,19 @@ fn waf<'t>(
     if let Some(response) = fields.get("response").and_then(|n| reader.boolean(n)) {
         waf.response = response;
     }
+    let words = [("default", true), ("none", false)];
+    waf.default_exclusions = fields
+        .get("exclusions")
+        .and_then(|n| reader.choice(n, &words, &[]))
+        .unwrap_or(waf.paranoia == 1);
     if let Some(list) = fields.get("exclude") {
         let list = reader.list(list).iter();
         waf.exclude = list.filter_map(|n| exclusion(reader, n)).collect();
     }
+    waf.audit = fields
+        .get("audit_log")
+        .filter(|n| !n.is_off())
+        .and_then(|n| log::audit(reader, n));
     Some((waf, fields.get("shadow")))
 }
 

@@ -174,6 +174,18 @@ pub(super) const TABLE: &[Object] = &[
     ",
     ),
     (
+        "waf_audit",
+        &log::AUDIT,
+        "
+        path: path
+        when: 'relevant' / 'all' -- requests with a match, or every one
+        parts: text -- ModSecurity's letters; ABFHZ, C adds the request's body
+        buffer: size -- 64KiB
+        flush: duration -- 1s
+        rotate: @rotate / off
+    ",
+    ),
+    (
         "rotate",
         &log::ROTATE,
         "
@@ -300,7 +312,9 @@ pub(super) const TABLE: &[Object] = &[
         body_limit: size
         report_header: text
         response: bool -- responses are judged, too
+        exclusions: 'default' / 'none' -- what the Core Rule Set is wrong about on an ordinary site; default at paranoia 1
         exclude: any -- lists of `rules` or `tags`, each with `target` and `path`
+        audit_log: @waf_audit / path / off -- ModSecurity's JSON, a line for each request with a match
         shadow: text -- another rule set that judges the same without any effect
     ",
     ),

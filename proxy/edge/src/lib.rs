@@ -46,6 +46,7 @@ mod thread;
 mod timer;
 mod trace;
 mod tx;
+mod waf_audit;
 mod waf_events;
 mod waf_explain;
 mod waf_log;

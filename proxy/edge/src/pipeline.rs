@@ -20,6 +20,7 @@ use crate::{
     template::{Scope, Template},
     trace::Trace,
     tx::Tx,
+    waf_audit,
     waf_step::{self, Judged},
 };
 use seawall_http::{Framing, Method, uri};
@@ -833,6 +834,9 @@ fn finish(cx: &mut Cx<'_>, route: Option<&RoutePlan>) {
         .filter(|_| cx.tx.trace.is_set && cx.tx.trace.sampled)
     {
         exporter.take(Span::of(cx, route));
+    }
+    if let Some(entry) = cx.tx.audit.take() {
+        waf_audit::write(cx, &entry);
     }
     let logs = route.map_or(&cx.site.access, |r| &r.access);
     if logs.is_empty() {

@@ -213,6 +213,8 @@ pub struct Tx {
     pub script: Option<Box<Script>>,
     /// For tests of rule sets: a response header and the rules that matched.
     pub waf_report: Option<(String, String)>,
+    /// What the WAF's audit log will tell of it.
+    pub audit: Option<Box<crate::waf_audit::Entry>>,
     /// The WAF while it judges the response.
     pub judging: Option<Box<crate::waf_response::Judging>>,
     /// What the request has proved of who sends it.
@@ -330,6 +332,7 @@ impl Default for Tx {
             root: None,
             script: None,
             waf_report: None,
+            audit: None,
             judging: None,
             granted: None,
             target: None,
@@ -388,6 +391,7 @@ impl Tx {
         self.root = None;
         self.script = None;
         self.waf_report = None;
+        self.audit = None;
         self.judging = None;
         self.granted = None;
         self.target = None;

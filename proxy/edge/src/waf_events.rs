@@ -166,6 +166,10 @@ mod tests {
             value: String::new(),
             tags: Arc::default(),
             scores: true,
+            logged: true,
+            audited: true,
+            place: (0, 0),
+            info: Arc::default(),
         }
     }
 

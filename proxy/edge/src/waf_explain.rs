@@ -4,6 +4,7 @@ use crate::{
     edge::Edge,
     plan::WafPlan,
     waf_events::{Changed, EVENTS_MAX, WafEvent},
+    waf_step,
 };
 use seawall_waf::{
     Exclude, ExcludeError, Match, RequestLine, Scratch, Transaction, Verdict, suggestions,
@@ -155,7 +156,7 @@ impl WafPlan {
             verdict,
             score: transaction.score(),
             threshold: self.threshold,
-            matches: transaction.matches().to_vec(),
+            matches: waf_step::logged(&transaction),
             exclude,
         })
     }

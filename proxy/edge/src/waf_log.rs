@@ -90,6 +90,10 @@ mod tests {
             value: "' or 1=1".into(),
             tags: ["attack-sqli".to_owned()].as_slice().into(),
             scores: true,
+            logged: true,
+            audited: true,
+            place: (0, 0),
+            info: Default::default(),
         };
         let line = ModSecurityLine {
             found: &found,

@@ -9,6 +9,7 @@ use crate::{
     metrics::SiteMetrics,
     plan::WafPlan,
     tx::Tx,
+    waf_audit,
     waf_step::{self, INLINE_BYTES},
 };
 use prometheus::IntCounter;
@@ -66,10 +67,13 @@ impl Judging {
         &mut self,
         mut transaction: Transaction,
         verdict: Verdict,
-        id: &[u8],
+        tx: &mut Tx,
         serial: u64,
     ) -> Option<(String, String)> {
         transaction.finish();
+        if let Some(entry) = waf_audit::entry(&self.waf, &transaction, false) {
+            tx.audit = Some(entry.after(tx.audit.take()));
+        }
         let report = waf_step::report(&self.waf, &transaction);
         if let Verdict::Deny { status, rule } = verdict {
             let blocks = self.waf.mode == WafMode::Block;
@@ -82,7 +86,7 @@ impl Judging {
                 "waf: response {} by rule {rule} of \"{}\", request id: {}",
                 if blocks { "denied" } else { "would be denied" },
                 self.waf.name,
-                String::from_utf8_lossy(id)
+                String::from_utf8_lossy(&tx.id)
             );
             self.refused = blocks.then_some(status);
         }
@@ -119,6 +123,7 @@ pub fn judge_head(tx: &mut Tx, serial: u64, status: u16, bodiless: bool) {
         protocol: b"HTTP/1.1",
         fields: &fields,
     });
+    drop(fields);
     let goes_on = verdict == Verdict::Pass || judging.waf.mode == WafMode::Detect;
     if goes_on && !bodiless && transaction.wants_response_body() {
         judging.transaction = Some(transaction);
@@ -134,7 +139,7 @@ pub fn judge_head(tx: &mut Tx, serial: u64, status: u16, bodiless: bool) {
             verdict
         };
     }
-    let report = judging.conclude(transaction, verdict, &tx.id, serial);
+    let report = judging.conclude(transaction, verdict, tx, serial);
     tx.waf_report = report;
     tx.judging = judging.refused.is_some().then_some(judging);
 }
@@ -176,7 +181,7 @@ pub async fn judge_body(tx: &mut Tx, serial: u64, data: &[u8], last: bool) -> He
             verdict
         };
     }
-    let report = judging.conclude(transaction, verdict, &tx.id, serial);
+    let report = judging.conclude(transaction, verdict, tx, serial);
     if judging.refused.is_some() {
         tx.waf_report = report;
         return refuse(tx, judging);

@@ -6,13 +6,14 @@ use crate::{
     pipeline::Cx,
     plan::{RoutePlan, WafPlan},
     spool::Spool,
+    waf_audit,
     waf_events::WafEvent,
     waf_log::ModSecurityLine,
     waf_response::Judging,
     waf_shadow,
 };
 use seawall_conf::model::WafMode;
-use seawall_waf::{RequestLine, Surroundings, Transaction, Verdict};
+use seawall_waf::{Match, RequestLine, Surroundings, Transaction, Verdict};
 use smallvec::SmallVec;
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -71,6 +72,7 @@ pub async fn judge(
         waf_shadow::judge(cx, shadow, spool.as_ref(), verdict != Verdict::Pass).await;
     }
     let refused = conclude(cx, waf, &transaction, &verdict);
+    cx.tx.audit = waf_audit::entry(waf, &transaction, transaction.has_form());
     if judges_response {
         let judging = Judging::new(transaction, waf.clone(), cx.local, &cx.site.metrics);
         cx.tx.judging = Some(Box::new(judging));
@@ -193,12 +195,19 @@ pub(crate) async fn judge_body(
     to_the_end(transaction).await
 }
 
+/// The matches that are for logs.
+pub(crate) fn logged(transaction: &Transaction) -> Vec<Match> {
+    let matches = transaction.matches().iter();
+    matches.filter(|found| found.logged).cloned().collect()
+}
+
 /// The rules that matched, for the response's header, if it is to name them.
 pub fn report(waf: &WafPlan, transaction: &Transaction) -> Option<(String, String)> {
     let header = waf.report_header.as_ref()?;
     let ids: Vec<String> = transaction
         .matches()
         .iter()
+        .filter(|m| m.logged)
         .map(|m| m.rule.to_string())
         .collect();
     Some((header.clone(), ids.join(",")))
@@ -263,7 +272,7 @@ pub(crate) fn record(
         rule,
         score: transaction.score(),
         threshold: waf.threshold,
-        matches: transaction.matches().to_vec(),
+        matches: logged(transaction),
     };
     for found in &event.matches {
         let line = ModSecurityLine {

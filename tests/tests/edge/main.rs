@@ -83,6 +83,8 @@ mod trailers;
 mod tunnels;
 mod upgrade;
 mod waf;
+mod waf_audit;
+mod waf_session;
 
 use seawall_tests::{Edge, Origin, Running};
 

@@ -27,7 +27,7 @@ const BENIGN: &[&str] = &[
     "/?email=a.b%2Bc@d.example&price=10-20",
 ];
 
-fn post(kind: &str, body: &str) -> String {
+pub(crate) fn post(kind: &str, body: &str) -> String {
     format!(
         "POST /form HTTP/1.1\r\nHost: a.test\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()

@@ -18,10 +18,11 @@ use super::classes::Find;
 use super::{Link, Outcome, Program, Rule};
 use crate::files::Files;
 use crate::limits::Options;
+use crate::matched::RuleInfo;
 use crate::operator::{Addresses, Phrases};
 use crate::pattern::Pattern;
 use crate::seclang::ast::{
-    Action, ControlSyntax, Directive, Disruption, Engine, RuleSyntax, Setting, Spanned,
+    Action, ControlSyntax, Directive, Disruption, Engine, Note, RuleSyntax, Setting, Spanned,
     TargetSyntax, Which,
 };
 use crate::template::Template;
@@ -49,7 +50,7 @@ pub(super) fn compile(
     for file in files {
         compiler.file(sources, *file, reader, 0);
     }
-    compiler.finish(options)
+    compiler.finish(sources, options)
 }
 
 /// What SecDefaultAction says for a phase.
@@ -88,6 +89,7 @@ struct Pending {
     /// The message as it was written, for what names rules by it.
     message: String,
     tags: Vec<String>,
+    info: RuleInfo,
     /// How the first link's candidates can be found.
     find: Option<Find>,
     controls: Vec<PendingControl>,
@@ -111,6 +113,7 @@ struct Compiler {
     files_read: usize,
     engine: Option<Engine>,
     settings: Vec<Setting>,
+    signatures: Vec<String>,
     defaults: [Defaults; PHASES],
     open: Option<Pending>,
     done: Vec<Pending>,
@@ -212,6 +215,10 @@ impl Compiler {
             .clone()
             .unwrap_or_else(|| defaults.transforms.clone());
         let chains = self.chains_of(transforms, actions.multi_match);
+        let operator = syntax
+            .operator
+            .as_ref()
+            .map(|o| (o.name(), o.argument.value.clone()));
         let link = self.link(syntax.targets, syntax.operator, chains, &actions, reader);
         let mut pending = match open {
             Some(open) => {
@@ -229,6 +236,10 @@ impl Compiler {
             pending.message = text;
         }
         pending.controls.extend(actions.controls);
+        note(&mut pending.info, actions.notes);
+        if let Some((name, argument)) = operator {
+            pending.info.set_operator(name, &argument);
+        }
         if let Some((link, find)) = link {
             if rule.links.is_empty() {
                 pending.find = find;
@@ -270,6 +281,7 @@ impl Compiler {
             log_data: None,
             severity: None,
             tags: actions.tags.as_slice().into(),
+            info: Arc::default(),
             scores: false,
             outcome: outcome(
                 actions.disruption.as_ref().map(|d| d.value),
@@ -286,6 +298,7 @@ impl Compiler {
             rule,
             message: String::new(),
             tags: actions.tags.clone(),
+            info: RuleInfo::default(),
             find: None,
             controls: Vec::new(),
             skip: actions.skip,
@@ -356,6 +369,19 @@ impl Compiler {
             compares_tx: false,
         };
         Some((link, operator.find.filter(|_| !negated)))
+    }
+}
+
+/// What actions say to readers alone; what is said last holds.
+fn note(info: &mut RuleInfo, notes: Vec<(Note, String)>) {
+    for (note, text) in notes {
+        let place = match note {
+            Note::Version => &mut info.version,
+            Note::Revision => &mut info.revision,
+            Note::Maturity => &mut info.maturity,
+            Note::Accuracy => &mut info.accuracy,
+        };
+        *place = text;
     }
 }
 

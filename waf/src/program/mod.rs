@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ahash::AHashMap;
 use seawall_diag::{Diagnostics, FileId, SourceMap};
 
+use crate::audit::AuditSettings;
 use crate::files::{Files, NoFiles};
 use crate::limits::{Limits, Options};
 use crate::operator::{Addresses, PhraseSet, Phrases};
@@ -66,6 +67,12 @@ const BUILTIN: &[(&str, &str)] = &[
     ),
 ];
 
+/// What the Core Rule Set is wrong about on an ordinary site.
+const EXCLUSIONS: (&str, &str) = (
+    "builtin/exclusions-crs.conf",
+    include_str!("../../exclusions/crs.conf"),
+);
+
 /// Members of TX that every program has: the captures, `TX:0` to `TX:9`, in their slots.
 pub(crate) const CAPTURES: usize = 10;
 
@@ -85,6 +92,8 @@ pub struct Program {
     pub(crate) warnings: Diagnostics,
     pub(crate) limits: Limits,
     pub(crate) response: Response,
+    pub(crate) audit: AuditSettings,
+    pub(crate) signatures: Vec<String>,
     pub(crate) paranoia: u8,
     pub(crate) engine: Engine,
     pub(crate) detect: bool,
@@ -163,7 +172,12 @@ impl Program {
         reader: &dyn Files,
         options: &Options,
     ) -> Result<Program, Diagnostics> {
-        compile::compile(sources, files, reader, options)
+        if !options.exclusions {
+            return compile::compile(sources, files, reader, options);
+        }
+        let first = sources.add(EXCLUSIONS.0, EXCLUSIONS.1.to_owned());
+        let files: Vec<FileId> = [first].into_iter().chain(files.iter().copied()).collect();
+        compile::compile(sources, &files, reader, options)
     }
 
     /// How many rules it has; a chain is one.
@@ -174,6 +188,23 @@ impl Program {
     /// What is strange about the rules, but no error.
     pub fn warnings(&self) -> &Diagnostics {
         &self.warnings
+    }
+
+    /// What its rule files call themselves (`SecComponentSignature`).
+    pub fn signatures(&self) -> &[String] {
+        &self.signatures
+    }
+
+    /// Whether statuses make transactions relevant to an audit log (`SecAuditLogRelevantStatus`).
+    pub fn audits_statuses(&self) -> bool {
+        self.audit.status.is_some()
+    }
+
+    /// Whether this status does.
+    pub fn audits_status(&self, status: u16) -> bool {
+        let pattern = self.audit.status.and_then(|index| self.patterns.get(index));
+        let text = status.to_string();
+        pattern.is_some_and(|p| p.find(&mut None, text.as_bytes(), None).is_some())
     }
 
     /// Whether any rule looks at responses, so that they have to be passed to the transaction.

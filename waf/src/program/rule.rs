@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use crate::audit::{AuditEngine, PartsChange};
 use crate::byteset::ByteSet;
+use crate::matched::RuleInfo;
 use crate::request::BodyKind;
 use crate::seclang::ast::{Allowed, Engine};
 use crate::template::Template;
@@ -187,6 +189,8 @@ pub(crate) enum Control {
     BodyAccess(bool),
     ForceBody(bool),
     ResponseBodyAccess(bool),
+    AuditEngine(AuditEngine),
+    AuditParts(PartsChange),
     /// `initcol`: the record's key.
     Init(Record, Template),
     /// `expirevar`: the member, seconds.
@@ -209,6 +213,7 @@ pub(crate) struct Rule {
     /// 0 (emergency) to 7 (debug).
     pub(crate) severity: Option<u8>,
     pub(crate) tags: Arc<[String]>,
+    pub(crate) info: Arc<RuleInfo>,
     /// Whether it adds to a member of TX that is an anomaly score.
     pub(crate) scores: bool,
     pub(crate) outcome: Outcome,

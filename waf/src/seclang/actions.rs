@@ -3,12 +3,13 @@
 use seawall_diag::{Diagnostic, Diagnostics, Span};
 
 use super::ast::{
-    Action, Allowed, ControlSyntax, Disruption, Engine, SelectorSyntax, Spanned, TargetSyntax,
-    Which,
+    Action, Allowed, ControlSyntax, Disruption, Engine, Note, SelectorSyntax, Spanned,
+    TargetSyntax, Which,
 };
 use super::names::{self, Kind};
 use super::targets;
 use super::text::Word;
+use crate::audit::{AuditEngine, PartsChange};
 use crate::request::BodyKind;
 use crate::transform::Transform;
 use crate::variable::{Record, Variable};
@@ -183,15 +184,15 @@ fn action(name: &str, value: &str, name_at: Span, at: Span) -> Parsed {
         )?),
         "skipafter" => Action::SkipAfter(value.to_owned()),
         // What they hide is never shown here: values of secrets are masked by their names.
-        "ver"
-        | "rev"
-        | "accuracy"
-        | "maturity"
-        | "sanitisearg"
+        "ver" => Action::Note(Note::Version, value.to_owned()),
+        "rev" => Action::Note(Note::Revision, value.to_owned()),
+        "maturity" => Action::Note(Note::Maturity, value.to_owned()),
+        "accuracy" => Action::Note(Note::Accuracy, value.to_owned()),
+        "sanitisearg"
         | "sanitisematched"
         | "sanitisematchedbytes"
         | "sanitiserequestheader"
-        | "sanitiseresponseheader" => Action::Note,
+        | "sanitiseresponseheader" => Action::Nothing,
         _ => {
             return Err(Box::new(names::unknown(
                 Kind::Action,
@@ -248,7 +249,7 @@ fn expire(value: &str, at: Span) -> Parsed {
     let (collection, member) = variable.split_once('.').unwrap_or((variable, ""));
     if collection.trim().eq_ignore_ascii_case("tx") {
         // They end with the transaction, which is before any second has passed.
-        return Ok(Action::Note);
+        return Ok(Action::Nothing);
     }
     match Record::named(collection.trim()) {
         Some(record) if !seconds.is_empty() && !member.is_empty() => Ok(Action::Expire(
@@ -360,8 +361,26 @@ fn control(word: &Word, from: usize, value: &str, at: Span) -> Parsed {
         "requestbodyaccess" => ControlSyntax::BodyAccess(on_off(argument, at)?),
         "responsebodyaccess" => ControlSyntax::ResponseBodyAccess(on_off(argument, at)?),
         "forcerequestbodyvariable" => ControlSyntax::ForceBody(on_off(argument, at)?),
-        "auditengine" | "auditlogparts" | "debugloglevel" | "requestbodylimit"
-        | "responsebodylimit" | "hashengine" | "hashenforcement" => ControlSyntax::Nothing,
+        "auditengine" => {
+            ControlSyntax::AuditEngine(AuditEngine::named(argument).ok_or_else(|| {
+                bad(
+                    at,
+                    format!("`{argument}` is no mode of the audit log"),
+                    "write On, Off or RelevantOnly",
+                )
+            })?)
+        }
+        "auditlogparts" => {
+            ControlSyntax::AuditParts(PartsChange::named(argument).ok_or_else(|| {
+                bad(
+                    at,
+                    format!("`{argument}` are no parts of an audit log"),
+                    "write letters such as ABHZ, +C or -F",
+                )
+            })?)
+        }
+        "debugloglevel" | "requestbodylimit" | "responsebodylimit" | "hashengine"
+        | "hashenforcement" => ControlSyntax::Nothing,
         _ => {
             let message = format!("`ctl:{name}` is not supported");
             let help = "ruleEngine, ruleRemoveById/ByTag/ByMsg, ruleRemoveTargetById/ByTag/ByMsg, \

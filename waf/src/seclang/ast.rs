@@ -2,6 +2,7 @@
 
 use seawall_diag::Span;
 
+use crate::audit::{AuditEngine, AuditParts, PartsChange};
 use crate::byteset::ByteSet;
 use crate::request::BodyKind;
 use crate::transform::Transform;
@@ -74,6 +75,12 @@ pub(crate) enum Setting {
     /// Seconds that members of `ip`, `global` and the like live.
     CollectionTimeout(u64),
     ArgumentSeparator(u8),
+    AuditEngine(AuditEngine),
+    AuditParts(AuditParts),
+    /// A pattern of statuses that are relevant to an audit log.
+    AuditStatus(Spanned<String>),
+    /// What a rule set calls itself.
+    Signature(String),
 }
 
 /// A rule, or a link of a chain.
@@ -176,8 +183,19 @@ pub(crate) enum ControlSyntax {
     BodyAccess(bool),
     ForceBody(bool),
     ResponseBodyAccess(bool),
-    /// About logs that are written elsewhere.
+    AuditEngine(AuditEngine),
+    AuditParts(PartsChange),
+    /// About logs and limits that are set elsewhere.
     Nothing,
+}
+
+/// What an action says to readers alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Note {
+    Version,
+    Revision,
+    Maturity,
+    Accuracy,
 }
 
 /// An action.
@@ -206,7 +224,8 @@ pub(crate) enum Action {
     Chain,
     Skip(usize),
     SkipAfter(String),
-    /// For readers: `ver`, `rev`, `maturity`.
-    Note,
+    Note(Note, String),
+    /// Without an effect here.
+    Nothing,
     Control(ControlSyntax),
 }

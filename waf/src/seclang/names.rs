@@ -11,6 +11,9 @@ pub(super) const DIRECTIVES: &[&str] = &[
     "SecAction",
     "SecArgumentSeparator",
     "SecArgumentsLimit",
+    "SecAuditEngine",
+    "SecAuditLogParts",
+    "SecAuditLogRelevantStatus",
     "SecCollectionTimeout",
     "SecComponentSignature",
     "SecDefaultAction",
@@ -38,18 +41,14 @@ pub(super) const DIRECTIVES: &[&str] = &[
 /// What says nothing that could have an effect here: logs have their place in the configuration, nothing is written to
 /// temporary files, patterns take linear time, and nothing calls home.
 pub(super) const WITHOUT_EFFECT: &[&str] = &[
-    "SecAuditEngine",
     "SecAuditLog",
     "SecAuditLog2",
     "SecAuditLogDirMode",
     "SecAuditLogFileMode",
     "SecAuditLogFormat",
-    "SecAuditLogParts",
     "SecAuditLogPrefix",
-    "SecAuditLogRelevantStatus",
     "SecAuditLogStorageDir",
     "SecAuditLogType",
-    "SecComponentSignature",
     "SecConnEngine",
     "SecContentInjection",
     "SecCookieFormat",

@@ -40,6 +40,19 @@ const OPERATORS: &[(&str, OperatorKind)] = &[
     ("verifySSN", OperatorKind::VerifySsn),
     ("within", OperatorKind::Within),
 ];
+impl OperatorSyntax {
+    /// Its name as ModSecurity's logs have it: `Rx`, `PmFromFile`.
+    pub(crate) fn name(&self) -> String {
+        let known = OPERATORS.iter().find(|(_, kind)| *kind == self.kind);
+        let name = known.map_or(BYTE_RANGE, |(name, _)| name);
+        let mut name = name.to_owned();
+        if let Some(first) = name.get_mut(..1) {
+            first.make_ascii_uppercase();
+        }
+        name
+    }
+}
+
 /// Needs its argument to be built, so it stands apart from the table.
 const BYTE_RANGE: &str = "validateByteRange";
 

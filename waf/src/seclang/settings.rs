@@ -2,9 +2,10 @@
 
 use seawall_diag::{Diagnostic, Diagnostics};
 
-use super::ast::Setting;
+use super::ast::{Setting, Spanned};
 use super::parse::exactly;
 use super::text::Word;
+use crate::audit::{AuditEngine, AuditParts};
 
 /// Reads a setting from its only word.
 type Read = fn((&Word, String), &mut Diagnostics) -> Option<Setting>;
@@ -47,6 +48,17 @@ pub(super) fn parse(
         "secresponsebodylimitaction" => (value("Reject or ProcessPartial"), |v, f| {
             refuse(v, f).map(Setting::ResponseBodyRefuse)
         }),
+        "secauditengine" => (value("On, Off or RelevantOnly"), audit_engine),
+        "secauditlogparts" => (value("letters"), audit_parts),
+        "secauditlogrelevantstatus" => (value("a pattern"), |(word, text), _| {
+            Some(Setting::AuditStatus(Spanned {
+                value: text,
+                at: word.at,
+            }))
+        }),
+        "seccomponentsignature" => (value("a text"), |(_, text), _| {
+            Some(Setting::Signature(text))
+        }),
         "secargumentseparator" => (value("one character"), separator),
         "secresponsebodymimetype" => {
             let types = arguments.iter().map(|w| w.text.to_ascii_lowercase());
@@ -58,6 +70,18 @@ pub(super) fn parse(
         _ => return None,
     };
     Some(word.and_then(|word| setting(word, found)))
+}
+
+fn audit_engine((word, text): (&Word, String), found: &mut Diagnostics) -> Option<Setting> {
+    AuditEngine::named(&text)
+        .map(Setting::AuditEngine)
+        .or_else(|| wrong(word, "On, Off or RelevantOnly", found))
+}
+
+fn audit_parts((word, text): (&Word, String), found: &mut Diagnostics) -> Option<Setting> {
+    AuditParts::named(&text)
+        .map(Setting::AuditParts)
+        .or_else(|| wrong(word, "letters such as ABHZ", found))
 }
 
 fn separator((word, text): (&Word, String), found: &mut Diagnostics) -> Option<Setting> {

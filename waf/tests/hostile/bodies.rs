@@ -4,7 +4,10 @@
 use std::sync::{Arc, OnceLock};
 
 use seawall_diag::SourceMap;
-use seawall_waf::{Limits, Options, Program, RequestLine, Scratch, Transaction};
+use seawall_waf::{
+    DiskFiles, Files, Limits, Options, Program, RequestLine, ResponseLine, Scratch, Transaction,
+    Verdict,
+};
 
 /// Work of one of these requests; far below it stay those that are not meant ill.
 const WORK_MAX: u64 = 50_000_000;
@@ -157,6 +160,109 @@ pub fn json(input: &[u8]) {
 /// An XML body.
 pub fn xml(input: &[u8]) {
     parsed(b"text/xml", input);
+}
+
+/// A form, as it is sent.
+pub fn urlencoded(input: &[u8]) {
+    parsed(b"application/x-www-form-urlencoded", input);
+}
+
+/// Debian's Core Rule Set at paranoia level 4, where it is installed.
+fn core_rules() -> Option<Arc<Program>> {
+    static PROGRAM: OnceLock<Option<Arc<Program>>> = OnceLock::new();
+    let load = || {
+        let path = "/usr/share/modsecurity-crs/owasp-crs.load";
+        let text = DiskFiles.read(path.as_ref()).ok()?;
+        let mut sources = SourceMap::default();
+        let file = sources.add(path, String::from_utf8(text).ok()?);
+        let options = Options {
+            paranoia: 4,
+            response_body: true,
+            ..Options::default()
+        };
+        let program = Program::load(&mut sources, &[file], &DiskFiles, &options);
+        Some(Arc::new(program.expect("the rules are right")))
+    };
+    PROGRAM.get_or_init(load).clone()
+}
+
+/// A whole transaction against the Core Rule Set: the first byte says what the body is, the first line is the target, those
+/// up to an empty one are fields, the rest is the body, and the response's as well. Step by step it comes to the same as in
+/// one go.
+pub fn crs(input: &[u8]) {
+    const KINDS: [&[u8]; 5] = [
+        b"application/x-www-form-urlencoded",
+        b"application/json",
+        b"text/xml",
+        b"multipart/form-data; boundary=B",
+        b"text/plain",
+    ];
+    let (Some(program), Some((kind, rest))) = (core_rules(), input.split_first()) else {
+        return;
+    };
+    let (head, body) = match rest.windows(2).position(|pair| pair == b"\n\n") {
+        Some(at) => (&rest[..at], &rest[at + 2..]),
+        None => (rest, &b""[..]),
+    };
+    let mut lines = head.split(|b| *b == b'\n');
+    let target = [b"/", lines.next().unwrap_or_default()].concat();
+    let mut fields: Vec<(&[u8], &[u8])> = vec![
+        (b"Host", b"a.test"),
+        (b"Content-Type", KINDS[*kind as usize % KINDS.len()]),
+    ];
+    fields.extend(lines.take(100).filter_map(|line| {
+        let colon = line.iter().position(|b| *b == b':')?;
+        Some((&line[..colon], &line[colon + 1..]))
+    }));
+    let whole = transaction(&program, &target, &fields, body, u64::MAX);
+    let stepped = transaction(&program, &target, &fields, body, 20_000);
+    assert_eq!(whole, stepped);
+}
+
+/// The verdicts, the rules that matched and the score.
+fn transaction(
+    program: &Arc<Program>,
+    target: &[u8],
+    fields: &[(&[u8], &[u8])],
+    body: &[u8],
+    budget: u64,
+) -> (Vec<Verdict>, Vec<u32>, u32) {
+    let mut transaction = Transaction::begin(program.clone(), Scratch::new());
+    let mut verdicts = Vec::new();
+    transaction.start_head(&RequestLine {
+        client: [192, 0, 2, 1].into(),
+        method: b"POST",
+        target,
+        protocol: b"HTTP/1.1",
+        fields,
+    });
+    verdicts.push(run_out(&mut transaction, budget));
+    verdicts.push(transaction.body_chunk(body));
+    transaction.start_end();
+    verdicts.push(run_out(&mut transaction, budget));
+    verdicts.push(transaction.response_head(&ResponseLine {
+        status: 200,
+        protocol: b"HTTP/1.1",
+        fields: &[(b"Content-Type", b"text/html")],
+    }));
+    verdicts.push(transaction.response_chunk(body));
+    verdicts.push(transaction.response_end());
+    transaction.finish();
+    let rules = transaction.matches().iter().map(|m| m.rule).collect();
+    (verdicts, rules, transaction.score())
+}
+
+/// In steps; what a step cannot do, a step without end does.
+fn run_out(transaction: &mut Transaction, budget: u64) -> Verdict {
+    for _ in 0..1000 {
+        let before = transaction.work();
+        match transaction.step(budget) {
+            Some(verdict) => return verdict,
+            None if transaction.work() == before => break,
+            None => {}
+        }
+    }
+    transaction.step(u64::MAX).unwrap_or(Verdict::Pass)
 }
 
 fn injected(input: &[u8]) {

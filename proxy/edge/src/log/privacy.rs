@@ -42,7 +42,7 @@ const CREDENTIALS: [&[u8]; 6] = [
 ];
 
 /// What stands in place of a secret.
-const COVER: &[u8] = b"***";
+pub const COVER: &str = "***";
 
 /// Bytes of an argument's name that are looked at.
 const NAME_BYTES_MAX: usize = 64;
@@ -68,7 +68,7 @@ pub fn is_credential(name: &[u8]) -> bool {
 pub fn cover(value: &mut Vec<u8>) {
     if !value.is_empty() {
         value.clear();
-        value.extend_from_slice(COVER);
+        value.extend_from_slice(COVER.as_bytes());
     }
 }
 
@@ -102,7 +102,7 @@ pub fn scrub(text: &mut Vec<u8>) {
         if end > value {
             let out = covered.get_or_insert_with(|| Vec::with_capacity(text.len()));
             out.extend_from_slice(text.get(copied..value).unwrap_or_default());
-            out.extend_from_slice(COVER);
+            out.extend_from_slice(COVER.as_bytes());
             copied = end;
             at = end;
         }

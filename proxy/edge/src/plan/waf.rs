@@ -1,11 +1,13 @@
 //! Rule sets: built in or read from files, compiled to one program each.
 
 use super::compile::Environment;
+use crate::log::{Buffering, LogSink};
+use crate::waf_audit::AuditPlan;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use seawall_conf::model::{self, Config, WafRules};
 use seawall_diag::{Diagnostic, Diagnostics, FileId, SourceMap, Span};
-use seawall_waf::{EXCLUSIONS_MAX, Exclude, ExcludeError, Exclusions};
+use seawall_waf::{AuditEngine, AuditParts, EXCLUSIONS_MAX, Exclude, ExcludeError, Exclusions};
 use std::{
     cell::RefCell,
     io,
@@ -42,6 +44,8 @@ pub struct WafPlan {
     pub collections: Arc<seawall_waf::Collections>,
     /// The files that it was read from, those that others include among them.
     pub files: Vec<PathBuf>,
+    /// Its audit log.
+    pub audit: Option<AuditPlan>,
     /// Another rule set that judges the same requests without any effect.
     pub shadow: OnceLock<Arc<WafPlan>>,
 }
@@ -106,6 +110,7 @@ pub fn compile(
                     report_header: waf.report_header.clone(),
                     collections,
                     files: reader.read.into_inner(),
+                    audit: audit(waf, env, errors),
                     shadow: OnceLock::new(),
                 })));
             }
@@ -117,6 +122,27 @@ pub fn compile(
     }
     connect_shadows(wafs, &out);
     out
+}
+
+/// The audit log, opened; a problem is reported and leaves the rule set without one.
+fn audit(waf: &model::Waf, env: &Environment<'_>, errors: &mut Diagnostics) -> Option<AuditPlan> {
+    let audit = waf.audit.as_ref()?;
+    match super::log::sink(&audit.log, env) {
+        Ok(LogSink::File(file)) => Some(AuditPlan {
+            file,
+            how: Buffering::of(&audit.log),
+            when: audit.when.map(|when| match when {
+                model::WafAuditWhen::Relevant => AuditEngine::Relevant,
+                model::WafAuditWhen::All => AuditEngine::All,
+            }),
+            parts: audit.parts.as_deref().and_then(AuditParts::named),
+        }),
+        Ok(_) => None,
+        Err(problem) => {
+            errors.push(problem);
+            None
+        }
+    }
 }
 
 /// A shadow has none itself, so that no two hold each other.
@@ -182,6 +208,7 @@ fn options(waf: &model::Waf, collections: Arc<seawall_waf::Collections>) -> seaw
         threshold: waf.threshold,
         detect: waf.mode == model::WafMode::Detect,
         response_body: waf.response,
+        exclusions: waf.default_exclusions,
         collections,
         limits: seawall_waf::Limits {
             body_bytes_max: usize::try_from(waf.body_limit).unwrap_or(usize::MAX),

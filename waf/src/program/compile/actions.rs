@@ -4,7 +4,7 @@ use seawall_diag::Span;
 
 use super::{Compiler, Defaults, Outcome, PendingControl, outcome};
 use crate::program::{SetOp, SetVar, VariableName};
-use crate::seclang::ast::{Action, Disruption, Spanned};
+use crate::seclang::ast::{Action, Disruption, Note, Spanned};
 use crate::template::Template;
 use crate::transform::Transform;
 use crate::variable::Record;
@@ -32,6 +32,7 @@ pub(super) struct Actions {
     pub(super) skip: Option<usize>,
     pub(super) skip_after: Option<Spanned<String>>,
     pub(super) controls: Vec<PendingControl>,
+    pub(super) notes: Vec<(Note, String)>,
 }
 
 impl Compiler {
@@ -66,7 +67,8 @@ impl Compiler {
                 Action::Phase(phase) => actions.phase = Some(usize::from(phase.saturating_sub(1))),
                 Action::Disruption(d) => actions.disruption = Some(Spanned { value: d, at }),
                 Action::Status(status) => actions.status = Some(status),
-                Action::Log(log) => actions.log = Some(log),
+                // What is logged is audited, too, and what is not is not, unless the other word follows.
+                Action::Log(log) => (actions.log, actions.audit) = (Some(log), Some(log)),
                 Action::AuditLog(audit) => actions.audit = Some(audit),
                 Action::Msg(text) => {
                     actions.message = self.template(&text, at);
@@ -98,7 +100,8 @@ impl Compiler {
                 Action::SkipAfter(marker) => {
                     actions.skip_after = Some(Spanned { value: marker, at })
                 }
-                Action::Note => {}
+                Action::Note(note, text) => actions.notes.push((note, text)),
+                Action::Nothing => {}
                 Action::Control(control) => {
                     actions.controls.push(PendingControl::Syntax(control));
                 }

@@ -1,10 +1,13 @@
 //! When all files are read: rules changed and removed by others, jumps, levels, automata.
 
+use std::sync::Arc;
+
 use ahash::AHashMap;
-use seawall_diag::Diagnostics;
+use seawall_diag::{Diagnostics, FileId, SourceMap};
 
 use super::target::can_be_scanned;
-use super::{Compiler, PHASES, Pending, PendingControl, Update, outcome};
+use super::{Compiler, PHASES, Pending, PendingControl, Update, note, outcome};
+use crate::audit::AuditSettings;
 use crate::limits::{Limits, Options, OverLimit};
 use crate::operator::number_of_level;
 use crate::pattern::Pattern;
@@ -34,11 +37,16 @@ const SCORE_NAME_PART: &str = "anomaly_score";
 const RESPONSE_TYPES: &[&str] = &["text/plain", "text/html", "text/xml", "application/json"];
 
 impl Compiler {
-    pub(super) fn finish(mut self, options: &Options) -> Result<Program, Diagnostics> {
+    pub(super) fn finish(
+        mut self,
+        sources: &SourceMap,
+        options: &Options,
+    ) -> Result<Program, Diagnostics> {
         self.close_open();
         self.update_rules();
         self.resolve_jumps();
         self.resolve_controls();
+        let audit = self.audit_settings();
         if self.found.has_errors() {
             return Err(self.found);
         }
@@ -73,6 +81,7 @@ impl Compiler {
         let (always, phase) = self.phase_sets(&removed);
         let uses = self.uses();
         self.note_scores();
+        self.note_places(sources);
         let mut rules: Vec<Rule> = std::mem::take(&mut self.done)
             .into_iter()
             .map(|p| p.rule)
@@ -104,11 +113,14 @@ impl Compiler {
         let score_slots = SCORE_NAMES.iter().map(|name| self.slot(name)).collect();
         let (limits, response) = self.settings(options);
         let tx_selected = self.tx_selected(&rules);
+        let signatures = std::mem::take(&mut self.signatures);
         Ok(Program {
             identity: Program::next_identity(),
             warnings: self.found,
             limits,
             response,
+            audit,
+            signatures,
             paranoia,
             engine: self.engine.unwrap_or(Engine::On),
             detect: options.detect,
@@ -132,6 +144,45 @@ impl Compiler {
             tx_initial,
             score_slots,
         })
+    }
+
+    /// What the rule files say of an audit log.
+    fn audit_settings(&mut self) -> AuditSettings {
+        let mut audit = AuditSettings::default();
+        for setting in self.settings.clone() {
+            match setting {
+                Setting::AuditEngine(engine) => audit.engine = Some(engine),
+                Setting::AuditParts(parts) => audit.parts = Some(parts),
+                Setting::AuditStatus(pattern) => audit.status = self.pattern_index(&pattern),
+                Setting::Signature(text) => self.signatures.push(text),
+                _ => {}
+            }
+        }
+        audit
+    }
+
+    /// Notes where each rule was written.
+    fn note_places(&mut self, sources: &SourceMap) {
+        let mut names: AHashMap<FileId, Arc<str>> = AHashMap::new();
+        // Rules of a file come in its order: lines are counted once.
+        let mut counted = (FileId::default(), 0, 1);
+        for pending in &mut self.done {
+            let file = pending.at.file;
+            let name = names
+                .entry(file)
+                .or_insert_with(|| sources.name(file).to_string_lossy().into());
+            pending.info.file = name.clone();
+            let start = pending.at.start as usize;
+            let (at, line) = match counted {
+                (known, at, line) if known == file && at <= start => (at, line),
+                _ => (0, 1),
+            };
+            let between = sources.text(file).as_bytes().get(at..start);
+            let line = line + memchr::memchr_iter(b'\n', between.unwrap_or_default()).count();
+            counted = (file, start, line);
+            pending.info.line = u32::try_from(line).unwrap_or(u32::MAX);
+            pending.rule.info = Arc::new(std::mem::take(&mut pending.info));
+        }
     }
 
     /// Notes which rules add to an anomaly score.
@@ -199,6 +250,7 @@ impl Compiler {
         pending.tags.extend(actions.tags);
         rule.tags = pending.tags.as_slice().into();
         pending.controls.extend(actions.controls);
+        note(&mut pending.info, actions.notes);
         if let Some(link) = rule.links.first_mut() {
             link.set_vars.extend(actions.set_vars);
             link.capture |= actions.capture;
@@ -283,6 +335,8 @@ impl Compiler {
             ControlSyntax::BodyAccess(on) => Control::BodyAccess(on),
             ControlSyntax::ForceBody(on) => Control::ForceBody(on),
             ControlSyntax::ResponseBodyAccess(on) => Control::ResponseBodyAccess(on),
+            ControlSyntax::AuditEngine(engine) => Control::AuditEngine(engine),
+            ControlSyntax::AuditParts(change) => Control::AuditParts(change),
             ControlSyntax::Nothing => return None,
         })
     }
@@ -421,6 +475,10 @@ impl Compiler {
                 Setting::ResponseBodyTypes(types) => response.types = types,
                 Setting::CollectionTimeout(seconds) => limits.collection_timeout_s = seconds,
                 Setting::ArgumentSeparator(separator) => limits.argument_separator = separator,
+                Setting::AuditEngine(_)
+                | Setting::AuditParts(_)
+                | Setting::AuditStatus(_)
+                | Setting::Signature(_) => {}
             }
         }
         (limits, response)

@@ -97,7 +97,7 @@ impl Compiler {
     }
 
     /// The index of a pattern, which is compiled once however many rules have it.
-    fn pattern_index(&mut self, argument: &Spanned<String>) -> Option<usize> {
+    pub(super) fn pattern_index(&mut self, argument: &Spanned<String>) -> Option<usize> {
         if let Some(index) = self.pattern_ids.get(&argument.value) {
             return Some(*index);
         }
