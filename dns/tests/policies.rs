@@ -233,6 +233,37 @@ fn several_are_answered_at_once_but_none_that_is_down() {
 }
 
 #[test]
+fn who_stands_first_changes_from_answer_to_answer_and_each_does_as_often() {
+    let mut made = record(Policy::Multi(8), targets(3));
+    made.degraded_ttl_s = Some(5);
+    let zones = zones(made);
+    for (up, there) in [(0b111, vec![0, 1, 2]), (0b101, vec![0, 2])] {
+        let mut first = [0u32; 3];
+        let mut orders = BTreeSet::new();
+        for id in 0..3000 {
+            let (_, answer) = asked(&zones, up, [9, 9, 9, 9], id, &[]);
+            let records = answer.message.answers.iter();
+            let host = |r: &hickory_proto::rr::Record| {
+                let data = r.data.to_string();
+                data.rsplit('.').next().unwrap().parse::<u8>().unwrap()
+            };
+            let answers: Vec<u8> = records.map(host).collect();
+            first[usize::from(answers[0])] += 1;
+            let mut sorted = answers.clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, there, "all that are up, once each");
+            orders.insert(answers);
+        }
+        assert_eq!(orders.len(), there.len(), "{orders:?}");
+        if up == 0b111 {
+            assert!(first.iter().all(|n| (950..=1050).contains(n)), "{first:?}");
+        } else {
+            assert!(first[0] > 900 && first[2] > 900, "{first:?}");
+        }
+    }
+}
+
+#[test]
 fn when_too_few_are_up_it_is_as_configured() {
     let with = |all_down, min_up| {
         let mut made = record(Policy::Failover, targets(3));

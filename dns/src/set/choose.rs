@@ -26,7 +26,7 @@ pub(crate) struct Choice {
     last_resort: u32,
     all: u32,
     targets: Vec<Rule>,
-    /// RRsets by the bits of the targets in them.
+    /// By the bits of the targets in them, the first of their RRsets: one for each target that may stand first.
     several: Vec<u32>,
     degraded: Option<Degraded>,
 }
@@ -145,9 +145,12 @@ impl ZoneSet {
             });
         }
         if let Policy::Multi(most) = choice.policy {
-            let mask = rotate(up, u32::from(most), candidates.len() as u32, health.draw()) as usize;
+            let start = health.draw() % (candidates.len() as u32).max(1);
+            let mask = beginning_at(start, up, u32::from(most), candidates.len() as u32);
             let sets = degraded.map_or(&choice.several, |d| &d.several);
-            return self.set(*sets.get(mask)?);
+            // Most clients take the first: each is it in turn.
+            let first = *sets.get(mask as usize)?;
+            return self.set(first.checked_add(turned(mask, start))?);
         }
         let index = choice.one(up, health);
         match degraded {
@@ -163,13 +166,18 @@ impl Policy {
     }
 }
 
-/// At most so many of those that are up, beginning anywhere.
-fn rotate(up: u64, most: u32, len: u32, draw: u32) -> u64 {
-    let start = draw % len.max(1);
+/// At most so many of those that are up, from a place on.
+fn beginning_at(start: u32, up: u64, most: u32, len: u32) -> u64 {
     let order = (0..len)
         .map(|n| (start + n) % len)
         .filter(|n| up >> n & 1 == 1);
     order.take(most as usize).fold(0, |bits, n| bits | 1 << n)
+}
+
+/// How many of these come before a place, and so behind the others.
+fn turned(mask: u64, start: u32) -> u32 {
+    let before = (mask & ((1 << start) - 1)).count_ones();
+    before.checked_rem(mask.count_ones()).unwrap_or(0)
 }
 
 impl Choice {
@@ -300,10 +308,20 @@ mod tests {
 
     #[test]
     fn as_many_as_asked_for_are_taken_from_those_that_are_up() {
-        assert_eq!(rotate(0b1011, 2, 4, 0), 0b0011);
-        assert_eq!(rotate(0b1011, 2, 4, 1), 0b1010);
-        assert_eq!(rotate(0b1011, 2, 4, 3), 0b1001);
-        assert_eq!(rotate(0b1011, 9, 4, 2), 0b1011);
+        assert_eq!(beginning_at(0, 0b1011, 2, 4), 0b0011);
+        assert_eq!(beginning_at(1, 0b1011, 2, 4), 0b1010);
+        assert_eq!(beginning_at(3, 0b1011, 2, 4), 0b1001);
+        assert_eq!(beginning_at(2, 0b1011, 9, 4), 0b1011);
+    }
+
+    #[test]
+    fn the_first_from_the_place_on_stands_first() {
+        assert_eq!(turned(0b1011, 0), 0);
+        assert_eq!(turned(0b1011, 1), 1);
+        assert_eq!(turned(0b1011, 2), 2);
+        assert_eq!(turned(0b1011, 3), 2);
+        // None is left behind the place: from the first on again.
+        assert_eq!(turned(0b0011, 2), 0);
     }
 
     #[test]

@@ -267,16 +267,17 @@ fn dynamic_slot(
 /// What signs an RRset: its record data in, its RRSIGs' out.
 type Signing<'a> = dyn Fn(&[Box<[u8]>]) -> Vec<Box<[u8]>> + 'a;
 
-/// An RRset for each choice of targets, by the bits of their numbers.
+/// RRsets for each choice of targets that may be answered, by the bits of their numbers: one for each that may stand first,
+/// one after another, of which the first one's number is given. Signatures hold in every order (RFC 4034 §6.3).
 fn several(
     set: &mut ZoneSet,
     record: &DynamicRecord,
     all: &[Box<[u8]>],
     sign: &Signing<'_>,
 ) -> Vec<u32> {
-    if !matches!(record.policy, Policy::Multi(_)) {
+    let Policy::Multi(most) = record.policy else {
         return Vec::new();
-    }
+    };
     let chosen = |mask: u32| {
         let bits = all.iter().enumerate();
         bits.filter(move |(n, _)| mask >> n & 1 == 1)
@@ -285,8 +286,17 @@ fn several(
     };
     (0..1u32 << all.len().min(DYNAMIC_MULTI_MAX))
         .map(|mask| {
-            let data = chosen(mask);
-            put_set(set, record.rtype, record.ttl_s, &data, &sign(&data))
+            if mask == 0 || mask.count_ones() > u32::from(most) {
+                return NONE;
+            }
+            let first = set.sets.len() as u32;
+            let mut data = chosen(mask);
+            let sigs = sign(&data);
+            for _ in 0..data.len() {
+                put_set(set, record.rtype, record.ttl_s, &data, &sigs);
+                data.rotate_left(1);
+            }
+            first
         })
         .collect()
 }
@@ -309,7 +319,15 @@ fn degraded(
     Degraded {
         all: again(all),
         alone: candidates.iter().map(|c| again(c.set)).collect(),
-        several: several.iter().map(|n| again(*n)).collect(),
+        several: several
+            .iter()
+            .enumerate()
+            .map(|(mask, first)| {
+                let turns = 0..mask.count_ones();
+                let orders = turns.filter_map(|turn| Some(again(first.checked_add(turn)?)));
+                orders.reduce(|first, _| first).unwrap_or(NONE)
+            })
+            .collect(),
     }
 }
 
