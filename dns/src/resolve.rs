@@ -228,9 +228,11 @@ impl<'a> Resolver<'a> {
         match self.qtype {
             RType::ANY | RType::RRSIG => !slots.is_empty(),
             RType::NSEC => slots.iter().any(|s| s.rtype == RType::NSEC),
-            qtype => slots
-                .iter()
-                .any(|s| s.rtype == qtype || s.rtype == RType::CNAME),
+            // A withdrawn record is none.
+            qtype => slots.iter().any(|s| {
+                let is_there = s.rtype == qtype && self.zones.choose(s, self.health).is_some();
+                is_there || s.rtype == RType::CNAME
+            }),
         }
     }
 
