@@ -74,6 +74,7 @@ impl Algorithm {
 }
 
 /// A shared secret.
+#[derive(PartialEq, Eq)]
 pub struct Key {
     name: Name,
     algorithm: Algorithm,

@@ -3,7 +3,7 @@
 use super::catalog;
 use super::incoming::{Copied, TransferError, refresh};
 use crate::edit::serial_of;
-use crate::policy::Secondary;
+use crate::policy::{Peer, Secondary};
 use crate::serve::Shared;
 use crate::{Name, Zone};
 use seawall_diag::SourceMap;
@@ -147,13 +147,15 @@ impl Secondaries {
 }
 
 fn same(a: &Secondary, b: &Secondary) -> bool {
-    let peer = |p: &crate::policy::Peer| (p.address, p.key.as_ref().map(|k| k.name().clone()));
+    // A key with the same name may have another secret by now.
+    let peer = |a: &Peer, b: &Peer| a.address == b.address && a.key == b.key;
     a.catalog == b.catalog
         && a.file == b.file
+        && a.primaries.len() == b.primaries.len()
         && a.primaries
             .iter()
-            .map(peer)
-            .eq(b.primaries.iter().map(peer))
+            .zip(&b.primaries)
+            .all(|(a, b)| peer(a, b))
 }
 
 /// The file of a zone's copy. A name has no slash but an escaped one.

@@ -10,9 +10,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
-const KEY: &str = "key \"k.test\" { algorithm hmac-sha256; secret \"c2Vhd2FsbC1zZWFsZWQtc2VjcmV0LTEyMzQ1Njc4\"; };\n";
+pub(super) const KEY: &str = "key \"k.test\" { algorithm hmac-sha256; secret \"c2Vhd2FsbC1zZWFsZWQtc2VjcmV0LTEyMzQ1Njc4\"; };\n";
 
-fn zone(serial: u32, more: &str) -> String {
+pub(super) fn zone(serial: u32, more: &str) -> String {
     let mut zone = format!(
         "$TTL 300\n@ IN SOA ns1 admin {serial} 3600 600 86400 60\n@ IN NS ns1\nns1 IN A 192.0.2.1\n\
          www IN A 192.0.2.10\nwww IN TXT \"a;b \\\"c\\\"\"\n*.w IN MX 10 www\nsub IN NS ns.sub\nns.sub IN A 192.0.2.40\n{more}"
@@ -23,7 +23,7 @@ fn zone(serial: u32, more: &str) -> String {
     zone
 }
 
-fn edge(dns: &str) -> Edge {
+pub(super) fn edge(dns: &str) -> Edge {
     let edge = Edge::yaml(format!(
         "dns:\n  listen: \"@dns@\"\n  zones:\n{dns}\nsites: [{{ host: a.test, respond: {{ status: 200, body: ok }} }}]"
     ));
@@ -39,14 +39,14 @@ fn serial(server: SocketAddr) -> Option<String> {
         .and_then(|d| d.split(' ').nth(2).map(str::to_owned))
 }
 
-fn has_serial(server: SocketAddr, wanted: &str) {
+pub(super) fn has_serial(server: SocketAddr, wanted: &str) {
     eventually(&format!("serial number {wanted} at {server}"), || {
         (serial(server)? == wanted).then_some(())
     });
 }
 
 /// All records as `dig` prints them from a transfer, sorted.
-fn transferred(server: SocketAddr, key: &Path, what: &str) -> Vec<String> {
+pub(super) fn transferred(server: SocketAddr, key: &Path, what: &str) -> Vec<String> {
     let output = Command::new("dig")
         .args([
             &format!("@{}", server.ip()),
@@ -75,7 +75,7 @@ fn transferred(server: SocketAddr, key: &Path, what: &str) -> Vec<String> {
     lines
 }
 
-fn knot(directory: &Path, address: SocketAddr, zone: &str) -> Peer {
+pub(super) fn knot(directory: &Path, address: SocketAddr, zone: &str) -> Peer {
     let config = directory.join("knot.conf");
     let state = directory.join("knot");
     std::fs::create_dir_all(&state).unwrap();
