@@ -4,9 +4,12 @@
 mod asking;
 mod validating;
 use asking::{Ask, zone};
+use hickory_proto::dnssec::PublicKey;
 use hickory_proto::dnssec::rdata::{DNSKEY, DNSSECRData};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
-use seawall_dns::{KeyPolicy, KeyStore, Lifetimes, Signer, SigningOptions, State, Zone, Zones};
+use seawall_dns::{
+    Algorithm, KeyPolicy, KeyStore, Lifetimes, Signer, SigningOptions, State, Zone, Zones,
+};
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -101,6 +104,8 @@ struct World {
     answer: Option<Cached<Vec<Record>>>,
     tags: BTreeSet<u16>,
     crashes: usize,
+    /// Whether the client had keys of two algorithms before it.
+    saw_both: bool,
 }
 
 fn records(zones: &Zones, name: &str, qtype: &str) -> Vec<Record> {
@@ -130,6 +135,7 @@ impl World {
             answer: None,
             tags: BTreeSet::new(),
             crashes: 0,
+            saw_both: false,
         }
     }
 
@@ -236,11 +242,26 @@ impl World {
         if ds.is_empty() {
             return;
         }
+        let known = keys(&self.dnskeys.as_ref().unwrap().1);
+        let known: BTreeSet<u8> = known.iter().map(algorithm).collect();
+        self.saw_both |= known.len() > 1;
+        let algorithms: BTreeSet<u8> = ds.iter().map(|d| wire(d)[2]).collect();
+        // As the strictest do: every algorithm that the parent names has to lead down by itself.
+        for number in algorithms {
+            self.validate_by(number, now, &name);
+        }
+    }
+
+    fn validate_by(&self, number: u8, now: u64, name: &Name) {
+        let ds = &self.ds.as_ref().unwrap().1;
         let dnskeys = &self.dnskeys.as_ref().unwrap().1;
-        let all = keys(dnskeys);
+        let all: Vec<DNSKEY> = keys(dnskeys)
+            .into_iter()
+            .filter(|k| algorithm(k) == number)
+            .collect();
         let trusted: Vec<DNSKEY> = all.iter().filter(|k| leads(ds, k)).cloned().collect();
         let at = format!("{} h, {} crashes", (now - START) / HOUR, self.crashes);
-        is_valid(dnskeys, &name, RecordType::DNSKEY, &trusted, now)
+        is_valid(dnskeys, name, RecordType::DNSKEY, &trusted, now)
             .unwrap_or_else(|e| panic!("{at}: {e}, DS {ds:?}"));
         let www = Name::from_ascii("www.example.test.").unwrap();
         is_valid(
@@ -277,6 +298,10 @@ impl World {
 fn wire(record: &Record) -> Box<[u8]> {
     use hickory_proto::serialize::binary::BinEncodable;
     record.data.to_bytes().unwrap().into()
+}
+
+fn algorithm(key: &DNSKEY) -> u8 {
+    key.public_key().algorithm().into()
 }
 
 fn leads(ds: &[Record], key: &DNSKEY) -> bool {
@@ -328,4 +353,32 @@ fn the_old_key_stays_while_the_parent_does_not_change() {
     let states: Vec<State> = status.keys.iter().map(|k| k.state).collect();
     assert_eq!(states, [State::Active, State::Submitted], "{status:?}");
     assert!(status.waits_for_parent);
+}
+
+#[test]
+fn another_algorithm_takes_over_while_the_strictest_client_never_fails() {
+    let mut crashes = 0;
+    for seed in 10..16 {
+        let mut world = World::new(seed * 0x9E37_79B9, seed % 2 == 0);
+        world.run(5);
+        world.options.keys.algorithm = Algorithm::Ed25519;
+        if let Some(signer) = &mut world.signer {
+            signer.set_options(world.options);
+        }
+        world.run(12);
+        world.down_until = 0;
+        world.serve();
+        world.serve();
+        let status = world.signer.as_ref().unwrap().status();
+        assert!(
+            status
+                .keys
+                .iter()
+                .all(|k| k.algorithm == Algorithm::Ed25519),
+            "seed {seed}: {status:?}"
+        );
+        assert!(world.saw_both, "seed {seed}: it was no rollover");
+        crashes += world.crashes;
+    }
+    assert!(crashes > 5, "{crashes} crashes");
 }

@@ -33,6 +33,7 @@ alias CNAME www
 a.deep A 192.0.2.3
 """
 NOERROR, NXDOMAIN = 0, 3
+ED25519 = "15"
 
 
 def name(text):
@@ -100,14 +101,20 @@ dns:
         self.kills += 1
 
     def ring(self):
-        """(role, tag-like part of the key, state, whether it is known to be published, whether the parent leads to it) of each key."""
+        """(role, part of the key, state, whether it is known to be published, whether the parent leads to it, algorithm) of each key."""
         found = []
         for line in self.keys.read_text().splitlines() if self.keys.exists() else []:
             if line.startswith("key "):
-                _, role, _, state, *fields = line.split()
+                _, role, algorithm, state, *fields = line.split()
                 fields = dict(f.split("=", 1) for f in fields)
-                found.append((role, fields["public"][:12], state, "since" in fields, fields["delegated"]))
+                found.append((role, fields["public"][:12], state, "since" in fields, fields["delegated"], algorithm))
         return tuple(found)
+
+    def take(self, algorithm):
+        """Another algorithm, by a reload."""
+        file = self.directory / "seawall.yaml"
+        file.write_text(file.read_text().replace("      dnssec:\n", f"      dnssec:\n        algorithm: {algorithm}\n"))
+        said(self.program, "reload", "-c", file)
 
     def ds(self):
         return said(self.program, "dns", "ds", "roll.test", "-c", self.directory / "seawall.yaml")
@@ -300,14 +307,15 @@ def delv(directory, port, anchor, question):
 
 def rollover(directory, program):
     right = True
-    for denial in ("nsec", "nsec3"):
-        inside = directory / denial
+    for denial, algorithm in (("nsec", None), ("nsec3", None), ("nsec", "ed25519")):
+        inside = directory / f"{denial}-{algorithm}"
         inside.mkdir()
-        right &= rolled(inside, program, denial)
+        right &= rolled(inside, program, denial, algorithm)
     return right
 
 
-def rolled(directory, program, denial):
+def rolled(directory, program, denial, algorithm):
+    """Automatic rollovers, or with `algorithm` the change to that."""
     started = []
     try:
         parent = Parent(directory)
@@ -321,19 +329,28 @@ def rolled(directory, program, denial):
         parent.begin(ours.ds())
         unbound = resolver(directory, parent.anchor, parent.port, [ours.port, copy_port])
         started.append(unbound)
-        return watched(directory, denial, parent, ours, copy_port, unbound)
+        return watched(directory, denial, algorithm, parent, ours, copy_port, unbound)
     finally:
         for server in started:
             (server.server if isinstance(server, Daemon) else server).stop()
 
 
-def watched(directory, denial, parent, ours, copy_port, unbound):
+def watched(directory, denial, algorithm, parent, ours, copy_port, unbound):
     wait_for_ds(parent)
     client = Client(unbound.address)
     client.start()
     begun, second = time.monotonic(), 0
     killed_at, tags, wrong, checks = set(), {"ksk": set(), "zsk": set()}, [], 0
     steps = 0
+    if algorithm:
+        ours.take(algorithm)
+
+    def is_over(ring):
+        active = all(key[2] == "active" for key in ring)
+        if algorithm:
+            return active and all(key[5] == ED25519 for key in ring)
+        return active and all(len(tags[role]) > count for role, count in ROLLED.items())
+    over = False
     while time.monotonic() < begun + SECONDS_MAX and not client.failures and not wrong:
         ring = ours.ring()
         for role, key, *_ in ring:
@@ -345,8 +362,8 @@ def watched(directory, denial, parent, ours, copy_port, unbound):
             if steps > 1:
                 ours.kill()
                 ours.start()
-        active = all(state in ("active",) for _, _, state, *_ in ring)
-        if active and all(len(tags[role]) > count for role, count in ROLLED.items()):
+        over = is_over(ring)
+        if over:
             break
         if time.monotonic() > begun + second:
             second += 1
@@ -359,10 +376,9 @@ def watched(directory, denial, parent, ours, copy_port, unbound):
     client.stopping = True
     client.join(30)
     took = time.monotonic() - begun
-    rolled_all = all(len(tags[role]) > count for role, count in ROLLED.items())
-    good = rolled_all and not client.failures and not wrong and ours.kills >= 10
+    good = over and not client.failures and not wrong and ours.kills >= 4
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(client.asked.items()))
-    print(f"rollover ({denial}): {len(tags['ksk']) - 1} KSK and {len(tags['zsk']) - 1} ZSK rollovers in {took:.0f} s, {parent.changes} changes at the parent, "
+    print(f"rollover ({f'{denial}, to {algorithm}' if algorithm else denial}): {len(tags['ksk']) - 1} KSK and {len(tags['zsk']) - 1} ZSK rollovers in {took:.0f} s, {parent.changes} changes at the parent, "
           f"{ours.kills} kills; unbound asked {sum(client.asked.values())} times ({kinds}), {len(client.failures)} failures; delv {checks} times, "
           f"{len(wrong)} failures: {'as it should be' if good else 'WORSE THAN IT MAY BE'}")
     for problem in (client.failures + wrong)[:10]:

@@ -28,7 +28,7 @@ pub enum DnssecDenial {
 pub struct Dnssec {
     /// Where it was written.
     pub at: Span,
-    /// The algorithm of new keys.
+    /// The algorithm of keys; those of another one are replaced by a rollover.
     pub algorithm: DnssecAlgorithm,
     /// How it denies.
     pub denial: DnssecDenial,

@@ -7,6 +7,10 @@
 //!   and the old DS can live in no cache any more. Until then nothing times out: a parent that never changes
 //!   keeps both.
 //! - Where one key is both, it signs all beside the old one.
+//! - Another algorithm comes with all its keys at once, which sign everything beside the old ones from the start (RFC 6781
+//!   §4.1.4, the liberal way, which RFC 6840 §5.11 asks validators to accept). The parent is asked for its DS when no cache has
+//!   signatures of the old algorithm alone, and with the old DS all old keys and signatures go. It begins when no other
+//!   rollover is under way, and none begins meanwhile.
 //!
 //! A state counts from when it was seen to be published ([`Keyring::published`]), not from when it was decided: a crash
 //! between the two waits longer, never shorter. Nor do secondaries copy anything while this server is down, so what they are to
@@ -26,6 +30,8 @@ pub enum Role {
     /// Both.
     Csk,
 }
+
+const ROLES: [Role; 3] = [Role::Ksk, Role::Zsk, Role::Csk];
 
 impl Role {
     /// As it is written in files and shown.
@@ -84,7 +90,7 @@ pub(crate) struct Managed {
 /// When keys are replaced, and how long everything takes. All in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyPolicy {
-    /// What new keys are made for. Keys of another algorithm stay until they are replaced by hand.
+    /// What keys are made for. Keys of another algorithm are replaced as soon as no other rollover is under way.
     pub algorithm: Algorithm,
     /// Whether one key signs all.
     pub single: bool,
@@ -134,7 +140,7 @@ impl Keyring {
             &[Role::Ksk, Role::Zsk]
         };
         for role in roles {
-            let mut made = ring.make(*role, policy)?;
+            let mut made = ring.make(*role, policy.algorithm)?;
             // The parent has no DS yet: CDS asks for the first one as well (RFC 8078 §3).
             made.state = if role.is_entry() {
                 State::Submitted
@@ -160,9 +166,9 @@ impl Keyring {
         self
     }
 
-    fn make(&self, role: Role, policy: &KeyPolicy) -> Result<Managed, Error> {
+    fn make(&self, role: Role, algorithm: Algorithm) -> Result<Managed, Error> {
         loop {
-            let key = Key::generate(policy.algorithm, role.is_entry())?;
+            let key = Key::generate(algorithm, role.is_entry())?;
             // Two keys with one tag would be told apart by trying only.
             if self.keys.iter().any(|k| k.key.tag == key.tag) {
                 continue;
@@ -198,14 +204,57 @@ impl Keyring {
             }
         }
         self.keys.retain(|k| !gone.contains(&k.key.tag));
-        for role in [Role::Ksk, Role::Zsk, Role::Csk] {
+        if self.wants_algorithm(policy) {
+            self.begin_algorithm(policy.algorithm, &mut events)?;
+        }
+        for role in ROLES {
             if self.wants_successor(role, now, policy) {
-                let made = self.make(role, policy)?;
+                let made = self.make(role, policy.algorithm)?;
                 events.push(format!("{} {} is published", role.name(), made.key.tag));
                 self.keys.push(made);
             }
         }
         Ok(events)
+    }
+
+    /// Whether all keys are in use and for another algorithm.
+    fn wants_algorithm(&self, policy: &KeyPolicy) -> bool {
+        let other = |k: &Managed| k.key.algorithm != policy.algorithm;
+        let settled = |k: &Managed| k.state == State::Active && k.since.is_some();
+        !self.keys.is_empty() && self.keys.iter().all(|k| other(k) && settled(k))
+    }
+
+    /// Puts keys of another algorithm beside those there are. Their signatures are there with them: without, nobody who
+    /// wants signatures of each algorithm could validate.
+    fn begin_algorithm(
+        &mut self,
+        algorithm: Algorithm,
+        events: &mut Vec<String>,
+    ) -> Result<(), Error> {
+        for role in ROLES {
+            if self.keys.iter().all(|k| k.role != role) {
+                continue;
+            }
+            let mut made = self.make(role, algorithm)?;
+            if role == Role::Zsk {
+                made.state = State::Active;
+            }
+            events.push(format!(
+                "{} {} of {algorithm} is {}",
+                role.name(),
+                made.key.tag,
+                made.state.name()
+            ));
+            self.keys.push(made);
+        }
+        Ok(())
+    }
+
+    /// Whether an algorithm takes another one's place.
+    fn changes_algorithm(&self) -> bool {
+        let mut algorithms = self.keys.iter().map(|k| k.key.algorithm);
+        let first = algorithms.next();
+        algorithms.any(|a| Some(a) != first)
     }
 
     fn go_on(&mut self, index: usize, events: &mut Vec<String>) {
@@ -219,14 +268,20 @@ impl Keyring {
             (State::Submitted, _) => State::Active,
             (State::Active | State::Retired, _) => return,
         };
+        let algorithm = self.keys.get(index).map(|k| k.key.algorithm);
         if next == State::Active {
             for other in self.keys.iter_mut().filter(|k| {
-                k.role == role
-                    && k.key.tag != tag
-                    && matches!(k.state, State::Active | State::Submitted)
+                let leaves = k.role == role && k.key.tag != tag;
+                // With the DS of an algorithm all goes that it led to.
+                let is_led_away = role.is_entry() && Some(k.key.algorithm) != algorithm;
+                (leaves || is_led_away) && matches!(k.state, State::Active | State::Submitted)
             }) {
                 (other.state, other.since) = (State::Retired, None);
-                events.push(format!("{} {} is retired", role.name(), other.key.tag));
+                events.push(format!(
+                    "{} {} is retired",
+                    other.role.name(),
+                    other.key.tag
+                ));
             }
         }
         if let Some(key) = self.keys.get_mut(index) {
@@ -243,12 +298,15 @@ impl Keyring {
         let zone_s = u64::from(self.ttl_max) + policy.propagation_s;
         match (key.state, key.role) {
             (State::Published, Role::Csk) => Some(since + keys_s.max(zone_s)),
+            (State::Published, _) if self.changes_algorithm() => Some(since + keys_s.max(zone_s)),
             (State::Published, _) => Some(since + keys_s),
             // Its DS was seen. The old DS may be cached until it is out of date: the one before retires no sooner.
             (State::Submitted, _) if key.delegated => {
                 Some(since.max(key.born?) + policy.parent_ttl_s)
             }
             (State::Submitted | State::Active, _) => None,
+            // All it signed is signed by the other algorithm as well.
+            (State::Retired, Role::Zsk) if self.changes_algorithm() => Some(since),
             (State::Retired, Role::Zsk) => Some(since + zone_s.max(keys_s)),
             // Nothing leads to it any more when it retires.
             (State::Retired, _) => Some(since),
@@ -274,7 +332,12 @@ impl Keyring {
             .keys
             .iter()
             .all(|k| k.role != role || k.state == State::Active);
-        alone && self.succession(role, policy).is_some_and(|at| at <= now)
+        // Another algorithm first: its keys are all new.
+        let settled = self
+            .keys
+            .iter()
+            .all(|k| k.key.algorithm == policy.algorithm);
+        alone && settled && self.succession(role, policy).is_some_and(|at| at <= now)
     }
 
     /// What the last step decided is being served. Gives whether that is news, which is to be stored.
@@ -317,12 +380,19 @@ impl Keyring {
 
     /// When the next step is due by time, if any is.
     pub fn next(&self, policy: &KeyPolicy) -> Option<u64> {
+        if self.wants_algorithm(policy) {
+            return Some(0);
+        }
         let states = (0..self.keys.len()).filter_map(|i| self.due(i, policy));
-        let successions = [Role::Ksk, Role::Zsk, Role::Csk]
+        let successions = ROLES
             .into_iter()
             .filter(|role| {
                 let mut keys = self.keys.iter().filter(|k| k.role == *role);
-                keys.all(|k| k.state == State::Active)
+                let settled = self
+                    .keys
+                    .iter()
+                    .all(|k| k.key.algorithm == policy.algorithm);
+                settled && keys.all(|k| k.state == State::Active)
             })
             .filter_map(|role| self.succession(role, policy));
         states.chain(successions).min()
