@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """What the DNS server does while things go wrong, with figures: make dns-drills, or
 
-    dns_drills.py --seawall target/release/seawall [failover] [geo] [flood] [pace] [rollover]
+    dns_drills.py --seawall target/release/seawall [failover] [geo] [flood] [pace] [transfer] [rollover]
 
 failover  an origin is stopped: how long until the answer is another one, against the check's interval and 100 ms
 geo       clients' networks (RFC 7871) lead to targets near them, with the scope that the answer holds for
 flood     garbage and names that are not there as fast as they can be sent, and clients that send a byte now and then:
           how long a valid query takes meanwhile, how many connections are held, how memory grows
 pace      latencies at half load, sent at a fixed rate whatever comes back, beside NSD (needs nsd and dnsperf)
+transfer  a zone of 100,000 hosts by AXFR, record for record beside Knot DNS's, and how long each takes
 rollover  keys roll by themselves in accelerated time and the daemon is killed at every step, while a resolver validates what it
           caches (needs unbound, BIND and Knot DNS); some four minutes
 
@@ -304,12 +305,49 @@ def pace(directory, program):
         ours.stop()
 
 
+def hosts(count):
+    """A zone of some 165 records a hundred hosts."""
+    lines = ["$ORIGIN drill.test.", "$TTL 300", "@ SOA ns h 1 7200 3600 1209600 60", "@ NS ns", "ns A 192.0.2.1", "*.wild A 192.0.2.99"]
+    for n in range(count):
+        lines.append(f"host{n:06} A 198.51.{n >> 8 & 255}.{n & 255}")
+        if n % 2 == 0:
+            lines.append(f"host{n:06} AAAA 2001:db8::{n & 0xffff:x}:{n >> 16:x}")
+        if n % 10 == 0:
+            lines.append(f"alias{n:06} CNAME host{n:06}")
+        if n % 20 == 0:
+            lines.append(f'host{n:06} TXT "host number {n} some text here"')
+    return "\n".join(lines) + "\n"
+
+
+def transfer(directory, program):
+    (directory / "hosts.zone").write_text(hosts(100_000))
+    zones = [("drill.test", "hosts.zone")]
+    found, took = [], []
+    for make in (servers.knot, lambda d, z: servers.seawall(d, z, program)):
+        begun = time.monotonic()
+        server = make(directory, zones)
+        try:
+            server.ready(name("drill.test"))
+            loaded = time.monotonic() - begun
+            begun = time.monotonic()
+            for _ in range(3):
+                octets = server.pull(name("drill.test"))
+            took.append((server.name, loaded, (time.monotonic() - begun) / 3, octets))
+            found.append(sorted(server.transfer(name("drill.test")) or []))
+        finally:
+            server.stop()
+    same = found[0] == found[1] and len(found[0]) > 160_000
+    times = "; ".join(f"{server} answers {loaded:.1f} s after its start and sends {octets / 1e6:.1f} MB in {sent:.2f} s" for server, loaded, sent, octets in took)
+    print(f"transfer: {len(found[1]):,} records, {'the same' if same else 'NOT the same'} as Knot's {len(found[0]):,}; {times}: {verdict(same)}")
+    return same
+
+
 def verdict(good):
     return "as it should be" if good else "WORSE THAN IT MAY BE"
 
 
 def main():
-    drills = {"failover": failover, "geo": geo, "flood": flood, "pace": pace, "rollover": dns_rollover.rollover}
+    drills = {"failover": failover, "geo": geo, "flood": flood, "pace": pace, "transfer": transfer, "rollover": dns_rollover.rollover}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seawall", required=True)
     parser.add_argument("drills", nargs="*", metavar="drill", help=", ".join(drills))

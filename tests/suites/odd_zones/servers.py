@@ -93,12 +93,28 @@ class Server:
                 soas += sum(r[1] == wire.SOA for r in message.answer)
         return records[:-1]
 
-    def ready(self, name, patience=60):
-        """Waits until a zone is answered for."""
+    def pull(self, name):
+        """How many octets a transfer has, read as fast as they come: the last message is the one that ends with the first one's SOA."""
+        octets, soa = 0, None
+        with self.stream() as stream:
+            question = wire.query(7, name, 252)
+            stream.sendall(struct.pack("!H", len(question)) + question)
+            reader = stream.makefile("rb", 1 << 20)
+            while True:
+                message = reader.read(struct.unpack("!H", reader.read(2))[0])
+                octets += len(message)
+                if soa is None:
+                    soa = wire.Message(message).answer[0][3]
+                # Names of the SOA's data may be compressed; its numbers are not.
+                if octets > len(message) and message.rfind(soa[-20:]) >= len(message) - 64:
+                    return octets
+
+    def ready(self, *names, patience=60):
+        """Waits until one of these zones is answered for."""
         until = time.monotonic() + patience
         while time.monotonic() < until and self.process.poll() is None:
-            answer = self.ask_all([wire.query(1, name, wire.SOA)])[0]
-            if answer and wire.Message(answer).authoritative:
+            answers = self.ask_all([wire.query(n + 1, name, wire.SOA) for n, name in enumerate(names)])
+            if any(answer and wire.Message(answer).authoritative for answer in answers):
                 return
             time.sleep(0.1)
         raise SystemExit(f"{self.name} does not answer; see its log")
@@ -187,7 +203,8 @@ controls {{}};
     return Server("bind", directory, port, ["named", "-f", "-c", "named.conf", "-n", "1", "-u", user])
 
 
-def seawall(directory, zones, program):
+def seawall(directory, zones, program, limited=False):
+    """The daemon; with its defaults against floods where it is `limited`."""
     port, http = free_port(), free_port()
     text = f"""version: 1
 process: {{ pid: {directory}/seawall.pid, state: {directory}/state, threads: 1 }}
@@ -198,10 +215,10 @@ sites: [{{ host: a.test, respond: {{ status: 200, body: ok }} }}]
 dns:
   listen: "{ADDRESS}:{port}"
   threads: 1
-  cookies: off
-  rrl: off
-  zones:
 """
+    if not limited:
+        text += "  cookies: off\n  rrl: off\n"
+    text += "  zones:\n"
     text += "".join(f'    - {{ name: {o.lower()}, file: {f}, transfer: {{ to: [{ADDRESS}] }}, notify: off }}\n' for o, f in zones)
     (directory / "seawall.yaml").write_text(text)
     return Server("seawall", directory, port, [str(pathlib.Path(program).resolve()), "run", "-c", "seawall.yaml"])
