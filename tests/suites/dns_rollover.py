@@ -280,8 +280,8 @@ class Client(threading.Thread):
                     try:
                         while struct.unpack("!H", (answer := stream.recv(4096))[:2])[0] != n & 0xFFFF:
                             pass
-                    except TimeoutError:
-                        self.failures.append(f"{owner} {wire.type_name(rtype)}: silence")
+                    except OSError as silence:
+                        self.failures.append(f"{owner} {wire.type_name(rtype)}: {silence}")
                         continue
                     validated, got = bool(answer[3] & 0x20), answer[3] & 15
                     if not validated or got != code:
@@ -337,6 +337,8 @@ def rolled(directory, program, denial, algorithm):
 
 def watched(directory, denial, algorithm, parent, ours, copy_port, unbound):
     wait_for_ds(parent)
+    while unbound.process.poll() is None and not unbound.ask_all([wire.query(1, name("test"), wire.SOA, rd=True)])[0]:
+        time.sleep(0.1)
     client = Client(unbound.address)
     client.start()
     begun, second = time.monotonic(), 0
@@ -376,7 +378,8 @@ def watched(directory, denial, algorithm, parent, ours, copy_port, unbound):
     client.stopping = True
     client.join(30)
     took = time.monotonic() - begun
-    good = over and not client.failures and not wrong and ours.kills >= 4
+    enough = min(client.asked.values(), default=0) > 10 * took
+    good = over and enough and not client.failures and not wrong and ours.kills >= 4
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(client.asked.items()))
     print(f"rollover ({f'{denial}, to {algorithm}' if algorithm else denial}): {len(tags['ksk']) - 1} KSK and {len(tags['zsk']) - 1} ZSK rollovers in {took:.0f} s, {parent.changes} changes at the parent, "
           f"{ours.kills} kills; unbound asked {sum(client.asked.values())} times ({kinds}), {len(client.failures)} failures; delv {checks} times, "
