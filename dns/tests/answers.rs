@@ -342,6 +342,39 @@ fn a_chain_of_aliases_has_an_end() {
 }
 
 #[test]
+fn a_cut_called_by_an_asterisk_is_the_name_of_its_own_referral() {
+    let zones = set("*.w NS ns.*.w\nns.*.w A 192.0.2.10\n");
+    for name in ["*.w", "ns.*.w", "a.*.w", "a.b.*.w"] {
+        let reply = ask(&zones, &format!("{name}.example.test"), "A");
+        assert_eq!(
+            (reply.authority, reply.additional),
+            (
+                vec!["*.w.example.test. 300 NS ns.*.w.example.test.".to_owned()],
+                vec!["ns.*.w.example.test. 300 A 192.0.2.10".to_owned()]
+            ),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_wildcard_below_a_cut_is_glue_of_hosts_that_are_not_there() {
+    let zones = set(
+        "sub NS a.ns.sub\nsub NS ns2.other.test.\n*.ns.sub A 192.0.2.10\n*.w A 192.0.2.11\nout NS x.w\n",
+    );
+    let reply = ask(&zones, "www.sub.example.test", "A");
+    assert_eq!(
+        reply.additional,
+        ["a.ns.sub.example.test. 300 A 192.0.2.10"]
+    );
+    let direct = ask(&zones, "a.ns.sub.example.test", "A");
+    assert_eq!((direct.aa, direct.answers.len()), (false, 0), "a referral");
+    // What this zone answers for itself needs no glue.
+    let reply = ask(&zones, "www.out.example.test", "A");
+    assert_eq!((reply.authority.len(), reply.additional.len()), (1, 0));
+}
+
+#[test]
 fn a_delegation_is_referred_without_authority_and_with_glue() {
     let lines = "sub NS ns.sub\nsub NS ns.sibling\nsub NS ns.other.test.\nns.sub A 192.0.2.10\nns.sub AAAA 2001:db8::10\n\
         sibling NS ns.sibling\nns.sibling A 192.0.2.11\nx.sub TXT hidden\n";

@@ -8,6 +8,7 @@ use crate::dnssec::RrSigner;
 use crate::dynamic::{AllDown, DynamicRecord, Policy, address_data};
 use crate::limits::DYNAMIC_MULTI_MAX;
 use crate::name::{ancestor, labels};
+use crate::query::QName;
 use crate::zone::{Owner, RrSet};
 use crate::{RType, Zone, rdata};
 use hashbrown::HashTable;
@@ -478,16 +479,22 @@ fn link_targets(set: &mut ZoneSet) {
     }
 }
 
-fn targets_of(set: &ZoneSet, zone: u32, number: u32) -> Vec<u32> {
+fn targets_of(set: &mut ZoneSet, zone: u32, number: u32) -> Vec<u32> {
     let mut found = Vec::new();
-    let Some(encoded) = set.set(number) else {
+    let Some(encoded) = set.set(number).copied() else {
         return found;
     };
-    for data in set.answers(encoded).records() {
+    let mut made = Vec::new();
+    for data in set.answers(&encoded).records() {
         let Some(target) = rdata::additional_target(encoded.rtype, data) else {
             break;
         };
         let Some(node) = set.lookup_index(zone, &target.to_ascii_lowercase()) else {
+            if encoded.rtype == RType::NS
+                && let Some(node) = wild_glue(set, zone, target)
+            {
+                made.push((target.to_vec(), node));
+            }
             continue;
         };
         let visible = encoded.rtype == RType::NS
@@ -498,5 +505,20 @@ fn targets_of(set: &ZoneSet, zone: u32, number: u32) -> Vec<u32> {
             found.push(node);
         }
     }
+    for (name, node) in made {
+        // It lies behind all zones and in no table: a host that is glue and nothing else.
+        let name = put_name(set, &name);
+        found.push(set.nodes.len() as u32);
+        set.nodes.push(Node { name, ..node });
+    }
     found
+}
+
+/// A host that is not there, below a cut: a wildcard beside it may have its addresses, as other servers have it. Its name
+/// is still the wildcard's.
+fn wild_glue(set: &ZoneSet, zone: u32, host: &[u8]) -> Option<Node> {
+    let (encloser, _) = set.closest_encloser(zone, &QName::read(host)?)?;
+    let encloser = set.node(encloser)?;
+    let wildcard = set.node(encloser.wildcard)?;
+    matches!(encloser.shadow, Shadow::Cut(_)).then_some(*wildcard)
 }

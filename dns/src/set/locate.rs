@@ -101,7 +101,7 @@ impl ZoneSet {
 
     /// The deepest existing name at or above `name`, and whether it is `name` itself. A name's ancestors within its
     /// zone all exist as nodes, which is what makes the search binary.
-    fn closest_encloser(&self, zone: u32, name: &QName) -> Option<(u32, bool)> {
+    pub(super) fn closest_encloser(&self, zone: u32, name: &QName) -> Option<(u32, bool)> {
         let apex = self.zone(zone)?;
         let whole = name.labels();
         if whole <= apex.depth

@@ -50,6 +50,7 @@ pub(crate) struct NameAt {
 }
 
 /// A name.
+#[derive(Clone, Copy)]
 pub(crate) struct Node {
     pub name: NameAt,
     pub zone: u32,

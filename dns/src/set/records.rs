@@ -42,7 +42,9 @@ impl ZoneSet {
     }
 
     fn walk(&self, dynamic: bool) -> impl Iterator<Item = Stored<'_>> {
-        let named = self.nodes.iter().flat_map(move |node| {
+        // Behind the zones' own names lies what is glue and no record.
+        let nodes = self.zones.iter().flat_map(|z| z.nodes.of(&self.nodes));
+        let named = nodes.flat_map(move |node| {
             let slots = self.slots(node).iter();
             slots
                 .filter(move |slot| dynamic || slot.choice == NONE)
@@ -146,4 +148,26 @@ fn frames(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
         rest = tail;
         Some(framed)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Zone;
+    use seawall_diag::SourceMap;
+
+    #[test]
+    fn glue_that_a_wildcard_makes_is_no_record() {
+        let text = "$TTL 1\n@ SOA ns h 1 2 3 4 5\n@ NS a.sub\nsub NS a.sub\nsub NS b.sub\n*.sub A 192.0.2.1\n";
+        let mut sources = SourceMap::default();
+        let file = sources.add("zone", text.to_owned());
+        let zone = Zone::parse("z.test", &mut sources, file).unwrap();
+        let records = zone.records();
+        let set = ZoneSet::new(vec![zone]);
+        assert!(
+            set.nodes.len() > set.zones[0].nodes.len as usize,
+            "glue is made"
+        );
+        assert_eq!(set.stored().count(), records);
+    }
 }

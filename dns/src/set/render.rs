@@ -182,7 +182,8 @@ pub(super) fn render(set: &mut ZoneSet) {
     for index in 0..set.nodes.len() as u32 {
         match set.node(index).map(|n| n.shadow) {
             Some(Shadow::Cut(cut)) if cut == index => {
-                let made = resolved(set, index, RType::NS, &mut bench);
+                // A cut that is called `*` is above the names below it as any other.
+                let made = resolved(set, index, RType::NS, false, &mut bench);
                 let referral = made.and_then(|made| bench.keep(&mut arena, &made));
                 follow(set, index, |f| f.referral = referral);
             }
@@ -243,8 +244,11 @@ fn whole_answers(
         }
     }
     if alias {
+        let wildcard = set
+            .node(index)
+            .is_some_and(|n| is_wildcard(set.name(n.name)));
         let alias = ALIAS_TYPES.map(|rtype| {
-            let made = resolved(set, index, rtype, bench)?;
+            let made = resolved(set, index, rtype, wildcard, bench)?;
             bench.keep(arena, &made)
         });
         follow(set, index, |f| f.alias = alias);
@@ -273,7 +277,7 @@ fn whole(set: &ZoneSet, node: u32, number: u32, bench: &mut Bench) -> Option<Mad
     let name = set.name(set.node(node)?.name);
     let at = bench.question(name)?;
     let asked = Asked::default();
-    let mut writer = bench.writer(at, name.starts_with(b"\x01*"));
+    let mut writer = bench.writer(at, is_wildcard(name));
     let complete =
         resolve::positive(set, set.set(number)?, Owner::Question, &asked, &mut writer).is_ok();
     if !complete || asked.0.into_inner() {
@@ -288,13 +292,22 @@ fn whole(set: &ZoneSet, node: u32, number: u32, bench: &mut Bench) -> Option<Mad
     })
 }
 
-/// The answer to a question for this node's name and a type.
-fn resolved(set: &ZoneSet, index: u32, qtype: RType, bench: &mut Bench) -> Option<Made> {
+fn is_wildcard(name: &[u8]) -> bool {
+    name.starts_with(b"\x01*")
+}
+
+/// The answer to a question for this node's name and a type; of a wildcard, for any name that it matches.
+fn resolved(
+    set: &ZoneSet,
+    index: u32,
+    qtype: RType,
+    wildcard: bool,
+    bench: &mut Bench,
+) -> Option<Made> {
     let node = set.node(index).filter(|n| n.zone != NONE)?;
     let name = set.name(node.name);
     let at = bench.question(name)?;
     let asked = Asked::default();
-    let wildcard = name.starts_with(b"\x01*");
     let mut writer = bench.writer(at, wildcard);
     let question = QName::read(name)?;
     let outcome = resolve::resolve(set, node.zone, &question, qtype, false, &asked, &mut writer);
@@ -321,7 +334,7 @@ mod tests {
 
     const ZONE: &str = "$TTL 300\n@ SOA ns1 hostmaster 1 2 3 4 5\n@ NS ns1\n@ NS ns.sub\nns1 A 192.0.2.1\n@ MX 1 mail\n@ MX 2 mail.sub\n\
         mail A 192.0.2.2\nmail AAAA ::2\nwww CNAME mail\nout CNAME www.other.test.\nnx CNAME nothing\nsub NS ns.sub\nsub NS ns1\nns.sub A 192.0.2.3\n\
-        *.w MX 1 mail\n*.w MX 2 *.w\n*.w MX 3 w\n*.wc CNAME www\n*.wn CNAME b.wn\na.b.ent TXT x\nd DNAME w\nd TXT y\n_s._t SRV 1 1 1 mail\n";
+        *.w MX 1 mail\n*.w MX 2 *.w\n*.w MX 3 w\n*.wc CNAME www\n*.wn CNAME b.wn\na.b.ent TXT x\n*.wd NS ns.*.wd\nns.*.wd A 192.0.2.4\nd DNAME w\nd TXT y\n_s._t SRV 1 1 1 mail\n";
 
     fn zones() -> ZoneSet {
         let mut sources = SourceMap::default();
@@ -383,6 +396,10 @@ mod tests {
             "x.y.wc.",
             "b.wn.",
             "c.wn.",
+            "*.wd.",
+            "x.*.wd.",
+            "ns.*.wd.",
+            "x.wd.",
             "ent.",
             "b.ent.",
             "x.b.ent.",

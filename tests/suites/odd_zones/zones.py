@@ -66,8 +66,8 @@ class Zone:
         alone = rtype == "CNAME"
         if ("CNAME" in have and rtype != "CNAME") or (alone and have) or (rtype == "DNAME" and "DNAME" in have):
             return False
-        # RFC 4592 leaves open what a wildcard would delegate or redirect; a DNAME stands beside no NS but the apex's.
-        if rtype in ("NS", "DNAME", "DS") and key and key[0] == b"*":
+        # RFC 4592 leaves open what a wildcard would redirect; a DNAME stands beside no NS but the apex's.
+        if rtype == "DNAME" and key and key[0] == b"*":
             return False
         if key and ((rtype == "NS" and "DNAME" in have) or (rtype == "DNAME" and "NS" in have)):
             return False
@@ -213,6 +213,15 @@ def cut(z):
         z.put(z.name(1), "MX", f"1 mail.{owner}")
 
 
+def star(z):
+    """A cut that is called `*`: what is below it is delegated, what it would match is delegated otherwise by each server."""
+    owner = f"*.{z.name(1)}"
+    z.put(owner, "NS", z.rng.choice([f"ns.{owner}", "ns9", OUTSIDE[1]]))
+    z.put(f"ns.{owner}", "A", "192.0.2.31")
+    if z.rng.random() < 0.3:
+        z.put(owner, "DS", "12345 13 2 " + "0123456789ABCDEF" * 4)
+
+
 def mail(z):
     owner = z.some()
     for n in range(z.rng.randint(1, 3)):
@@ -241,7 +250,7 @@ def deep(z):
     z.put(".".join(z.rng.choice("abcd") for _ in range(z.rng.choice([5, 12, 40]))), "A", "192.0.2.44")
 
 
-FEATURES = [(plain, 6), (wildcard, 6), (aliases, 5), (loop, 1), (redirect, 4), (cut, 6), (mail, 3), (large, 1), (others, 3), (deep, 1)]
+FEATURES = [(plain, 6), (wildcard, 6), (aliases, 5), (loop, 1), (redirect, 4), (cut, 6), (mail, 3), (large, 1), (others, 3), (deep, 1), (star, 1)]
 
 
 def apex(z):
@@ -303,7 +312,7 @@ def questions(z, rng, most):
             names.add((key[0] + b"-", *key[1:]))
     names = [n for n in names if len(z.wire(n)) <= 255]
     types = [wire.A, wire.AAAA, wire.NS, wire.SOA, wire.CNAME, wire.MX, wire.TXT, wire.DS, wire.DNAME, wire.SRV, wire.NSEC, wire.DNSKEY,
-             wire.HTTPS, wire.RRSIG, 65280]
+             wire.HTTPS, wire.RRSIG, wire.ANY, 65280]
     common = [wire.A] * 6 + [wire.AAAA, wire.MX, wire.TXT]
     asked = set()
     # Every name that exists is asked for at least once.
