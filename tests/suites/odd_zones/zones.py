@@ -310,7 +310,13 @@ def questions(z, rng, most):
         names.add((b"x", b"y", *key))
         if key:
             names.add((key[0] + b"-", *key[1:]))
-    names = [n for n in names if len(z.wire(n)) <= 255]
+    stars = {key[1:] for key, sets in z.sets.items() if "NS" in sets and key and key[0] == b"*"}
+    known = set(there)
+
+    def is_left_open(name):
+        """Whether a wildcard would delegate it (RFC 4592, section 4.2)."""
+        return any(name[n:] in stars and name[n - 1:] not in known for n in range(1, len(name) + 1))
+    names = sorted(n for n in names if len(z.wire(n)) <= 255 and not is_left_open(n))
     types = [wire.A, wire.AAAA, wire.NS, wire.SOA, wire.CNAME, wire.MX, wire.TXT, wire.DS, wire.DNAME, wire.SRV, wire.NSEC, wire.DNSKEY,
              wire.HTTPS, wire.RRSIG, wire.ANY, 65280]
     common = [wire.A] * 6 + [wire.AAAA, wire.MX, wire.TXT]
