@@ -44,12 +44,14 @@ pub use log::*;
 pub use stream::{ProxyProtocol, ProxyVersion, Stream, StreamTimeouts, StreamTo};
 mod content;
 mod program;
+mod screen;
 mod secrets;
 mod template;
 mod waf;
 
 pub use content::*;
 pub use program::*;
+pub use screen::*;
 pub use template::{Part, Template};
 pub use waf::*;
 
@@ -82,6 +84,8 @@ pub struct Config {
     pub geo: Vec<(PathBuf, Span)>,
     /// Named lists of clients.
     pub lists: Vec<List>,
+    /// The CrowdSec server whose decisions are carried out.
+    pub crowdsec: Option<CrowdSec>,
     /// The CA that issues for public names, if one is named.
     pub acme: Option<Acme>,
     /// Log files.
@@ -404,6 +408,10 @@ pub struct RoutePolicy {
     pub connection_limits: Vec<ConnectionLimit>,
     /// What a browser proves before it is served.
     pub challenge: Option<Box<Challenge>>,
+    /// Programs that are told by their User-Agent.
+    pub bad_agents: Option<Box<BadAgents>>,
+    /// Whether the decisions of a CrowdSec server count, where there is one.
+    pub crowdsec: bool,
     /// Who may pass.
     pub access: Access,
     /// Cross-origin requests.
@@ -486,6 +494,8 @@ impl Default for RoutePolicy {
             rate_limits: Vec::new(),
             connection_limits: Vec::new(),
             challenge: None,
+            bad_agents: None,
+            crowdsec: true,
             access: Access::default(),
             cors: None,
             security: SecurityHeaders::Off,

@@ -218,3 +218,30 @@ sites:
     let text = error.diagnostics.render(&error.sources, false);
     assert!(text.contains("help: did you mean `far`?"), "{text}");
 }
+
+#[test]
+fn bad_agents_and_crowdsec_are_told_what_they_lack() {
+    let text = "\
+listen: 80
+crowdsec: { lapi: \"http://127.0.0.1:8080\", interval: 0s }
+sites:
+  - { host: a.test, bad_agents: { builtin: false }, respond: 204 }
+  - { host: b.test, bad_agents: block, respond: 204 }
+  - { host: c.test, bad_agents: { patterns: [ab, { regx: x }], status: 200 }, respond: 204 }
+  - { host: d.test, crowdsec: maybe, respond: 204 }
+";
+    let expected = [
+        (2, "missing-field"),
+        (4, "invalid-value"),
+        (5, "invalid-value"),
+        (6, "invalid-value"),
+        (6, "missing-field"),
+        (6, "unknown-field"),
+        (6, "invalid-value"),
+        (7, "invalid-value"),
+    ];
+    assert_eq!(codes(text), expected);
+    let interval =
+        "listen: 80\ncrowdsec: { lapi: \"http://127.0.0.1:8080\", key: k, interval: 0s }\n";
+    assert_eq!(codes(interval), [(2, "invalid-value")]);
+}

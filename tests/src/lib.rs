@@ -19,6 +19,7 @@
 
 mod client;
 pub mod conformance;
+pub mod crowdsec;
 mod daemon;
 pub mod dns;
 pub mod drills;

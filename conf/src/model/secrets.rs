@@ -31,6 +31,9 @@ impl Config {
             .iter()
             .filter_map(|p| p.tls.as_ref()?.identity.as_ref());
         all.extend(identities.map(|i| (i.key.0.as_path(), i.key.1)));
+        if let Some(crowdsec) = &self.crowdsec {
+            all.push((&crowdsec.key.0, crowdsec.key.1));
+        }
         if let Some(dns) = &self.dns {
             for zone in &dns.zones {
                 let access = zone.transfer.iter().chain(&zone.update);

@@ -48,6 +48,36 @@ pub struct Challenge {
     pub resolver: Vec<SocketAddr>,
 }
 
+/// Leading zero bits: some 65,000 hashes, half a second of a browser's time.
+const DIFFICULTY: u8 = 16;
+/// How long a proof holds.
+const LIFETIME: Duration = Duration::from_secs(12 * 3600);
+
+/// Crawlers whose operators document that the names of their addresses lead back to them.
+const KNOWN: &[(&str, &[&str])] = &[
+    ("Googlebot", &["googlebot.com", "google.com"]),
+    ("bingbot", &["search.msn.com"]),
+    ("Applebot", &["applebot.apple.com"]),
+    ("YandexBot", &["yandex.ru", "yandex.net", "yandex.com"]),
+    ("Baiduspider", &["baidu.com", "baidu.jp"]),
+];
+
+impl Default for Challenge {
+    fn default() -> Self {
+        let known = KNOWN.iter().map(|(agent, domains)| KnownBot {
+            agent: (*agent).to_owned(),
+            domains: domains.iter().map(|d| (*d).to_owned()).collect(),
+        });
+        Self {
+            difficulty: DIFFICULTY,
+            lifetime: LIFETIME,
+            unless: Vec::new(),
+            bots: known.collect(),
+            resolver: Vec::new(),
+        }
+    }
+}
+
 /// A crawler.
 #[derive(Clone, Debug)]
 pub struct KnownBot {

@@ -78,6 +78,7 @@ pub(crate) fn lower(
         trusted_proxies: Vec::new(),
         geo: Vec::new(),
         lists: Vec::new(),
+        crowdsec: None,
         log: Log {
             access: Vec::new(),
             error: error_log(reader, items, http, options, &paths),

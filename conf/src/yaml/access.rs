@@ -203,13 +203,18 @@ fn basic(reader: &mut Reader<'_>, fields: &Fields<'_>, strip: bool) -> Option<Ba
 }
 
 /// A place to ask: a URL, or a pool's name with a path.
-struct Place {
-    pool: usize,
-    authority: String,
-    path: String,
+pub(super) struct Place {
+    pub(super) pool: usize,
+    pub(super) authority: String,
+    pub(super) path: String,
 }
 
-fn place(reader: &mut Reader<'_>, at: Span, text: &str, pools: &mut Pools) -> Option<Place> {
+pub(super) fn place(
+    reader: &mut Reader<'_>,
+    at: Span,
+    text: &str,
+    pools: &mut Pools,
+) -> Option<Place> {
     let start = text.find("://").map_or(0, |i| i + 3);
     let end = text
         .get(start..)

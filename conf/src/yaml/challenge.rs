@@ -18,38 +18,15 @@ pub(super) const BOT: Shape = Shape {
     not_yet: &[],
 };
 
-/// Leading zero bits: some 65,000 hashes, half a second of a browser's time.
-const DIFFICULTY: u8 = 16;
 const DIFFICULTY_MAX: u64 = 24;
-/// How long a proof holds.
-const LIFETIME: Duration = Duration::from_secs(12 * 3600);
 const LIFETIME_MAX: Duration = Duration::from_secs(30 * 86_400);
-
-/// Crawlers whose operators document that the names of their addresses lead back to them.
-const KNOWN: &[(&str, &[&str])] = &[
-    ("Googlebot", &["googlebot.com", "google.com"]),
-    ("bingbot", &["search.msn.com"]),
-    ("Applebot", &["applebot.apple.com"]),
-    ("YandexBot", &["yandex.ru", "yandex.net", "yandex.com"]),
-    ("Baiduspider", &["baidu.com", "baidu.jp"]),
-];
 
 /// `on`, `off`, or how.
 pub(crate) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Option<Challenge>> {
     if node.is_off() {
         return Some(None);
     }
-    let known = KNOWN.iter().map(|(agent, domains)| KnownBot {
-        agent: (*agent).to_owned(),
-        domains: domains.iter().map(|d| (*d).to_owned()).collect(),
-    });
-    let mut challenge = Challenge {
-        difficulty: DIFFICULTY,
-        lifetime: LIFETIME,
-        unless: Vec::new(),
-        bots: known.collect(),
-        resolver: Vec::new(),
-    };
+    let mut challenge = Challenge::default();
     if matches!(node.scalar(), Some("on" | "true")) {
         return Some(Some(challenge));
     }

@@ -12,6 +12,7 @@ use super::log;
 use super::pools::{self, Pools};
 use super::read::{Reader, Shape};
 use super::rooms;
+use super::screen;
 use super::sites;
 use super::streams;
 use super::tree::Node;
@@ -43,6 +44,7 @@ pub(super) const DOCUMENT: Shape = Shape {
         "trusted_proxies",
         "geo",
         "lists",
+        "crowdsec",
         "acme",
         "log",
         "dns",
@@ -150,6 +152,9 @@ fn read_document(
     if let Some(node) = document.get("defaults") {
         defaults = read_defaults(reader, node, &names, &mut pools).over(&defaults);
     }
+    let crowdsec = document
+        .get("crowdsec")
+        .and_then(|n| screen::crowdsec(reader, n, &mut pools));
     let acme = document.get("acme").and_then(|n| acme::read(reader, n));
     let issuing = acme::Issuing {
         acme: acme.as_ref(),
@@ -198,6 +203,7 @@ fn read_document(
         identity_header: identity.map_or(IdentityHeader::XForwardedFor, |i| i.header),
         geo,
         lists,
+        crowdsec,
         computed: Vec::new(),
         acme,
         log,

@@ -14,11 +14,13 @@ use super::limit;
 use super::pools::Pools;
 use super::read::{Fields, Reader, Shape};
 use super::rooms::Names;
+use super::screen;
 use super::split::{self, MirrorLayer};
 use super::tree::Node;
 use crate::media;
 use crate::model::{
-    AddHeader, Challenge, ConnectionLimit, Pace, RateLimit, RoutePolicy, Template, Timeouts,
+    AddHeader, BadAgents, Challenge, ConnectionLimit, Pace, RateLimit, RoutePolicy, Template,
+    Timeouts,
 };
 use seawall_diag::Span;
 use std::time::Duration;
@@ -39,6 +41,8 @@ pub(super) const DEFAULTS: Shape = Shape {
         "rate_limit",
         "connection_limit",
         "challenge",
+        "bad_agents",
+        "crowdsec",
         "allow",
         "deny",
         "auth",
@@ -100,6 +104,8 @@ pub(crate) struct Layer {
     rate_limits: Option<Vec<RateLimit>>,
     connection_limits: Option<Vec<ConnectionLimit>>,
     challenge: Option<Option<Challenge>>,
+    bad_agents: Option<Option<BadAgents>>,
+    crowdsec: Option<bool>,
     waf: Option<Option<usize>>,
     body_limit: Option<Option<u64>>,
     pub(crate) mirror: Option<Option<MirrorLayer>>,
@@ -160,6 +166,8 @@ impl Layer {
                 .connection_limits
                 .or_else(|| outer.connection_limits.clone()),
             challenge: self.challenge.or_else(|| outer.challenge.clone()),
+            bad_agents: self.bad_agents.or_else(|| outer.bad_agents.clone()),
+            crowdsec: self.crowdsec.or(outer.crowdsec),
             waf: self.waf.or(outer.waf),
             body_limit: self.body_limit.or(outer.body_limit),
             mirror: self.mirror.or_else(|| outer.mirror.clone()),
@@ -211,6 +219,8 @@ impl Layer {
             rate_limits: self.rate_limits.clone().unwrap_or_default(),
             connection_limits: self.connection_limits.clone().unwrap_or_default(),
             challenge: self.challenge.clone().flatten().map(Box::new),
+            bad_agents: self.bad_agents.clone().flatten().map(Box::new),
+            crowdsec: self.crowdsec.unwrap_or(true),
             access: self.access.policy(),
             content: self.content.policy(),
             ..RoutePolicy::default()
@@ -330,6 +340,10 @@ pub(crate) fn read_layer(
     layer.challenge = fields
         .get("challenge")
         .and_then(|n| challenge::read(reader, n));
+    layer.bad_agents = fields
+        .get("bad_agents")
+        .and_then(|n| screen::bad_agents(reader, n));
+    layer.crowdsec = fields.get("crowdsec").and_then(|n| reader.boolean(n));
     layer.compress = fields.get("compress").map(|n| compress::read(reader, n));
     if let Some(node) = fields.get("timeouts") {
         layer.timeouts = timeouts(reader, node);

@@ -38,6 +38,7 @@ mod routes;
 mod schema;
 mod schema_sites;
 mod schema_table;
+mod screen;
 mod sites;
 mod split;
 mod streams;

@@ -49,6 +49,8 @@ pub(super) const ROUTE: Shape = Shape {
         "rate_limit",
         "connection_limit",
         "challenge",
+        "bad_agents",
+        "crowdsec",
         "fastcgi",
         "when",
         "methods",

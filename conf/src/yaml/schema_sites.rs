@@ -18,6 +18,8 @@ compress: @compress / [text] / off -- codings, the preferred one first
 rate_limit: [@rate_limit] / off -- requests over a rate get 429
 connection_limit: [@connection_limit] / off -- requests served at once
 challenge: @challenge / 'on' / off -- browsers prove by some work that they are one
+bad_agents: @bad_agents / 'deny' / 'challenge' / 'log' / off -- scanners and others, told by their User-Agent
+crowdsec: bool -- decisions of the CrowdSec server count; on
 allow: [text] / off -- who may: networks, list:NAME, country:DE, asn:64500
 deny: [text] / off -- who may not
 auth: [@auth] / off -- passwords, another service, tokens
@@ -121,6 +123,17 @@ pub(super) const TABLE: &[Object] = &[
     ",
     ),
     ("bot", &challenge::BOT, "agent: text\ndomains: [text]"),
+    (
+        "bad_agents",
+        &screen::BAD_AGENTS,
+        "
+        action: 'deny' / 'challenge' / 'log' -- deny
+        builtin: bool -- the daemon's own list of scanners counts; on
+        patterns: [@agent_pattern / text] -- more of them: what a User-Agent has in it, in any case
+        status: number -- for those denied; 403
+    ",
+    ),
+    ("agent_pattern", &screen::AGENT_PATTERN, "regex: text"),
     (
         "rate_limit",
         &limit::RATE,
@@ -305,6 +318,8 @@ compress: @compress / [text] / off
 rate_limit: [@rate_limit] / off
 connection_limit: [@connection_limit] / off
 challenge: @challenge / 'on' / off
+bad_agents: @bad_agents / 'deny' / 'challenge' / 'log' / off
+crowdsec: bool
 allow: [text] / off
 deny: [text] / off
 auth: [@auth] / off
@@ -341,6 +356,8 @@ compress: @compress / [text] / off
 rate_limit: [@rate_limit] / off
 connection_limit: [@connection_limit] / off
 challenge: @challenge / 'on' / off
+bad_agents: @bad_agents / 'deny' / 'challenge' / 'log' / off
+crowdsec: bool
 allow: [text] / off
 deny: [text] / off
 auth: [@auth] / off

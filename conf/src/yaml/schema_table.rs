@@ -17,6 +17,7 @@ pub(super) const TABLE: &[Object] = &[
         trusted_proxies: @trusted_proxies / [text] -- whose X-Forwarded-* count
         geo: [path] -- databases that tell where addresses are (.mmdb): for DNS, lists and templates
         lists: {@list / [path]} -- networks, systems and countries by name, for `allow` and `deny`
+        crowdsec: @crowdsec / off -- the server whose decisions are carried out
         acme: @acme -- the CA for public names
         log: @log
         dns: @dns -- the DNS server
@@ -104,6 +105,17 @@ pub(super) const TABLE: &[Object] = &[
         "
         from: [text] -- networks
         header: text -- the field that names the client
+    ",
+    ),
+    (
+        "crowdsec",
+        &screen::CROWDSEC,
+        "
+        lapi: text -- its local API: http://127.0.0.1:8080, or a pool's name
+        key: @secret / path -- what cscli bouncers add printed
+        interval: duration -- how often it is asked; 10s
+        decisions: number -- kept at once; 200000
+        scenarios: [text] -- only of scenarios with one of these in their names
     ",
     ),
     (

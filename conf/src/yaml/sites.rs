@@ -42,6 +42,8 @@ pub(super) const SITE: Shape = Shape {
         "rate_limit",
         "connection_limit",
         "challenge",
+        "bad_agents",
+        "crowdsec",
         "fastcgi",
         "timeouts",
         "body_limit",

@@ -192,8 +192,7 @@ impl Edge {
             tail: Default::default(),
             passwords: Passwords::new()
                 .ok_or_else(|| LoadError::System("the system gives no random numbers".into()))?,
-            challenges: crate::bots::Challenges::new()
-                .ok_or_else(|| LoadError::System("the system gives no random numbers".into()))?,
+            genuine: Default::default(),
             tls,
             tls_http2,
         });

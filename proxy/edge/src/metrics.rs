@@ -2,7 +2,7 @@
 
 use crate::{
     accept::AcceptMetrics,
-    bots::{CHALLENGE_RESULTS, ChallengeResult},
+    bots::{CHALLENGE_RESULTS, ChallengeResult, ScreenFamily},
     caching::Ledgers,
     limit::LimitFamily,
     otlp::Counters,
@@ -21,6 +21,8 @@ pub struct Metrics {
     pub accept: AcceptMetrics,
     /// Rate limits.
     pub limits: LimitFamily,
+    /// What stands before a site.
+    pub screen: ScreenFamily,
     /// Streams.
     pub streams: StreamFamilies,
     /// Client connections taken since the start.
@@ -263,6 +265,7 @@ impl Metrics {
             encoded: ["zstd", "br", "gzip"].map(|c| coded.with_label_values(&[c])),
             accept: AcceptMetrics::new(&registry)?,
             limits: LimitFamily::new(&registry)?,
+            screen: ScreenFamily::new(&registry)?,
             streams: StreamFamilies::new(&registry)?,
             connections_total: counter("seawall_connections_total", "Client connections taken")?,
             connections,

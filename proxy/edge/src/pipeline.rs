@@ -295,6 +295,11 @@ async fn guarded(
     cx: &mut Cx<'_>,
     route: Option<&RoutePlan>,
 ) -> Result<Option<Outcome>, ClientError> {
+    if let Some((route, screen)) = route.and_then(|r| Some((r, r.screen.as_ref()?)))
+        && let Some(outcome) = bots::banned(cx, route, screen).await?
+    {
+        return Ok(Some(outcome));
+    }
     let Some((route, guard)) = route.and_then(|r| Some((r, r.guard.as_ref()?))) else {
         return Ok(None);
     };
@@ -649,8 +654,8 @@ async fn answer(cx: &mut Cx<'_>, route: &Arc<RoutePlan>) -> Result<Outcome, Clie
     {
         return Ok(outcome);
     }
-    if let Some(challenge) = &route.challenge
-        && let Some(outcome) = Box::pin(bots::challenge(cx, route, challenge)).await?
+    if let Some(screen) = &route.screen
+        && let Some(outcome) = bots::screen(cx, route, screen).await?
     {
         return Ok(outcome);
     }

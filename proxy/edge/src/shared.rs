@@ -48,8 +48,8 @@ pub struct Shared {
     pub tail: crate::tail::Tail,
     /// Where passwords are verified.
     pub passwords: crate::access::Passwords,
-    /// What challenges share.
-    pub challenges: crate::bots::Challenges,
+    /// Crawlers whose addresses were looked up.
+    pub genuine: crate::bots::genuine::Genuine,
     /// TLS settings of every listener.
     pub tls: Arc<rustls::ServerConfig>,
     /// The same for listeners that speak HTTP/2.

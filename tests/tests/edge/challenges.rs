@@ -84,6 +84,33 @@ fn a_browser_works_once_and_is_served_others_are_refused() {
 }
 
 #[test]
+fn a_proof_outlives_a_restart_and_its_key_is_its_owner_s_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let origin = Origin::start();
+    let edge = challenged(&origin, "");
+    let cookie = solve(&asked(&edge, "a.test", BROWSER).text());
+    let with = format!("{BROWSER}Cookie: {cookie}\r\n");
+    assert_eq!(asked(&edge, "a.test", &with).status, 200);
+    edge.signal(nix::sys::signal::Signal::SIGTERM);
+    let (_, edge) = edge.wait();
+    let keys: Vec<_> = std::fs::read_dir(edge.path("state/challenge"))
+        .expect("the keys' directory")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    assert_eq!(keys.len(), 1, "{keys:?}");
+    let mode = keys[0].metadata().expect("a key").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let edge = edge.start();
+    assert_eq!(asked(&edge, "a.test", &with).status, 200);
+    edge.signal(nix::sys::signal::Signal::SIGTERM);
+    let (_, edge) = edge.wait();
+    // Without its key it is worth nothing.
+    std::fs::remove_file(&keys[0]).expect("the key");
+    let edge = edge.start();
+    assert_eq!(asked(&edge, "a.test", &with).status, 403);
+}
+
+#[test]
 fn networks_and_crawlers_whose_names_lead_back_need_no_proof() {
     let origin = Origin::start();
     let near = Edge::yaml(format!(

@@ -74,6 +74,7 @@ mod read_ahead;
 mod redirects;
 mod reload;
 mod routing;
+mod screens;
 mod sessions;
 mod splicing;
 mod streams;

@@ -45,11 +45,23 @@ pub fn status(worker: &Worker) -> Value {
         })).collect::<Vec<_>>(),
         "sites": plan.sites.iter().map(|s| s.name.clone()).collect::<Vec<_>>(),
         "lists": plan.lists.all.iter().map(|l| json!({ "name": l.name, "entries": l.len() })).collect::<Vec<_>>(),
+        "crowdsec": crowdsec(&plan),
         "caches": caches,
         "certificates": certificates::list(&plan),
         "dns": dns(worker),
         "pools": pools(&plan),
     })
+}
+
+/// What a CrowdSec server decided, and how it is doing; null where none is followed.
+fn crowdsec(plan: &Plan) -> Value {
+    let Some(bouncer) = &plan.bouncer else {
+        return Value::Null;
+    };
+    let (bans, captchas) = bouncer.state.decisions().count();
+    let told = bouncer.state.told();
+    json!({ "bans": bans, "captchas": captchas, "dropped": told.dropped, "failure": told.failure,
+            "answered_s_ago": told.last_answer.map(|at| at.elapsed().as_secs()) })
 }
 
 /// The disk tier of a cache; null where there is none.

@@ -4,8 +4,9 @@
 //! its time, but not more often than every [`RETRY`], so that tokens with invented keys cannot make us ask.
 
 use crate::{
+    fetch::{Question, fetch},
     log_error,
-    plan::{PeerSlot, PoolPlan},
+    plan::PoolPlan,
     shared::Shared,
 };
 use arc_swap::ArcSwapOption;
@@ -13,14 +14,8 @@ use jsonwebtoken::{
     Algorithm, DecodingKey,
     jwk::{AlgorithmParameters, EllipticCurve, JwkSet, KeyAlgorithm, PublicKeyUse},
 };
-use seawall_conf::model::Address;
-use seawall_http::{BodyDecoder, HeadLimits, Method, ResponseHead, ResponseTo, parse_response};
-use std::{io, sync::Arc, time::Duration};
-use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::{TcpStream, UnixStream},
-    sync::Notify,
-};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::Notify;
 
 /// Keys of a set that are looked at.
 pub const KEYS_MAX: usize = 64;
@@ -185,7 +180,11 @@ fn named(algorithm: Algorithm) -> Option<KeyAlgorithm> {
 pub async fn refresh_forever(shared: Arc<Shared>, set: Arc<KeySet>) {
     let Some(from) = &set.fetched else { return };
     loop {
-        let fetched = tokio::time::timeout(FETCH_TIMEOUT, fetch(from)).await;
+        let question = Question {
+            request: &from.request,
+            most: DOCUMENT_BYTES_MAX,
+        };
+        let fetched = tokio::time::timeout(FETCH_TIMEOUT, fetch(&from.pool, &question)).await;
         let fetched =
             fetched.unwrap_or_else(|_| Err(format!("no answer within {FETCH_TIMEOUT:?}")));
         let next = match fetched.and_then(|text| parse(&text)) {
@@ -211,91 +210,6 @@ pub async fn refresh_forever(shared: Arc<Shared>, set: Arc<KeySet>) {
             let _ = tokio::time::timeout(next - RETRY, set.wanted.notified()).await;
         }
     }
-}
-
-async fn fetch(from: &Fetched) -> Result<Vec<u8>, String> {
-    let mut last = "there is no server".to_owned();
-    let pool = from.pool.live();
-    for slot in &pool.peers {
-        match fetch_from(&pool, slot, &from.request).await {
-            Ok(text) => return Ok(text),
-            Err(e) => last = format!("{}: {e}", slot.text),
-        }
-    }
-    Err(last)
-}
-
-async fn fetch_from(pool: &PoolPlan, slot: &PeerSlot, request: &str) -> Result<Vec<u8>, String> {
-    let text = |e: io::Error| e.to_string();
-    let stream = match &slot.address {
-        Address::Unix(path) => {
-            return ask(UnixStream::connect(path).await.map_err(text)?, request).await;
-        }
-        Address::Ip(address) => TcpStream::connect(address).await,
-        Address::Name(name, port) => TcpStream::connect((name.as_str(), *port)).await,
-    }
-    .map_err(text)?;
-    match (&slot.sni, &pool.check_tls) {
-        (Some(sni), Some(config)) => {
-            let name =
-                rustls::pki_types::ServerName::try_from(sni.clone()).map_err(|e| e.to_string())?;
-            let connector = tokio_rustls::TlsConnector::from(config.clone());
-            ask(
-                connector.connect(name, stream).await.map_err(text)?,
-                request,
-            )
-            .await
-        }
-        (Some(_), None) => Err("TLS to it is not set up".into()),
-        _ => ask(stream, request).await,
-    }
-}
-
-async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
-    mut stream: S,
-    request: &str,
-) -> Result<Vec<u8>, String> {
-    let text = |e: io::Error| e.to_string();
-    stream.write_all(request.as_bytes()).await.map_err(text)?;
-    stream.flush().await.map_err(text)?;
-    let mut buf = Vec::with_capacity(4096);
-    let mut head = ResponseHead::new();
-    let to = ResponseTo {
-        method: Method::Get,
-        upgrade_asked: false,
-    };
-    loop {
-        match parse_response(&buf, &to, &HeadLimits::default(), &mut head) {
-            Ok(true) if head.status == 200 => break,
-            Ok(true) => return Err(format!("status {}", head.status)),
-            Ok(false) if buf.len() > DOCUMENT_BYTES_MAX => return Err("too large".into()),
-            Ok(false) => {}
-            Err(e) => return Err(format!("not HTTP: {}", e.as_str())),
-        }
-        if stream.read_buf(&mut buf).await.map_err(text)? == 0 {
-            return Err("connection closed before a response".into());
-        }
-    }
-    let mut decoder = BodyDecoder::new(head.framing);
-    let mut at = head.len;
-    let mut body = Vec::new();
-    while !decoder.is_done() {
-        let unread = buf.get(at..).unwrap_or_default();
-        let decoded = decoder.decode(unread).map_err(|e| e.as_str().to_owned())?;
-        body.extend_from_slice(unread.get(decoded.data.clone()).unwrap_or_default());
-        at += decoded.consumed;
-        if body.len() > DOCUMENT_BYTES_MAX || buf.len() > 2 * DOCUMENT_BYTES_MAX {
-            return Err("too large".into());
-        }
-        if decoded.consumed == 0
-            && !decoder.is_done()
-            && stream.read_buf(&mut buf).await.map_err(text)? == 0
-        {
-            decoder.on_eof().map_err(|e| e.as_str().to_owned())?;
-            break;
-        }
-    }
-    Ok(body)
 }
 
 #[cfg(test)]

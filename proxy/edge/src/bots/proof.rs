@@ -20,11 +20,9 @@ pub const COOKIE_BYTES_MAX: usize = 55;
 pub struct Key([u8; 32]);
 
 impl Key {
-    /// `None` when the system has no randomness.
-    pub fn random() -> Option<Self> {
-        let mut key = [0; 32];
-        getrandom::fill(&mut key).ok()?;
-        Some(Self(key))
+    /// Of random bytes.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
 
     fn sign(&self, bound: &[&[u8]], difficulty: u8, end: &str) -> String {
@@ -56,8 +54,15 @@ pub fn puzzle(key: &Key, bound: &[&[u8]], difficulty: u8, until_s: u64) -> Strin
     format!("{end}-{mac}")
 }
 
-/// Whether a cookie is a puzzle of ours, for these texts, still holding, and solved.
-pub fn holds(key: &Key, cookie: &[u8], bound: &[&[u8]], difficulty: u8, now_s: u64) -> bool {
+/// Whether a cookie is a puzzle signed with one of these keys, for these texts, still holding, and solved. Nothing is
+/// signed for what is not solved.
+pub fn holds<'k>(
+    keys: impl IntoIterator<Item = &'k Key>,
+    cookie: &[u8],
+    bound: &[&[u8]],
+    difficulty: u8,
+    now_s: u64,
+) -> bool {
     if cookie.len() > COOKIE_BYTES_MAX {
         return false;
     }
@@ -81,7 +86,9 @@ pub fn holds(key: &Key, cookie: &[u8], bound: &[&[u8]], difficulty: u8, now_s: u
     is_current
         && end.len() == END_DIGITS
         && zero_bits(&Sha256::digest(cookie)) >= u32::from(difficulty)
-        && is_same(mac.as_bytes(), key.sign(bound, difficulty, end).as_bytes())
+        && keys
+            .into_iter()
+            .any(|key| is_same(mac.as_bytes(), key.sign(bound, difficulty, end).as_bytes()))
 }
 
 fn zero_bits(sum: &[u8]) -> u32 {
@@ -113,7 +120,7 @@ mod tests {
         let cookie = solved(&puzzle(&key, &BOUND, 10, 2000), 10);
         assert!(cookie.len() <= COOKIE_BYTES_MAX);
         let holds = |cookie: &str, bound: &[&[u8]], difficulty, now_s| {
-            super::holds(&key, cookie.as_bytes(), bound, difficulty, now_s)
+            super::holds([&key], cookie.as_bytes(), bound, difficulty, now_s)
         };
         assert!(holds(&cookie, &BOUND, 10, 1999));
         assert!(!holds(&cookie, &BOUND, 10, 2000));
@@ -124,13 +131,10 @@ mod tests {
         assert!(!holds(&cookie, &BOUND, 9, 1999));
         let later = format!("{:08x}{}", 9000, &cookie[END_DIGITS..]);
         assert!(!holds(&later, &BOUND, 10, 1999));
-        assert!(!super::holds(
-            &Key([8; 32]),
-            cookie.as_bytes(),
-            &BOUND,
-            10,
-            1999
-        ));
+        let (other, third) = (Key([8; 32]), Key([9; 32]));
+        let holds = |keys: [&Key; 2]| super::holds(keys, cookie.as_bytes(), &BOUND, 10, 1999);
+        assert!(!holds([&other, &third]));
+        assert!(holds([&other, &key]) && holds([&key, &other]));
     }
 
     #[test]
@@ -145,13 +149,13 @@ mod tests {
             format!("{puzzle}--1"),
         ];
         for cookie in wrong.into_iter().chain(more.iter().map(String::as_str)) {
-            assert!(!holds(&key, cookie.as_bytes(), &BOUND, 1, 1), "{cookie}");
+            assert!(!holds([&key], cookie.as_bytes(), &BOUND, 1, 1), "{cookie}");
         }
         // A signature of ours with a number that solves nothing.
         let unsolved = (0u64..)
             .map(|n| format!("{puzzle}-{n}"))
             .find(|cookie| zero_bits(&Sha256::digest(cookie)) == 0)
             .unwrap();
-        assert!(!holds(&key, unsolved.as_bytes(), &BOUND, 1, 1));
+        assert!(!holds([&key], unsolved.as_bytes(), &BOUND, 1, 1));
     }
 }

@@ -38,6 +38,14 @@ pub fn start(shared: &Arc<Shared>, plan: &Plan, runtime: &tokio::runtime::Handle
         let task = crate::access::jwks::refresh_forever(shared.clone(), set.clone());
         tasks.spawn_on(task, runtime);
     }
+    if let Some(bouncer) = &plan.bouncer {
+        let task = crate::crowdsec::follow_forever(shared.clone(), bouncer.clone());
+        tasks.spawn_on(task, runtime);
+    }
+    if let Some(ring) = &plan.challenge_keys {
+        let task = crate::bots::renew_forever(shared.clone(), ring.clone());
+        tasks.spawn_on(task, runtime);
+    }
     tasks
 }
 

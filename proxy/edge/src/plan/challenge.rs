@@ -1,8 +1,11 @@
 //! What a browser proves before it is served.
 
+use super::Environment;
+use crate::bots::KeyRing;
 use ipnet::IpNet;
 use seawall_conf::model;
-use std::net::SocketAddr;
+use seawall_diag::{Diagnostic, Diagnostics};
+use std::{net::SocketAddr, sync::Arc};
 
 /// A compiled `challenge`.
 pub struct ChallengePlan {
@@ -24,6 +27,36 @@ pub struct BotPlan {
     agent: String,
     /// Its operator's domains.
     pub domains: Vec<String>,
+}
+
+/// The keys of a configuration's challenges, kept in the state directory. Where they cannot be kept a warning says so, and
+/// they live as long as the process.
+pub fn keys(
+    config: &model::Config,
+    env: &Environment<'_>,
+    errors: &mut Diagnostics,
+) -> Option<Arc<KeyRing>> {
+    let mut at = config.crowdsec.as_ref().map(|crowdsec| crowdsec.at);
+    super::compile::each_route(config, &mut |route| {
+        if route.policy.challenge.is_some() || route.policy.bad_agents.is_some() {
+            at = at.or(Some(route.at));
+        }
+    });
+    let at = at?;
+    if env.dry_run {
+        return Some(Arc::new(KeyRing::of_process()));
+    }
+    let directory = config.process.state.join("challenge");
+    let ring = KeyRing::kept(directory.clone()).unwrap_or_else(|e| {
+        let message = format!("the key of challenges cannot be kept: {e}");
+        let help = format!(
+            "make {} writable: until then proofs end with the process",
+            directory.display()
+        );
+        errors.push(Diagnostic::warning("challenge-key", at, message).help(help));
+        KeyRing::of_process()
+    });
+    Some(Arc::new(ring))
 }
 
 impl ChallengePlan {

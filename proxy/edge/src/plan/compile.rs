@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     access::cors::CorsPlan,
+    crowdsec::Bouncer,
     log::{AccessLogs, Buffering, LogSink, NamedFiles},
     metrics::Metrics,
     template::{Template, UserVariables},
@@ -57,6 +58,7 @@ struct Compiler<'a> {
     previous: Option<&'a Plan>,
     limits: Arc<super::LimitTables>,
     lists: Arc<Lists>,
+    bouncer: Option<Arc<Bouncer>>,
     site_name: String,
     credentials: Credentials,
     withheld: Withheld,
@@ -110,12 +112,14 @@ impl Plan {
             previous,
             limits: limits.clone(),
             lists: lists.clone(),
+            bouncer: None,
             site_name: String::new(),
             credentials,
             withheld: access::proved_fields(&config),
         };
         compiler.compile_logs();
         compiler.compile_pools(previous);
+        compiler.bouncer = compiler.follow(previous);
         let sites: Vec<Arc<SitePlan>> = config
             .sites
             .iter()
@@ -132,6 +136,7 @@ impl Plan {
             wafs,
             user,
             credentials,
+            bouncer,
             ..
         } = compiler;
         let mut files = config.files.clone();
@@ -151,6 +156,7 @@ impl Plan {
             return Err((config.sources, errors));
         }
         let spans = super::spans::compile(&config, previous, env, &mut errors);
+        let challenge_keys = super::challenge::keys(&config, env, &mut errors);
         let plan = Plan {
             generation: previous.map_or(1, |p| p.generation + 1),
             traces: config.log.traces.as_ref().map(|traces| traces.sample),
@@ -181,6 +187,8 @@ impl Plan {
                 header: config.identity_header.clone(),
                 recursive: true,
             }),
+            challenge_keys,
+            bouncer,
             key_sets: credentials.fetched(),
             lists,
             user_slots: user.len(),
@@ -205,6 +213,7 @@ fn other_files(config: &Config) -> Vec<std::path::PathBuf> {
         .geo
         .iter()
         .chain(lists)
+        .chain(config.crowdsec.iter().map(|crowdsec| &crowdsec.key))
         .map(|(path, _)| path.clone())
         .collect();
     for waf in &config.wafs {
@@ -370,6 +379,13 @@ impl Compiler<'_> {
         }
     }
 
+    /// The CrowdSec server, once its pool is there.
+    fn follow(&mut self, previous: Option<&Plan>) -> Option<Arc<Bouncer>> {
+        let (pools, lists) = (&self.pools, &self.lists);
+        let errors = &mut self.errors;
+        super::screen::bouncer(self.config, pools, lists, previous, self.env, errors)
+    }
+
     fn listeners(&mut self) -> Vec<ListenerPlan> {
         let mut plans = Vec::new();
         for (at, listener) in self.config.listeners.iter().enumerate() {
@@ -533,6 +549,7 @@ impl Compiler<'_> {
                 previous: self.previous,
                 limits: self.limits.clone(),
                 lists: self.lists.clone(),
+                bouncer: self.bouncer.clone(),
                 site_name: self.site_name.clone(),
                 credentials: std::mem::take(&mut credentials),
                 withheld: self.withheld.clone(),
@@ -688,10 +705,12 @@ impl Compiler<'_> {
                 .compress
                 .as_ref()
                 .map(|c| CompressPlan::compile(c, self.config.limits.encoders, &mut self.errors)),
-            challenge: policy
-                .challenge
-                .as_deref()
-                .map(|c| Box::new(super::ChallengePlan::compile(c))),
+            screen: super::ScreenPlan::compile(
+                policy,
+                self.bouncer.as_ref(),
+                (self.env.metrics, &self.site_name),
+                &mut self.errors,
+            ),
             guard,
             exposure: ExposurePlan::compile(policy, cors),
             identity: policy.identity.clone(),

@@ -23,6 +23,7 @@ mod exposure;
 mod fastcgi;
 pub mod found;
 pub mod hosts;
+pub mod kept;
 mod limit;
 pub mod lists;
 mod log;
@@ -34,6 +35,7 @@ pub mod program;
 mod proxy;
 mod redirects;
 pub mod router;
+mod screen;
 mod spans;
 mod split;
 mod stream;
@@ -55,6 +57,7 @@ pub use limit::{ConnectionLimitPlan, LimitTables, RateLimitPlan};
 pub use pool::{OriginPeer, PeerAddress, PeerSlot, PoolPlan};
 pub use proxy::{HeaderSet, InterimPlan, ProxyPlan, UriPlan};
 pub use redirects::RedirectTable;
+pub use screen::ScreenPlan;
 pub use split::{MirrorPlan, SplitPlan};
 pub use stream::{Carried, StreamListener, StreamPlan};
 pub use waf::WafPlan;
@@ -106,6 +109,10 @@ pub struct Plan {
     pub trusted: Vec<IpNet>,
     /// The same with the field that names the client; `None` where nobody is trusted.
     pub identity: Option<model::ClientIdentity>,
+    /// The keys of challenges, where there are some.
+    pub challenge_keys: Option<Arc<crate::bots::KeyRing>>,
+    /// The CrowdSec server that is followed.
+    pub bouncer: Option<Arc<crate::crowdsec::Bouncer>>,
     /// Key sets that are fetched in the background.
     pub key_sets: Vec<Arc<crate::access::jwks::KeySet>>,
     /// Requests are parts of traces; the share, in percent, of those that begin here and are kept.
@@ -232,8 +239,8 @@ pub struct RoutePlan {
     pub rate_limits: Vec<RateLimitPlan>,
     /// Limits on the requests served at once.
     pub connection_limits: Vec<ConnectionLimitPlan>,
-    /// What a browser proves first.
-    pub challenge: Option<Box<ChallengePlan>>,
+    /// What stands before it beside its rules.
+    pub screen: Option<Box<ScreenPlan>>,
     /// Who may pass.
     pub guard: Option<Box<access::GuardPlan>>,
     /// Response fields of the route's policy.
