@@ -72,6 +72,7 @@ pub const VARIABLE_PREFIXES: &[&str] = &[
     "arg_",
     "cookie_",
     "http_",
+    "jwt_claim_",
     "sent_http_",
     "upstream_cookie_",
     "upstream_http_",

@@ -664,6 +664,11 @@ async fn answer(cx: &mut Cx<'_>, route: &Arc<RoutePlan>) -> Result<Outcome, Clie
         if let Some(outcome) = access::guard(cx, route, guard).await? {
             return Ok(outcome);
         }
+        if let Some(limits) = &route.proved_limits
+            && let Some(outcome) = Box::pin(limit::proved(cx, route, limits)).await?
+        {
+            return Ok(outcome);
+        }
     }
     if cx.tx.head.method == Method::Purge
         && let (ContentPlan::Proxy(proxy), Some(cache)) = (&route.content, &route.cache)

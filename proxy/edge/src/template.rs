@@ -12,7 +12,13 @@ use seawall_conf::model::{self, Part};
 use seawall_diag::{Diagnostic, Diagnostics, Span};
 use seawall_http::Name;
 use seawall_nets::Databases;
-use std::{cell::Cell, collections::HashMap, io::Write, os::unix::ffi::OsStrExt, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    io::Write,
+    os::unix::ffi::OsStrExt,
+    sync::Arc,
+};
 
 /// A compiled string.
 #[derive(Clone, Debug, Default)]
@@ -36,7 +42,7 @@ enum Variable {
     Hostname, Pid, Connection, ConnectionRequests, RequestId, ContentType, ContentLength, NginxVersion, HttpHost,
     Http(Name), HttpOther(Box<[u8]>), SentHttp(Box<[u8]>), Arg(Box<[u8]>), Cookie(Box<[u8]>), UpstreamHttp(Box<[u8]>),
     FastCgiScriptName, FastCgiPathInfo, Https, Capture(usize), User(usize), Proxied(Proxied), Computed(Arc<Computed>),
-    Whereabouts(Whereabouts), Placed(Placed, Arc<Databases>), RequestBody, RequestBodyFile, RequestCompletion, ConnectionTime, Http2, UpstreamCookie(Box<[u8]>),
+    Whereabouts(Whereabouts), Placed(Placed, Arc<Databases>), Claim(usize), RequestBody, RequestBodyFile, RequestCompletion, ConnectionTime, Http2, UpstreamCookie(Box<[u8]>),
 }
 
 /// What a PROXY header said, and who connected to us.
@@ -52,6 +58,7 @@ pub struct UserVariables {
     places: Option<Arc<Databases>>,
     names_files: Cell<bool>,
     names_body: Cell<bool>,
+    claims: RefCell<Vec<Box<str>>>,
 }
 
 impl UserVariables {
@@ -103,6 +110,21 @@ impl UserVariables {
     fn body(&self) -> Variable {
         self.names_body.set(true);
         Variable::RequestBody
+    }
+
+    /// Takes note that a claim is named.
+    fn claim(&self, name: &str) -> Variable {
+        let mut all = self.claims.borrow_mut();
+        let known = all.iter().position(|claim| **claim == *name);
+        Variable::Claim(known.unwrap_or_else(|| {
+            all.push(name.into());
+            all.len() - 1
+        }))
+    }
+
+    /// The claims that templates compiled so far name: what is verified of a token is kept in this order.
+    pub fn claims(&self) -> Vec<Box<str>> {
+        self.claims.borrow().clone()
     }
 
     /// Whether a template compiled so far names the body of the request.
@@ -197,6 +219,15 @@ impl Template {
         self.pieces.iter().any(|p| match p {
             Piece::Variable(Variable::RequestId) => true,
             Piece::Variable(Variable::Computed(computed)) => computed.wants_id(),
+            _ => false,
+        })
+    }
+
+    /// Whether it speaks of a claim of a token, which is there once the token is verified.
+    pub fn names_claims(&self) -> bool {
+        self.pieces.iter().any(|p| match p {
+            Piece::Variable(Variable::Claim(_)) => true,
+            Piece::Variable(Variable::Computed(computed)) => computed.names_claims(),
             _ => false,
         })
     }
@@ -402,6 +433,7 @@ fn variable(name: &str, user: &UserVariables) -> Option<Variable> {
         "proxy_protocol_tlv_unique_id" => Proxied(self::Proxied::Value(5)),
         "document_root" => user.files(self::Whereabouts::Root), "realpath_root" => user.files(self::Whereabouts::RealRoot),
         "request_filename" => user.files(self::Whereabouts::File),
+        _ if let Some(claim) = name.strip_prefix("jwt_claim_").filter(|c| !c.is_empty()) => user.claim(claim),
         _ => match self::Placed::named(name) {
             Some(what) => Variable::Placed(what, user.places.clone()?),
             None => return prefixed(name),
@@ -646,6 +678,11 @@ fn value(variable: &Variable, scope: &Scope<'_>, out: &mut Vec<u8>) {
         Proxied(what) => proxied(*what, conn, out),
         Variable::Placed(what, places) => what.render(places, tx.client, out),
         Variable::Whereabouts(what) => whereabouts::render(*what, tx.root.as_deref(), scope, out),
+        Claim(at) => {
+            let granted = tx.granted.as_ref();
+            let claim = granted.and_then(|granted| granted.claims.get(*at)?.as_deref());
+            out.extend_from_slice(claim.unwrap_or_default());
+        }
         Capture(group) => out.extend_from_slice(tx.captures.get(*group)),
         Variable::Computed(computed) => computed.render(scope, out),
         User(slot) => {

@@ -143,6 +143,8 @@ pub struct Tx {
     pub uri_changed: bool,
     /// Whether rate limits have counted it.
     pub counted: bool,
+    /// Whether the limits by a token's claims have counted it.
+    pub counted_proved: bool,
     /// What became of it at the rate limits, as nginx names it (`PASSED` ...); empty if none counted it.
     pub rate_status: &'static str,
     /// The same, of the limits on requests at once.
@@ -297,6 +299,7 @@ impl Default for Tx {
             uri_in_buf: false,
             uri_changed: false,
             counted: false,
+            counted_proved: false,
             rate_status: "",
             places_status: "",
             held: Vec::new(),
@@ -360,6 +363,7 @@ impl Tx {
         self.uri_buf.clear();
         self.uri_in_buf = false;
         self.counted = false;
+        self.counted_proved = false;
         self.rate_status = "";
         self.places_status = "";
         self.held.clear();
@@ -551,6 +555,9 @@ impl Tx {
     pub fn grant(&mut self, granted: crate::access::Granted) {
         let all = self.granted.get_or_insert_default();
         all.request.extend(granted.request);
+        if !granted.claims.is_empty() {
+            all.claims = granted.claims;
+        }
         all.response_lines.extend(granted.response_lines);
     }
 

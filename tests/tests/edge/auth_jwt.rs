@@ -486,3 +486,41 @@ fn keys_are_fetched_over_tls_from_who_proves_its_name_alone() {
         });
     }
 }
+
+#[test]
+fn limits_by_a_claim_count_users_wherever_they_come_from_and_only_those_who_are_verified() {
+    let issuer = Issuer::new();
+    let edge = Edge::yaml(format!(
+        "trusted_proxies: [127.0.0.1]
+sites:
+  - host: a.test
+    auth: {{ jwt: {{ jwks: keys.json, {JWT} }} }}
+    rate_limit: [{{ key: $jwt_claim_sub, rate: 1/h, burst: 1 }}, {{ key: \"$client_ip\", rate: 1/h, burst: 4 }}]
+    respond: {{ status: 200, body: \"$jwt_claim_sub $jwt_claim_level $jwt_claim_none\" }}"
+    ));
+    edge.write("keys.json", issuer.keys(""));
+    let edge = edge.start();
+    let of = |user: &str| {
+        let mut claims = claims();
+        claims["sub"] = user.into();
+        issuer.token(&json!({"alg": "EdDSA", "kid": "ed"}), &claims)
+    };
+    let (alice, bob) = (of("alice"), of("bob"));
+    let from =
+        |token: &str, address: &str| ask(&edge, token, &format!("X-Forwarded-For: {address}\r\n"));
+    // The same user from two addresses has one bucket, two users at one address have two.
+    assert_eq!(from(&alice, "192.0.2.1").text(), "alice 3 ");
+    assert_eq!(from(&alice, "192.0.2.2").status, 200);
+    let refused = from(&alice, "192.0.2.3");
+    assert_eq!(refused.status, 429);
+    assert_eq!(refused.has("RateLimit-Policy"), "\"default\";q=2;w=7200");
+    assert!(refused.has("Retry-After").parse::<u64>().expect("seconds") > 1800);
+    assert_eq!(from(&bob, "192.0.2.1").status, 200);
+    // Nobody uses up a share of alice by saying that he is her, and who does is counted by his address.
+    let forged = format!("{}x", of("carol"));
+    for _ in 0..5 {
+        assert_eq!(from(&forged, "192.0.2.9").status, 401);
+    }
+    assert_eq!(from(&forged, "192.0.2.9").status, 429);
+    assert_eq!(from(&of("carol"), "192.0.2.4").status, 200);
+}

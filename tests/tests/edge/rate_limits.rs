@@ -149,3 +149,45 @@ fn past_the_bound_of_its_keys_a_limit_grows_no_laxer() {
     }
     assert!((64..2000).contains(&passed), "{passed}");
 }
+
+#[test]
+fn buckets_are_of_addresses_or_of_users_as_the_key_says() {
+    let edge = Edge::yaml(
+        "trusted_proxies: [127.0.0.1]
+sites:
+  - host: a.test
+    respond: 200
+    routes:
+      - { path: /address, rate_limit: { rate: 1/h }, respond: 200 }
+      - { path: /header, rate_limit: { key: $http_x_user, rate: 1/h }, respond: 200 }
+      - { path: /cookie, rate_limit: { key: $cookie_session, rate: 1/h }, respond: 200 }
+      - { path: /both, rate_limit: { key: \"$client_ip/$cookie_session\", rate: 1/h }, respond: 200 }",
+    )
+    .start();
+    let ask = |path: &str, address: &str, user: &str| {
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nHost: a.test\r\nX-Forwarded-For: {address}\r\nX-User: {user}\r\nCookie: session={user}\r\n\r\n"
+        );
+        edge.exchange(head).status
+    };
+    let (here, there) = ("192.0.2.1", "192.0.2.2");
+    for (path, another_user_here, same_user_there) in [
+        ("/address", 429, 200),
+        ("/header", 200, 429),
+        ("/cookie", 200, 429),
+        ("/both", 200, 200),
+    ] {
+        assert_eq!(ask(path, here, "alice"), 200, "{path}");
+        assert_eq!(ask(path, here, "alice"), 429, "{path}: the same again");
+        assert_eq!(
+            ask(path, here, "bob"),
+            another_user_here,
+            "{path}: another user here"
+        );
+        assert_eq!(
+            ask(path, there, "alice"),
+            same_user_there,
+            "{path}: the same user there"
+        );
+    }
+}

@@ -7,6 +7,8 @@ pub struct Granted {
     pub request: Vec<(Box<[u8]>, Vec<u8>)>,
     /// Header lines the client gets with its response.
     pub response_lines: Vec<u8>,
+    /// Claims of a token that templates name, in the order of [`crate::plan::Plan::claims`].
+    pub claims: Vec<Option<Box<[u8]>>>,
 }
 
 impl Granted {

@@ -50,6 +50,8 @@ pub struct Verified {
     /// The keys it was verified with, to be verified anew with others.
     keys: Arc<Vec<Key>>,
     fields: Vec<(Box<[u8]>, Vec<u8>)>,
+    /// See [`Granted::claims`].
+    claims: Vec<Option<Box<[u8]>>>,
 }
 
 /// Why a token does not count.
@@ -76,6 +78,7 @@ pub(crate) fn check(cx: &mut Cx<'_>, plan: &JwtPlan) -> Proof {
             cx.tx.grant(Granted {
                 request: found.fields.clone(),
                 response_lines: Vec::new(),
+                claims: found.claims.clone(),
             });
             Proof::Passed
         }
@@ -168,6 +171,12 @@ fn verified(cx: &Cx<'_>, plan: &JwtPlan, token: &[u8]) -> Result<Arc<Verified>, 
         until_s: (exp.max(0.0) as u64).saturating_add(plan.leeway_s),
         keys: keys.clone(),
         fields: fields_of(plan, &claims),
+        claims: cx
+            .plan
+            .claims
+            .iter()
+            .map(|name| Some(text_of(claims.get(&**name)?)?.into_bytes().into()))
+            .collect(),
     });
     let mut all = plan.verified.lock();
     if all.len() >= VERIFIED_MAX {

@@ -14,7 +14,19 @@ pub async fn connections(
     cx: &mut Cx<'_>,
     route: &RoutePlan,
 ) -> Result<Option<Outcome>, ClientError> {
-    match refusal(cx, route) {
+    if std::mem::replace(&mut cx.tx.held_once, true) {
+        return Ok(None);
+    }
+    entered(cx, route, &route.connection_limits).await
+}
+
+/// Takes a place in each of these limits.
+pub(super) async fn entered(
+    cx: &mut Cx<'_>,
+    route: &RoutePlan,
+    limits: &[ConnectionLimitPlan],
+) -> Result<Option<Outcome>, ClientError> {
+    match refusal(cx, limits) {
         None => Ok(None),
         // Boxed: a request that is served has no room for this.
         Some(status) => Box::pin(cx.reply(Some(route), Reply::error(status)))
@@ -23,13 +35,10 @@ pub async fn connections(
     }
 }
 
-fn refusal(cx: &mut Cx<'_>, route: &RoutePlan) -> Option<u16> {
-    if std::mem::replace(&mut cx.tx.held_once, true) {
-        return None;
-    }
+fn refusal(cx: &mut Cx<'_>, limits: &[ConnectionLimitPlan]) -> Option<u16> {
     let mut key = std::mem::take(&mut cx.tx.scratch);
     let mut refused = None;
-    for limit in &route.connection_limits {
+    for limit in limits {
         key.clear();
         limit.key.render(&cx.scope(), &mut key);
         if key.is_empty() {

@@ -1,6 +1,8 @@
 //! The limits of a route on its requests, exact over all threads: by rate, with a wait where the limit says so, and by
 //! how many are served at once.
 //!
+//! A limit by a claim of a token is asked behind the access step, where the token is verified; all others before it.
+//!
 //! A request is counted once, by the route that it reaches first, whatever internal redirects follow. What one limit
 //! refuses the others have not counted.
 
@@ -16,7 +18,7 @@ use crate::{
     content::Outcome,
     log::LogLevel,
     pipeline::Cx,
-    plan::{RateLimitPlan, RoutePlan},
+    plan::{ProvedLimits, RateLimitPlan, RoutePlan},
 };
 use seawall_balance::limit::{Decision, Verdict};
 use std::{
@@ -51,17 +53,40 @@ impl Drop for Waiting {
     }
 }
 
+/// Asks the limits of a route that know their keys only once a token is verified.
+pub async fn proved(
+    cx: &mut Cx<'_>,
+    route: &RoutePlan,
+    limits: &ProvedLimits,
+) -> Result<Option<Outcome>, ClientError> {
+    if std::mem::replace(&mut cx.tx.counted_proved, true) {
+        return Ok(None);
+    }
+    if let Some(outcome) = asked(cx, route, &limits.rates).await? {
+        return Ok(Some(outcome));
+    }
+    connections::entered(cx, route, &limits.connections).await
+}
+
 /// Asks every limit of the route. An outcome: the request was refused, and is answered.
 pub async fn rate(cx: &mut Cx<'_>, route: &RoutePlan) -> Result<Option<Outcome>, ClientError> {
     if std::mem::replace(&mut cx.tx.counted, true) {
         return Ok(None);
     }
+    asked(cx, route, &route.rate_limits).await
+}
+
+async fn asked(
+    cx: &mut Cx<'_>,
+    route: &RoutePlan,
+    limits: &[RateLimitPlan],
+) -> Result<Option<Outcome>, ClientError> {
     let now = Instant::now();
     let mut wait = Duration::ZERO;
     let mut counted: Vec<(&RateLimitPlan, u64)> = Vec::new();
     let mut key = Vec::new();
     let mut tightest: Option<(&RateLimitPlan, Decision)> = None;
-    for limit in &route.rate_limits {
+    for limit in limits {
         key.clear();
         limit.key.render(&cx.scope(), &mut key);
         if key.is_empty() {

@@ -192,6 +192,7 @@ impl Plan {
             key_sets: credentials.fetched(),
             lists,
             user_slots: user.len(),
+            claims: user.claims(),
             names_files: user.names_files(),
             names_body: user.names_body(),
             certificates,
@@ -662,6 +663,13 @@ impl Compiler<'_> {
                 body: mirror.body,
             })
         });
+        let (family, site) = (&self.env.metrics.limits, &self.site_name);
+        let limits = &self.limits;
+        let (errors, all) = (&mut self.errors, &policy.connection_limits);
+        let connection_limits = limits.compile_connections(all, site, family, user, errors);
+        let rate_limits = limits.compile(&policy.rate_limits, site, family, user, errors);
+        let (rate_limits, connection_limits, proved_limits) =
+            super::limit::parted(rate_limits, connection_limits, policy, errors);
         RoutePlan {
             name,
             at: route.at,
@@ -687,20 +695,9 @@ impl Compiler<'_> {
                 .collect(),
             timeouts: policy.timeouts,
             keepalive_requests: policy.keepalive_requests,
-            connection_limits: self.limits.compile_connections(
-                &policy.connection_limits,
-                &self.site_name,
-                &self.env.metrics.limits,
-                user,
-                &mut self.errors,
-            ),
-            rate_limits: self.limits.compile(
-                &policy.rate_limits,
-                &self.site_name,
-                &self.env.metrics.limits,
-                user,
-                &mut self.errors,
-            ),
+            connection_limits,
+            rate_limits,
+            proved_limits,
             compress: policy
                 .compress
                 .as_ref()

@@ -234,6 +234,11 @@ impl Computed {
         self.source.wants_id()
     }
 
+    /// Whether it is computed from a claim of a token.
+    pub fn names_claims(&self) -> bool {
+        self.source.names_claims()
+    }
+
     /// Whether it speaks of where files lie.
     pub fn names_files(&self) -> bool {
         self.source.names_files()

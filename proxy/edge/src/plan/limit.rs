@@ -11,7 +11,7 @@ use seawall_balance::limit::{
 use seawall_conf::model::{
     self, Config, ConnectionLimit, LogLevel, Op, Part, RateLimit, Route, RoutePolicy,
 };
-use seawall_diag::{Diagnostics, Span};
+use seawall_diag::{Diagnostic, Diagnostics, Span};
 use std::{sync::Arc, time::Duration};
 
 /// A limit of a route.
@@ -58,6 +58,54 @@ pub struct ConnectionLimitPlan {
     pub log_level: LogLevel,
     /// Its site's counters.
     pub metrics: ConnectionMetrics,
+}
+
+/// Limits that are asked once a token is verified.
+pub struct ProvedLimits {
+    /// On rates.
+    pub rates: Vec<RateLimitPlan>,
+    /// On requests at once.
+    pub connections: Vec<ConnectionLimitPlan>,
+}
+
+/// Limits as they are asked: at first, and those that know their keys only once a token is verified.
+pub type Parted = (
+    Vec<RateLimitPlan>,
+    Vec<ConnectionLimitPlan>,
+    Option<Box<ProvedLimits>>,
+);
+
+/// Parts the limits of a route. Where no token is verified a limit by a claim counts nobody, which is warned of.
+pub fn parted(
+    rates: Vec<RateLimitPlan>,
+    connections: Vec<ConnectionLimitPlan>,
+    policy: &RoutePolicy,
+    errors: &mut Diagnostics,
+) -> Parted {
+    let (late, rates): (Vec<_>, Vec<_>) = rates.into_iter().partition(|l| l.key.names_claims());
+    let (late_connections, connections): (Vec<_>, Vec<_>) =
+        connections.into_iter().partition(|l| l.key.names_claims());
+    if late.is_empty() && late_connections.is_empty() {
+        return (rates, connections, None);
+    }
+    let mut has_tokens = false;
+    super::access::each_auth(&policy.access, &mut |auth| {
+        has_tokens |= matches!(auth, model::Auth::Jwt(_));
+    });
+    let all = policy.rate_limits.iter().map(|limit| limit.at);
+    let at = all.chain(policy.connection_limits.iter().map(|limit| limit.at));
+    if let Some(at) = at.into_iter().next().filter(|_| !has_tokens) {
+        let message = "a limit by a claim counts nobody here: no token is verified";
+        errors.push(
+            Diagnostic::warning("no-claims", at, message)
+                .help("write auth: { jwt: ... } beside it"),
+        );
+    }
+    let proved = ProvedLimits {
+        rates: late,
+        connections: late_connections,
+    };
+    (rates, connections, Some(Box::new(proved)))
 }
 
 /// The keys of a limit.

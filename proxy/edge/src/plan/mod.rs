@@ -53,7 +53,7 @@ pub use content::{ContentRules, RootPlan};
 pub use dns::{AliasPlan, DnsPlan, PoolHealth, ZoneToSign};
 pub use exposure::ExposurePlan;
 pub use fastcgi::{FastCgiPlan, FindPlan};
-pub use limit::{ConnectionLimitPlan, LimitTables, RateLimitPlan};
+pub use limit::{ConnectionLimitPlan, LimitTables, ProvedLimits, RateLimitPlan};
 pub use pool::{OriginPeer, PeerAddress, PeerSlot, PoolPlan};
 pub use proxy::{HeaderSet, InterimPlan, ProxyPlan, UriPlan};
 pub use redirects::RedirectTable;
@@ -123,6 +123,8 @@ pub struct Plan {
     pub lists: Arc<lists::Lists>,
     /// Slots for `set` variables.
     pub user_slots: usize,
+    /// Claims of tokens that templates name.
+    pub claims: Vec<Box<str>>,
     /// Whether a variable about files is named anywhere.
     pub names_files: bool,
     /// Whether a template names the body of the request.
@@ -239,6 +241,8 @@ pub struct RoutePlan {
     pub rate_limits: Vec<RateLimitPlan>,
     /// Limits on the requests served at once.
     pub connection_limits: Vec<ConnectionLimitPlan>,
+    /// Limits whose keys are of claims: they are asked once a token is verified.
+    pub proved_limits: Option<Box<ProvedLimits>>,
     /// What stands before it beside its rules.
     pub screen: Option<Box<ScreenPlan>>,
     /// Who may pass.
