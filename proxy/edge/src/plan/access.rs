@@ -119,7 +119,7 @@ fn fold(byte: u8) -> u8 {
 /// without authentication the same application may listen.
 pub fn proved_fields(config: &Config) -> Withheld {
     let mut withheld = Withheld::default();
-    super::compile::each_route(config, &mut |route| {
+    super::named::each_route(config, &mut |route| {
         each_auth(&route.policy.access, &mut |auth| match auth {
             Auth::Basic(_) => {}
             Auth::Forward(f) => f.copy.iter().for_each(|name| withheld.add(name)),
@@ -174,7 +174,7 @@ impl Credentials {
         errors: &mut Diagnostics,
     ) -> Self {
         let mut all = Self::default();
-        super::compile::each_route(config, &mut |route| {
+        super::named::each_route(config, &mut |route| {
             each_auth(&route.policy.access, &mut |auth| match auth {
                 Auth::Basic(basic) => all.read_users(basic, sources, env, errors),
                 Auth::Jwt(jwt) => {

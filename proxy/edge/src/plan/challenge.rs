@@ -37,7 +37,7 @@ pub fn keys(
     errors: &mut Diagnostics,
 ) -> Option<Arc<KeyRing>> {
     let mut at = config.crowdsec.as_ref().map(|crowdsec| crowdsec.at);
-    super::compile::each_route(config, &mut |route| {
+    super::named::each_route(config, &mut |route| {
         if route.policy.challenge.is_some() || route.policy.bad_agents.is_some() {
             at = at.or(Some(route.at));
         }
