@@ -17,6 +17,8 @@
 //! `tests/edge` is the behaviour, topic by topic, in one binary. `tests/load` runs by itself, one test at a time: what it
 //! measures (memory, thousands of sockets) would suffer from company.
 
+#[path = "../../proxy/daemon/tests/support/chromium.rs"]
+pub mod chromium;
 mod client;
 pub mod conformance;
 pub mod crowdsec;

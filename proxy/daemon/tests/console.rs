@@ -7,36 +7,13 @@ use std::{
     fs,
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
-    path::Path,
     process::Command,
 };
-use support::{Place, chromium::Browser, free_port, text};
-
-/// What the document is once its scripts have run for some (virtual) seconds.
-fn drawn(profile: &Path, address: SocketAddr, view: &str) -> String {
-    let output = Command::new("chromium")
-        .args([
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-        ])
-        .args([
-            "--disable-background-networking",
-            "--enable-logging=stderr",
-            "--virtual-time-budget=3000",
-        ])
-        .arg(format!("--user-data-dir={}", profile.display()))
-        .arg("--dump-dom")
-        .arg(format!("http://{address}/#{view}"))
-        .output()
-        .expect("chromium: packaging/dev/install.sh test");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    for fault in ["Content Security Policy", "Uncaught", "SyntaxError"] {
-        assert!(!said.contains(fault), "{view}: {said}");
-    }
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
+use support::{
+    Place,
+    chromium::{Browser, drawn},
+    free_port, text,
+};
 
 #[test]
 fn every_view_shows_what_there_is() {
@@ -62,7 +39,7 @@ fn every_view_shows_what_there_is() {
         ("config", ["Check and compare", "Revisions"]),
         ("audit", ["nothing was changed yet", "the chain ends"]),
     ] {
-        let dom = drawn(&profile, tcp, view);
+        let dom = drawn(&profile, &format!("http://{tcp}/#{view}"), 3000);
         for part in parts {
             assert!(dom.contains(part), "{view}: {part} is missing in:\n{dom}");
         }
@@ -263,27 +240,9 @@ fn every_view_fits_a_phone_and_can_be_read_by_day_and_by_night() {
                 wide.as_u64().unwrap() <= u64::from(width),
                 "{name} is {wide} wide"
             );
-            // WCAG 2.1, 1.4.3: of every text that is shown.
-            let faint = browser.value(CONTRAST);
-            assert_eq!(faint.as_array().map(Vec::len), Some(0), "{name}: {faint}");
+            let faint = browser.faint();
+            assert!(faint.is_empty(), "{name}: {faint:?}");
         }
     }
     assert!(browser.complaints.is_empty(), "{:?}", browser.complaints);
 }
-
-/// Texts that stand out less than 4.5 to 1 from what is behind them.
-const CONTRAST: &str = r"(() => {
-  const paint = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
-  const channels = colour => { paint.clearRect(0, 0, 1, 1); paint.fillStyle = colour; paint.fillRect(0, 0, 1, 1); return [...paint.getImageData(0, 0, 1, 1).data]; };
-  const light = c => { const [r, g, b] = c.map(v => v / 255).map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-  const ground = e => { for (; e; e = e.parentElement) { const c = channels(getComputedStyle(e).backgroundColor); if (c[3] > 250) return c; } return [255, 255, 255, 255]; };
-  const found = [];
-  for (const e of document.querySelectorAll('body *')) {
-    const own = [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
-    if (!own || !e.checkVisibility() || e.disabled) continue;
-    const [a, b] = [light(channels(getComputedStyle(e).color)), light(ground(e))].sort((x, y) => y - x);
-    const ratio = (a + 0.05) / (b + 0.05);
-    if (ratio < 4.5) found.push(e.tagName + ' ' + e.textContent.slice(0, 30) + ' ' + ratio.toFixed(2));
-  }
-  return found;
-})()";

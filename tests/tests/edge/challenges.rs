@@ -1,7 +1,9 @@
 //! What a browser proves before a site is asked, and who passes without.
 
-use seawall_tests::{Edge, Origin, Running};
-use std::process::Command;
+use seawall_tests::{
+    Edge, Origin, Running,
+    chromium::{Browser, drawn},
+};
 
 /// Difficulty 8: some hundred hashes.
 fn challenged(origin: &Origin, more: &str) -> Running {
@@ -154,30 +156,65 @@ sites: [{{ host: \"*\", to: \"{origin}\", challenge: {{ resolver: [\"@dns@\"],
 fn a_real_browser_gets_through_by_itself() {
     let origin = Origin::start();
     let edge = challenged(&origin, "");
-    let profile = edge.path("profile");
-    let output = Command::new("chromium")
-        .args([
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-        ])
-        .args([
-            "--disable-background-networking",
-            "--enable-logging=stderr",
-            "--virtual-time-budget=20000",
-        ])
-        .arg(format!("--user-data-dir={}", profile.display()))
-        .arg("--dump-dom")
-        .arg(format!("http://{}/page", edge.address("http")))
-        .output()
-        .expect("chromium: packaging/dev/install.sh test");
-    let said = String::from_utf8_lossy(&output.stderr);
-    for fault in ["Content Security Policy", "Uncaught", "SyntaxError"] {
-        assert!(!said.contains(fault), "{said}");
-    }
-    let seen = String::from_utf8_lossy(&output.stdout);
-    assert!(!seen.contains("data-puzzle"), "{seen}\n{said}");
+    let url = format!("http://{}/page", edge.address("http"));
+    let seen = drawn(&edge.path("profile"), &url, 20_000);
+    assert!(!seen.contains("data-puzzle"), "{seen}");
     assert_eq!(origin.hits("/page"), 1);
     assert!(edge.metric("seawall_challenges_total{result=\"proved\",site=\"*\"}") >= 1);
+}
+
+#[test]
+fn the_page_can_be_read_by_day_by_night_on_a_phone_and_by_those_who_do_not_see_it() {
+    let origin = Origin::start();
+    // So hard that it is not solved while it is looked at.
+    let edge = Edge::yaml(format!(
+        "sites: [{{ host: \"*\", challenge: {{ difficulty: 24 }}, to: \"{origin}\" }}]"
+    ))
+    .start();
+    let mut browser = Browser::start(&edge.path("profile"));
+    browser.go(&format!("http://{}/page", edge.address("http")));
+    for (width, dark) in [
+        (390, false),
+        (390, true),
+        (1280, false),
+        (1280, true),
+        (320, false),
+    ] {
+        browser.window(width, 844, dark);
+        browser.until("document.querySelector('progress').value > 0");
+        let name = format!("challenge-{width}-{}", if dark { "dark" } else { "light" });
+        browser.shot(&name);
+        let wide = browser.value("document.documentElement.scrollWidth");
+        assert!(
+            wide.as_u64().expect("a width") <= u64::from(width),
+            "{name}: {wide}"
+        );
+        let faint = browser.faint();
+        assert!(faint.is_empty(), "{name}: {faint:?}");
+    }
+    // What a reader of the screen says: the language, one heading, a named progress, news as they come.
+    for (what, expected) in [
+        ("document.documentElement.lang", "en"),
+        ("document.title", "One moment"),
+        (
+            "[...document.querySelectorAll('h1')].map(h => h.innerText).join()",
+            "One moment",
+        ),
+        ("document.querySelectorAll('main').length + ''", "1"),
+        (
+            "document.querySelector('progress').getAttribute('aria-label')",
+            "Progress",
+        ),
+        (
+            "document.getElementById('state').getAttribute('role')",
+            "status",
+        ),
+        (
+            "document.getElementById('state').innerText",
+            "Working\u{2026}",
+        ),
+    ] {
+        assert_eq!(browser.value(what), expected, "{what}");
+    }
+    assert!(browser.complaints.is_empty(), "{:?}", browser.complaints);
 }

@@ -11,6 +11,36 @@ use std::{
 /// The longest that a page may take; far more than it does.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How every one is started: without a window, and without a word to anybody.
+const FLAGS: [&str; 5] = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+];
+
+/// What the document at an address is once its scripts have run for so long (in virtual milliseconds).
+///
+/// # Panics
+/// When the page complains of anything.
+pub fn drawn(profile: &Path, url: &str, for_ms: u32) -> String {
+    let output = Command::new("chromium")
+        .args(FLAGS)
+        .arg("--enable-logging=stderr")
+        .arg(format!("--virtual-time-budget={for_ms}"))
+        .arg(format!("--user-data-dir={}", profile.display()))
+        .arg("--dump-dom")
+        .arg(url)
+        .output()
+        .expect("chromium: packaging/dev/install.sh test");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    for fault in ["Content Security Policy", "Uncaught", "SyntaxError"] {
+        assert!(!said.contains(fault), "{url}: {said}");
+    }
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
 /// A browser with one page; killed when dropped.
 pub struct Browser {
     child: Child,
@@ -24,20 +54,16 @@ pub struct Browser {
 
 impl Browser {
     /// Starts one with its profile in this directory.
+    ///
+    /// # Panics
+    /// When it is not installed.
     pub fn start(profile: &Path) -> Self {
         // The protocol is on descriptors 3 and 4: a shell puts ours there.
         let script = "exec chromium \"$@\" 3<&0 4>&1 0</dev/null 1>/dev/null 2>/dev/null";
         let mut child = Command::new("sh")
             .args(["-c", script, "sh"])
-            .args([
-                "--headless=new",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-dev-shm-usage",
-                "--disable-background-networking",
-                "--hide-scrollbars",
-                "--remote-debugging-pipe",
-            ])
+            .args(FLAGS)
+            .args(["--hide-scrollbars", "--remote-debugging-pipe"])
             .arg(format!("--user-data-dir={}", profile.display()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -128,6 +154,12 @@ impl Browser {
         self.until("document.readyState === 'complete'");
     }
 
+    /// Texts that stand out less than 4.5 to 1 from what is behind them (WCAG 2.1, 1.4.3), of all that are shown.
+    pub fn faint(&mut self) -> Vec<Value> {
+        let found = self.value(CONTRAST);
+        found.as_array().cloned().expect("a list")
+    }
+
     /// How wide and high the window is, and whether it is dark where the person sits.
     pub fn window(&mut self, width: u32, height: u32, dark: bool) {
         let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500 });
@@ -203,3 +235,20 @@ impl Drop for Browser {
         let _ = self.child.wait();
     }
 }
+
+/// See [`Browser::faint`].
+const CONTRAST: &str = r"(() => {
+  const paint = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+  const channels = colour => { paint.clearRect(0, 0, 1, 1); paint.fillStyle = colour; paint.fillRect(0, 0, 1, 1); return [...paint.getImageData(0, 0, 1, 1).data]; };
+  const light = c => { const [r, g, b] = c.map(v => v / 255).map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+  const ground = e => { for (; e; e = e.parentElement) { const c = channels(getComputedStyle(e).backgroundColor); if (c[3] > 250) return c; } return [255, 255, 255, 255]; };
+  const found = [];
+  for (const e of document.querySelectorAll('body *')) {
+    const own = [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
+    if (!own || !e.checkVisibility() || e.disabled) continue;
+    const [a, b] = [light(channels(getComputedStyle(e).color)), light(ground(e))].sort((x, y) => y - x);
+    const ratio = (a + 0.05) / (b + 0.05);
+    if (ratio < 4.5) found.push(e.tagName + ' ' + e.textContent.slice(0, 30) + ' ' + ratio.toFixed(2));
+  }
+  return found;
+})()";
