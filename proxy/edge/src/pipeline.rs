@@ -1,5 +1,11 @@
 //! The steps of a request, run in order. What answers is a value; an internal redirect is a value too.
 
+mod finish;
+mod search;
+
+pub use finish::abandoned;
+pub use search::{route_of, run_program};
+
 use crate::{
     access, bots, caching,
     client::{Client, ClientError, Pace, Reply},
@@ -7,23 +13,19 @@ use crate::{
     detour::{self, Detour, Page},
     limit,
     local::{Local, Pinned},
-    log::LogSink,
     log_error, mirror,
     origin::{self, FetchError},
-    otlp::Span,
-    plan::{
-        ContentPlan, ContentRules, PacePlan, RoutePlan, SitePlan,
-        program::{Target, Verdict},
-    },
+    plan::{ContentPlan, PacePlan, RoutePlan, SitePlan},
     step::Step,
     tail::Ended,
     template::{Scope, Template},
     trace::Trace,
     tx::Tx,
-    waf_audit,
     waf_step::{self, Judged},
 };
-use seawall_http::{Framing, Method, uri};
+use finish::finish;
+use search::{Start, early_refusal, enter_root, find_route, go_on, plain_route, site_program};
+use seawall_http::{Framing, Method};
 use std::{borrow::Cow, rc::Rc, sync::Arc};
 
 /// Internal redirects of one request at most (nginx: NGX_HTTP_MAX_URI_CHANGES).
@@ -248,18 +250,6 @@ async fn serve<'p>(cx: &mut Cx<'p>) -> (Option<&'p RoutePlan>, Result<(), Client
     (reentered, sent)
 }
 
-/// The route of the path, its program left alone.
-fn plain_route<'p>(cx: &mut Cx<'p>) -> Option<&'p Arc<RoutePlan>> {
-    let site: &'p SitePlan = cx.site;
-    let mut captures = std::mem::take(&mut cx.tx.captures);
-    let at = site.router.find_for(cx.tx, &mut captures);
-    cx.tx.captures = captures;
-    match at {
-        Some(at) => site.routes.get(at),
-        None => site.fallback.as_ref(),
-    }
-}
-
 /// Answers with an entry of the site's map of redirects, to those who may see what stands there.
 async fn redirected(
     cx: &mut Cx<'_>,
@@ -310,52 +300,6 @@ async fn guarded(
     Box::pin(access::guard(cx, route, guard)).await
 }
 
-/// Where the search of a route starts.
-#[derive(Clone, Copy)]
-enum Start {
-    /// With the site's own program.
-    Site,
-    /// With the path.
-    Path,
-    /// With this route.
-    Route(usize),
-}
-
-/// Takes an internal redirect.
-fn go_on(cx: &mut Cx<'_>, detour: Detour) -> Start {
-    cx.tx.redirected.internal = true;
-    match detour {
-        Detour::Path(path, args) => {
-            if let Some(args) = args {
-                cx.tx.args_buf = Some(args);
-            }
-            set_path(cx.tx, path);
-            Start::Path
-        }
-        Detour::Route(at) => Start::Route(at),
-    }
-}
-
-/// Requests that are refused whatever the configuration says.
-fn early_refusal(tx: &mut Tx) -> Option<u16> {
-    if tx.head.method == Method::Connect {
-        return Some(405);
-    }
-    if tx.head.method == Method::Trace {
-        return Some(405);
-    }
-    let path = tx.raw_path();
-    if uri::is_normal(path) || path == b"*" {
-        return None;
-    }
-    let mut normal = std::mem::take(&mut tx.uri_buf);
-    normal.clear();
-    let made = uri::normalize(tx.raw_path(), true, &mut normal);
-    tx.uri_buf = normal;
-    tx.uri_in_buf = true;
-    made.is_err().then_some(400)
-}
-
 async fn to_https(cx: &mut Cx<'_>, port: u16) -> Result<(), ClientError> {
     let mut location = b"https://".to_vec();
     match cx.tx.host.as_slice() {
@@ -399,193 +343,6 @@ impl Returned<'_> {
             }
             (status, None) => cx.reply(route, Reply::error(status)).await,
         }
-    }
-}
-
-fn site_program<'p>(cx: &mut Cx<'p>) -> Result<(), Returned<'p>> {
-    let site: &'p SitePlan = cx.site;
-    enter_root(cx, &site.rules);
-    if cx.site.program.is_empty() {
-        return Ok(());
-    }
-    cx.tx.step = Step::SiteRewrite;
-    if site.program.wants_id() {
-        let local = cx.local;
-        cx.tx.ensure_id(|| local.random_id());
-    }
-    match site.program.run(&mut Rewriting { cx }) {
-        Verdict::Return { status, value, .. } => Err(Returned { status, value }),
-        // `last`, `break` and a changed path all go on to the search of a location.
-        Verdict::Last | Verdict::Continue { .. } => Ok(()),
-    }
-}
-
-/// A route; or an answer, with the route whose program came to it.
-type Found<'p> = Result<Option<&'p Arc<RoutePlan>>, (Returned<'p>, Option<&'p RoutePlan>)>;
-
-/// Finds the route and runs its program, again while it changes the path.
-fn find_route<'p>(cx: &mut Cx<'p>, start: Start) -> Found<'p> {
-    let site: &'p SitePlan = cx.site;
-    let mut named = match start {
-        Start::Route(at) => Some(at),
-        Start::Site | Start::Path => None,
-    };
-    for _ in 0..REENTER_MAX {
-        cx.tx.step = Step::Route;
-        let tx = &mut *cx.tx;
-        let mut captures = std::mem::take(&mut tx.captures);
-        if named.is_none() && site.router.lacks_slash(tx.uri()) {
-            tx.captures = captures;
-            let mut to = Vec::new();
-            uri::escape_path(cx.tx.uri(), &mut to);
-            to.push(b'/');
-            if !cx.tx.args().is_empty() {
-                to.push(b'?');
-                to.extend_from_slice(cx.tx.args());
-            }
-            let slashed = Returned {
-                status: 301,
-                value: Some(Cow::Owned(to)),
-            };
-            return Err((slashed, site.fallback.as_deref()));
-        }
-        tx.redirected.rewritten = false;
-        let at = match named.take() {
-            None => site.router.find_for(tx, &mut captures),
-            named => named,
-        };
-        for (group, slot) in at.map_or(&[][..], |at| site.router.groups(at)) {
-            if let Some(held) = tx.user.get_mut(*slot) {
-                *held = Some(captures.get(*group).to_vec());
-            }
-        }
-        tx.captures = captures;
-        let route = match at {
-            Some(at) => site.routes.get(at),
-            None => site.fallback.as_ref(),
-        };
-        let Some(route) = route else { return Ok(None) };
-        if (route.rules.internal || cx.tx.redirected.by_origin) && !may_enter(cx, route) {
-            let missing = Returned {
-                status: 404,
-                value: None,
-            };
-            return Err((missing, Some(route)));
-        }
-        if let ContentPlan::Proxy(proxy) = &route.content {
-            cx.tx.fastcgi = proxy.fastcgi.clone();
-        }
-        enter_root(cx, &route.rules);
-        if route.program.is_empty() {
-            return Ok(Some(route));
-        }
-        cx.tx.step = Step::Rewrite;
-        if route.program.wants_id() {
-            let local = cx.local;
-            cx.tx.ensure_id(|| local.random_id());
-        }
-        match route.program.run(&mut Rewriting { cx }) {
-            Verdict::Return {
-                status,
-                value,
-                route: inner,
-            } => {
-                let route = inner.unwrap_or(route);
-                enter(cx, route);
-                return Err((Returned { status, value }, Some(route)));
-            }
-            Verdict::Last => {}
-            Verdict::Continue {
-                uri_changed: true, ..
-            } => {}
-            Verdict::Continue {
-                uri_changed: false,
-                route: inner,
-            } => return Ok(Some(inner.unwrap_or(route))),
-        }
-    }
-    let cycle = Returned {
-        status: 500,
-        value: None,
-    };
-    Err((cycle, None))
-}
-
-/// Runs the program of a route for a subrequest: the route of a true `if`, or the status it came to.
-pub fn run_program<'p>(
-    cx: &mut Cx<'_>,
-    route: &'p RoutePlan,
-) -> Result<Option<&'p Arc<RoutePlan>>, u16> {
-    enter_root(cx, &route.rules);
-    if route.program.is_empty() {
-        return Ok(None);
-    }
-    match route.program.run(&mut Rewriting { cx }) {
-        Verdict::Return { status, .. } => Err(status),
-        Verdict::Last => Err(500),
-        Verdict::Continue { route, .. } => Ok(route),
-    }
-}
-
-/// Internal routes are for internal redirects; an origin leads to them only, but for nginx.conf's.
-fn may_enter(cx: &mut Cx<'_>, route: &RoutePlan) -> bool {
-    if route.rules.internal {
-        return cx.tx.redirected.internal;
-    }
-    cx.tx.redirected.by_origin = false;
-    if cx.site.yaml {
-        log_error!(
-            cx.local.shared,
-            Error,
-            cx.client.info.serial,
-            "X-Accel-Redirect to \"{}\", whose route is not internal",
-            cx.tx.uri().escape_ascii()
-        );
-    }
-    !cx.site.yaml
-}
-
-struct Rewriting<'a, 'b> {
-    cx: &'a mut Cx<'b>,
-}
-
-impl Target for Rewriting<'_, '_> {
-    fn scope(&self) -> Scope<'_> {
-        self.cx.scope()
-    }
-
-    fn set(&mut self, slot: usize, value: Vec<u8>) {
-        if let Some(held) = self.cx.tx.user.get_mut(slot) {
-            *held = Some(value);
-        }
-    }
-
-    fn keep(&mut self, captures: &regex::bytes::Captures<'_>) {
-        self.cx.tx.captures.keep(captures);
-    }
-
-    fn set_args(&mut self, args: Vec<u8>) {
-        self.cx.tx.args_buf = Some(args);
-    }
-
-    fn rewrite(&mut self, path: Vec<u8>, args: Option<Vec<u8>>) {
-        self.cx.tx.redirected.internal = true;
-        self.cx.tx.redirected.rewritten = true;
-        self.cx.tx.args_buf = args.or_else(|| Some(self.cx.tx.args().to_vec()));
-        set_path(self.cx.tx, path);
-    }
-}
-
-fn set_path(tx: &mut Tx, path: Vec<u8>) {
-    tx.uri_buf = path;
-    tx.uri_in_buf = true;
-    tx.uri_changed = true;
-}
-
-/// From here on the variables about files speak of this level's root.
-fn enter_root(cx: &mut Cx<'_>, rules: &ContentRules) {
-    if cx.plan.names_files {
-        cx.tx.root.clone_from(&rules.root);
     }
 }
 
@@ -785,104 +542,4 @@ async fn loop_found(cx: &mut Cx<'_>, route: &RoutePlan) -> Result<Outcome, Clien
     cx.reply(Some(route), Reply::error(508))
         .await
         .map(|()| Outcome::Done)
-}
-
-/// The route that a request in `cx` would take, for purges: the programs run, nothing is answered.
-pub fn route_of<'p>(cx: &mut Cx<'p>) -> Option<&'p Arc<RoutePlan>> {
-    if early_refusal(cx.tx).is_some() || site_program(cx).is_err() {
-        return None;
-    }
-    find_route(cx, Start::Path).ok().flatten()
-}
-
-/// Counts and logs a request that its client gave up while it was served.
-pub fn abandoned(local: &Rc<Local>, client: &mut Client, tx: &mut Tx, plan: &Pinned) {
-    let listener = plan.listener(client.info.listener);
-    let site = listener
-        .and_then(|l| l.hosts.find(&tx.host))
-        .and_then(|at| plan.sites.get(at));
-    if let Some(site) = site {
-        let mut cx = Cx {
-            local,
-            client,
-            tx,
-            plan,
-            site,
-        };
-        finish(&mut cx, None);
-    }
-}
-
-/// Counts and logs.
-fn finish(cx: &mut Cx<'_>, route: Option<&RoutePlan>) {
-    let reached = std::mem::replace(&mut cx.tx.step, Step::Log);
-    cx.tx.ended_ms = crate::clock::now_ms();
-    let ms = cx.tx.ended_ms.saturating_sub(cx.tx.started_ms);
-    cx.site.metrics.answered(
-        if cx.tx.status == 0 { 499 } else { cx.tx.status },
-        ms as f64 / 1000.0,
-    );
-    if cx.tx.status == 0 {
-        // nginx's code for a client that left before it was answered.
-        cx.tx.status = 499;
-        cx.tx.step = reached;
-    }
-    cx.tx.held.clear();
-    if cx.local.shared.tail.is_watched() {
-        let ended = Ended {
-            site: Some(cx.site),
-            route,
-            reached,
-            refused: None,
-        };
-        crate::tail::tell(cx.local, &cx.client.info, cx.tx, cx.plan, &ended);
-    }
-    if let Some(exporter) = cx
-        .plan
-        .spans
-        .as_ref()
-        .filter(|_| cx.tx.trace.is_set && cx.tx.trace.sampled)
-    {
-        exporter.take(Span::of(cx, route));
-    }
-    if let Some(entry) = cx.tx.audit.take() {
-        waf_audit::write(cx, &entry);
-    }
-    let logs = route.map_or(&cx.site.access, |r| &r.access);
-    if logs.is_empty() {
-        return;
-    }
-    let mut scratch = std::mem::take(&mut cx.tx.scratch);
-    for log in logs {
-        let scope = Scope {
-            tx: cx.tx,
-            conn: &cx.client.info,
-            site: Some(cx.site),
-            clock: &cx.local.clock,
-            process: &cx.local.process,
-        };
-        if let Some(condition) = &log.condition {
-            scratch.clear();
-            condition.render(&scope, &mut scratch);
-            if matches!(scratch.as_slice(), b"" | b"0") {
-                continue;
-            }
-        }
-        let write = |out: &mut Vec<u8>| {
-            let style = (log.escape, log.privacy);
-            log.format.render_log(&scope, style, &mut scratch, out);
-        };
-        let local = cx.local;
-        match &log.to {
-            LogSink::File(file) => local.logs.line(file, log.how, write),
-            LogSink::Syslog(server) => server.send(None, &mut local.datagram.borrow_mut(), write),
-            LogSink::Files(files) => {
-                let logs = &local.shared.logs;
-                if !local.named_logs.line(files, &scope, logs.opened(), write) {
-                    logs.lose_named();
-                }
-            }
-        }
-    }
-    cx.tx.scratch = scratch;
 }
