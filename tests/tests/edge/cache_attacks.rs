@@ -502,3 +502,164 @@ fn a_client_that_stops_reading_holds_up_nobody() {
     assert!(edge.get("a.test", "/big").is_hit());
     assert_eq!(origin.hits("/big"), 1);
 }
+
+#[test]
+fn conditions_and_ranges_of_one_client_are_not_answered_to_another() {
+    let origin = Origin::start();
+    origin.script("/x", |request, exchange| {
+        let provoked = ["If-Match", "If-Unmodified-Since", "If-None-Match", "Range", "Expect"]
+            .iter()
+            .any(|name| request.field(name).is_some());
+        exchange.send(if provoked {
+            "HTTP/1.1 412 Precondition Failed\r\nCache-Control: max-age=60\r\nContent-Length: 0\r\n\r\n"
+        } else {
+            "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 4\r\n\r\ngood"
+        });
+        Then::Keep
+    });
+    for field in [
+        "If-Match: \"evil\"",
+        "If-Unmodified-Since: Thu, 01 Jan 1970 00:00:00 GMT",
+        "If-None-Match: \"evil\"",
+        "Range: bytes=9-",
+        "Range: bytes=5-1,evil",
+    ] {
+        let edge = cached(&origin);
+        let mut client = edge.client();
+        ask(&mut client, "/x", &format!("{field}\r\n"));
+        let victim = ask(&mut client, "/x", "");
+        assert_eq!(
+            (victim.status, victim.text().as_str()),
+            (200, "good"),
+            "{field}"
+        );
+    }
+}
+
+#[test]
+fn a_page_behind_a_delimiter_that_only_the_origin_knows_is_not_kept_by_default() {
+    // Frameworks end a path at one of these, and answer with the page before it.
+    let targets = [
+        "/account;x.css",
+        "/account%3bx.css",
+        "/account%0ax.css",
+        "/account%23x.css",
+        "/account%3fx.css",
+        "/account.x.css",
+        "/account!x.css",
+        "/account%00.css",
+        "/account/%2e%2e%3b/x.css",
+    ];
+    let origin = Origin::start();
+    for target in targets {
+        origin.serve(target, "Content-Type: text/html\r\n", "secret");
+    }
+    let edge = cached_by_default(&origin);
+    for target in targets {
+        for _ in 0..2 {
+            let response = edge.get("a.test", target);
+            assert!(!response.is_hit(), "{target}: {response:?}");
+        }
+    }
+}
+
+#[test]
+fn a_host_in_other_letters_is_no_other_page_and_no_other_page_s_key() {
+    let origin = Origin::start();
+    repeats(&origin, "/x", "Host");
+    let edge = cached(&origin);
+    let get = |host: &str| edge.exchange(format!("GET /x HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+    // What a careless origin repeats of it, or refuses in it, would be everybody's.
+    assert_eq!(get("A.TesT").text(), "a.test");
+    let victim = get("a.test");
+    assert_eq!(victim.text(), "a.test", "{victim:?}");
+    for host in ["a.test.", "a.test:", "a.test:080", "a.test, evil.test"] {
+        let odd = get(host);
+        let victim = get("a.test");
+        assert!(
+            victim.is_hit() && victim.text() == "a.test",
+            "{host}: {odd:?} {victim:?}"
+        );
+    }
+    let two = edge.exchange("GET /x HTTP/1.1\r\nHost: a.test\r\nHost: evil.test\r\n\r\n");
+    assert_eq!(two.status, 400);
+}
+
+#[test]
+fn parts_of_a_key_cannot_be_made_to_look_like_others() {
+    let origin = Origin::start();
+    origin.script("/x", |request, exchange| {
+        let said = format!(
+            "{}|{}",
+            request.field("X-A").unwrap_or(""),
+            request.field("X-B").unwrap_or("")
+        );
+        exchange.send(format!(
+            "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: {}\r\n\r\n{said}",
+            said.len()
+        ));
+        Then::Keep
+    });
+    let edge = Edge::yaml(format!(
+        "caches: {{ default: 64MiB }}
+sites: [{{ host: a.test, cache: {{ vary: {{ headers: [X-A, X-B] }} }}, to: \"{origin}\" }}]"
+    ))
+    .start();
+    let mut client = edge.client();
+    for (a, b) in [
+        ("1", "2"),
+        ("12", ""),
+        ("", "12"),
+        ("1=2", ""),
+        ("1", "=2"),
+        ("1, 2", "3"),
+        ("1", "2, 3"),
+    ] {
+        let fields = format!("X-A: {a}\r\nX-B: {b}\r\n");
+        let first = ask(&mut client, "/x", &fields);
+        assert!(!first.is_hit(), "{a:?} {b:?}");
+        assert_eq!(first.text(), format!("{a}|{b}"));
+        assert!(ask(&mut client, "/x", &fields).is_hit());
+    }
+}
+
+#[test]
+fn what_only_one_client_negotiated_is_not_given_to_others() {
+    let origin = Origin::start();
+    origin.script("/x", |request, exchange| {
+        let asked = request
+            .field("Accept-Encoding")
+            .unwrap_or("none")
+            .to_owned();
+        exchange.send(format!(
+            "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: {}\r\n\r\n{asked}",
+            asked.len()
+        ));
+        Then::Keep
+    });
+    let edge = cached(&origin);
+    let mut client = edge.client();
+    let attacked = ask(&mut client, "/x", "Accept-Encoding: evil, identity;q=0\r\n");
+    assert!(!attacked.text().contains("evil"), "{attacked:?}");
+    let victim = ask(&mut client, "/x", "");
+    assert!(!victim.text().contains("evil"), "{victim:?}");
+}
+
+/// The list of attacks names tests that there are.
+#[test]
+fn every_attack_of_the_list_has_its_test() {
+    let list = include_str!("../../suites/cache_attacks.md");
+    let sources = [
+        include_str!("cache_attacks.rs"),
+        include_str!("cache_keys.rs"),
+        include_str!("cache.rs"),
+        include_str!("cache_slices.rs"),
+        include_str!("purge.rs"),
+    ];
+    let named: Vec<&str> = list.split('`').filter(|word| word.contains('_')).collect();
+    assert!(named.len() > 20, "{named:?}");
+    for name in named {
+        let heading = format!("fn {name}(");
+        assert!(sources.iter().any(|text| text.contains(&heading)), "{name}");
+    }
+}

@@ -14,6 +14,7 @@ mod cache;
 mod cache_attacks;
 mod cache_disk;
 mod cache_keys;
+mod cache_load;
 mod cache_ranges;
 mod cache_slices;
 mod cache_stats;

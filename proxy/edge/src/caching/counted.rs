@@ -13,6 +13,9 @@ const NOWHERE: [u8; 2] = *b"XX";
 
 /// Takes out of the request what does not count, and notes what is in the key anyway.
 pub fn prepare(tx: &mut Tx, cache: &CacheUse) {
+    if cache.reports {
+        lower_host(tx);
+    }
     let has_cookies = tx.fields().has(Name::Cookie);
     let looks =
         !matches!(cache.ignored_cookies, CookiesPlan::None) || !cache.key_cookies.is_empty();
@@ -25,6 +28,14 @@ pub fn prepare(tx: &mut Tx, cache: &CacheUse) {
     if let Some(places) = &cache.key_country {
         let place = tx.client.map(|client| places.place(client.to_canonical()));
         tx.country = Some(place.and_then(|p| p.country).unwrap_or(NOWHERE));
+    }
+}
+
+/// The key knows a host in small letters, so the origin gets it so: one that repeats it, or refuses it in others, says so to one client only.
+fn lower_host(tx: &mut Tx) {
+    let (start, end) = (tx.head.host.start as usize, tx.head.host.end as usize);
+    if let Some(host) = tx.rb.bytes_mut().get_mut(start..end) {
+        host.make_ascii_lowercase();
     }
 }
 
