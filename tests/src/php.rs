@@ -127,11 +127,15 @@ impl Nginx {
             .spawn()
             .expect("nginx is installed (packaging/dev/install.sh test)");
         let mut nginx = Self(child);
-        eventually("nginx's socket", || {
+        // The pid file comes after the handlers of its signals: a HUP before them is nginx's end. And the address may be that of
+        // somebody who is leaving it, until nginx has it.
+        eventually("nginx's pid file and socket", || {
             if let Some(status) = nginx.0.try_wait().expect("nginx's state") {
                 panic!("nginx ended ({status})");
             }
-            std::net::TcpStream::connect(address).ok()
+            let written = fs::read_to_string(directory.join("peer.pid")).ok()?;
+            let is_its = written.trim().parse() == Ok(nginx.pid());
+            is_its.then(|| std::net::TcpStream::connect(address).ok())?
         });
         nginx
     }
@@ -139,6 +143,11 @@ impl Nginx {
     /// Its master process.
     pub fn pid(&self) -> u32 {
         self.0.id()
+    }
+
+    /// Whether it still runs.
+    pub fn is_alive(&mut self) -> bool {
+        matches!(self.0.try_wait(), Ok(None))
     }
 
     /// Writes another content of its `http` block; it goes over to it on HUP.

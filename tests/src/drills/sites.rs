@@ -115,18 +115,29 @@ fn ours(edge: &Running, count: usize, text: impl Fn(usize) -> String) -> Served 
     served
 }
 
+/// Waits until whoever served there before has let go.
+fn until_free(address: SocketAddr) {
+    eventually("the address to be free", || {
+        std::net::TcpStream::connect(address).is_err().then_some(())
+    });
+}
+
 fn theirs(
     directory: &Path,
     address: SocketAddr,
     count: usize,
     text: impl Fn(usize) -> String,
 ) -> Served {
-    let nginx = Nginx::start(directory, address, &text(0));
+    until_free(address);
+    let log = || std::fs::read_to_string(directory.join("peer.log")).unwrap_or_default();
+    let mut nginx = Nginx::start(directory, address, &text(0));
     let mut served = reload_all(address, count, |version| {
+        assert!(nginx.is_alive(), "nginx ended: {}", log());
         nginx.rewrite(directory, &text(version));
         // As `nginx -s reload` does, without the time that this takes to read the file once more.
         process::signal(nginx.pid(), Signal::SIGHUP);
     });
+    assert!(nginx.is_alive(), "nginx ended: {}", log());
     served.resident_kib = process::children(nginx.pid())
         .last()
         .map_or(0, |worker| process::resident_kib(*worker));
