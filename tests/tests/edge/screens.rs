@@ -370,6 +370,13 @@ sites: [{{ host: a.test, respond: 200 }}]",
     assert_eq!(from(&edge, "/", "198.51.7.7"), 200);
     server.run();
     edge.logged("the CrowdSec server answers again");
-    let status = edge.metric("seawall_crowdsec_decisions{type=\"ban\"}");
-    assert_eq!(status, 3);
+    assert_eq!(edge.metric("seawall_crowdsec_decisions{type=\"ban\"}"), 3);
+    let status = edge.seawall(&["status", "--json", "-c", "seawall.yaml"]);
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).expect("JSON");
+    let told = &status["crowdsec"];
+    assert_eq!(
+        (told["bans"].as_u64(), told["captchas"].as_u64()),
+        (Some(3), Some(1))
+    );
+    assert!(told["failure"].is_null(), "{told}");
 }
