@@ -12,7 +12,7 @@ use seawall_dns::{
     ZonePolicy,
 };
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -337,5 +337,76 @@ async fn only_this_protocol_is_spoken() {
         opened = connection.open_uni() => panic!("{opened:?}"),
         answer = ask(&connection, &question) => assert_eq!(answer.rcode, 0),
     }
+    server.stop().await;
+}
+
+/// Stands between a client and the server, and notes the first byte of each datagram that the server sends.
+async fn relay(server: SocketAddr) -> (SocketAddr, Arc<Mutex<Vec<u8>>>) {
+    let front = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let back = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = front.local_addr().unwrap();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&seen);
+    tokio::spawn(async move {
+        let (mut up, mut down, mut client) = ([0; 2048], [0; 2048], None);
+        loop {
+            tokio::select! {
+                got = front.recv_from(&mut up) => {
+                    let (len, from) = got.unwrap();
+                    client = Some(from);
+                    back.send_to(&up[..len], server).await.unwrap();
+                }
+                got = back.recv(&mut down) => {
+                    let len = got.unwrap();
+                    noted.lock().unwrap().push(down[0]);
+                    front.send_to(&down[..len], client.unwrap()).await.unwrap();
+                }
+            }
+        }
+    });
+    (address, seen)
+}
+
+#[tokio::test]
+async fn under_load_a_client_shows_that_its_address_is_its_own() {
+    for (handshakes, retried) in [(0, true), (1, false)] {
+        let limits = QuicLimits {
+            handshakes,
+            ..QuicLimits::default()
+        };
+        let server = Server::start(limits);
+        let (through, seen) = relay(server.address).await;
+        let endpoint = server.client(b"doq");
+        let connecting = endpoint.connect(through, "ns.example.test").unwrap();
+        let connection = tokio::time::timeout(PATIENCE, connecting).await.unwrap();
+        let answer = ask(&connection.unwrap(), &Ask::new("www.example.test", "A")).await;
+        assert_eq!(answer.answers.len(), 1);
+        // RFC 9000 §17.2: a long header of the type Retry.
+        let first = seen.lock().unwrap()[0];
+        assert_eq!(first & 0xF0 == 0xF0, retried, "{first:#x}");
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn there_are_so_many_connections_in_all() {
+    let limits = QuicLimits {
+        connections: 2,
+        ..QuicLimits::default()
+    };
+    let server = Server::start(limits);
+    let held = (server.connect().await, server.connect().await);
+    server.try_connect().await.unwrap_err();
+    assert_eq!(server.dropped(DropReason::ConnectionLimit), 1);
+    held.0.close(VarInt::from_u32(NO_ERROR), b"");
+    let again = async {
+        loop {
+            if let Ok(connection) = server.try_connect().await {
+                return connection;
+            }
+        }
+    };
+    let connection = tokio::time::timeout(PATIENCE, again).await.unwrap();
+    ask(&connection, &Ask::new("www.example.test", "A")).await;
     server.stop().await;
 }
