@@ -114,6 +114,13 @@ fn asking(address: SocketAddr) -> impl FnOnce() -> (usize, Vec<String>) {
     }
 }
 
+/// As an operator's editor does it: the file is whole whenever it is read.
+fn rewrite(place: &Place, text: &str) {
+    let next = place.path("next.yaml");
+    fs::write(&next, text).unwrap();
+    fs::rename(next, place.config()).unwrap();
+}
+
 /// Asks on a connection that stays open.
 fn ask(stream: &mut TcpStream) -> String {
     stream
@@ -132,10 +139,10 @@ fn a_worker_serves_reloads_and_says_what_it_could_not_keep() {
     let good = fs::read_to_string(place.config()).unwrap();
     disk.freeze();
     let stop = asking(place.address);
-    fs::write(place.config(), "version: 1\nnonsense: 1\n").unwrap();
+    rewrite(&place, "version: 1\nnonsense: 1\n");
     signal(daemon.pid(), "HUP");
     daemon.logged("the configuration was not reloaded");
-    fs::write(place.config(), good.replace("ok\\n", "other\\n")).unwrap();
+    rewrite(&place, &good.replace("ok\\n", "other\\n"));
     signal(daemon.pid(), "HUP");
     daemon.logged("configuration is live");
     daemon.logged("is not kept as a revision: keeping a revision stands still");
@@ -177,7 +184,7 @@ fn an_upgrade_goes_through_and_the_worker_before_ends() {
     let stop = asking(place.address);
     // A reload leaves something in the worker's hands that the disk does not take.
     let text = fs::read_to_string(place.config()).unwrap();
-    fs::write(place.config(), text.replace("ok\\n", "other\\n")).unwrap();
+    rewrite(&place, &text.replace("ok\\n", "other\\n"));
     signal(daemon.pid(), "HUP");
     daemon.logged("configuration is live");
     signal(daemon.pid(), "USR2");
