@@ -225,7 +225,11 @@ impl<'a> Evaluation<'a> {
                 whole(number_test(*test, number(text), number(argument)))
             }
             Operator::Bytes(test) => {
-                whole(test.matches(text, &ByteSet::of(text), &mut run.fingerprints))
+                let bytes = ByteSet::of(text);
+                run.work += test.work(text, &bytes);
+                let matches = test.matches(text, &bytes, &mut run.fingerprints);
+                run.work += run.fingerprints.take_work();
+                whole(matches)
             }
             Operator::Addresses(index) => whole(program.addresses.get(*index)?.contains(text)),
             Operator::Checked(index, kind) => {

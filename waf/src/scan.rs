@@ -23,7 +23,13 @@ const REPEATING: &[Source] = &[
 ];
 
 /// Bytes of a member that is not scanned where a thread may not compute for long.
-const STEP_BYTES_MAX: usize = 8 << 10;
+const STEP_BYTES_MAX: usize = 2 << 10;
+
+/// Work of one test that is not done where a thread may not compute for long: a quarter of a millisecond's.
+const STEP_EFFORT_MAX: u64 = 400_000;
+
+/// Bytes of a text that no test takes so much for.
+const STEP_TEXT_BYTES_MAX: usize = 128;
 
 /// Scans the members from index `from` on, and notes which rules have to look at which of them. Stops before a member
 /// where the work has come to `until`, and says where; `None` is that all are scanned.
@@ -50,9 +56,13 @@ pub(crate) fn scan(
             continue;
         };
         let long = store.part(&member, Part::Value).len() > STEP_BYTES_MAX;
+        if run.work > program.limits.work_max {
+            break;
+        }
         if run.work >= until || (long && until != u64::MAX) {
             return Some(index);
         }
+        let before = run.work;
         for part in [Part::Value, Part::Name] {
             if !classes.any(member.source, part)
                 || (part == Part::Name && !member.source.is_named())
@@ -76,9 +86,20 @@ pub(crate) fn scan(
                             buffers: &mut run.buffers,
                             work: &mut run.work,
                             fingerprints: &mut run.fingerprints,
+                            effort_max: if until == u64::MAX {
+                                u64::MAX
+                            } else {
+                                STEP_EFFORT_MAX
+                            },
+                            given_up: false,
                             found,
                         };
                         search.class(variants, class, text);
+                        if search.given_up {
+                            // What was found of it so far is found again.
+                            run.work = before;
+                            return Some(index);
+                        }
                         if let Some(slot) = slot {
                             slot.remember(class.id, text, found);
                         }
@@ -125,6 +146,9 @@ struct Search<'a> {
     buffers: &'a mut Buffers,
     work: &'a mut u64,
     fingerprints: &'a mut Fingerprints,
+    /// What one test may take; where it would take more, the search is given up.
+    effort_max: u64,
+    given_up: bool,
     /// The rules that have to look at it.
     found: &'a mut Vec<u32>,
 }
@@ -172,12 +196,19 @@ impl Search<'_> {
                 None => (text, &set),
             };
             for (test, rules) in &chain.tests {
-                if test.reads() {
-                    *self.work += 4 * text.len() as u64;
+                let hands_over = self.effort_max != u64::MAX && text.len() > STEP_TEXT_BYTES_MAX;
+                if hands_over && test.effort(text, set) > self.effort_max {
+                    self.given_up = true;
+                    return;
+                }
+                *self.work += test.work(text, set);
+                if *self.work > self.program.limits.work_max {
+                    return;
                 }
                 if test.matches(text, set, self.fingerprints) {
                     self.found.extend_from_slice(rules);
                 }
+                *self.work += self.fingerprints.take_work();
             }
         }
     }

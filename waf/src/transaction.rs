@@ -388,14 +388,16 @@ impl Transaction {
             return true;
         }
         let program = Arc::clone(&self.program);
-        while let Some(index) = self.next_rule(way.phase as usize, way.rule) {
-            let Some(rule) = program.rules.get(index) else {
-                break;
-            };
+        loop {
+            // Also where no rule is left: what was not looked at may be why.
             if self.scratch.run.work > program.limits.work_max {
                 way.verdict = self.over_work(way.verdict);
                 return true;
             }
+            let next = self.next_rule(way.phase as usize, way.rule);
+            let Some((index, rule)) = next.and_then(|i| Some((i, program.rules.get(i)?))) else {
+                break;
+            };
             if self.scratch.run.work >= until {
                 return false;
             }
@@ -451,11 +453,10 @@ impl Transaction {
 
     /// A request that takes more work than one may.
     fn over_work(&mut self, verdict: Verdict) -> Verdict {
-        let over = self.over_limit(
-            "REQUEST",
-            "The request takes more work than the limit",
-            true,
-        );
+        // The rules for logs come by here once more.
+        let first = !matches!(self.allowed, Some(Allowed::All));
+        let message = "The request takes more work than the limit";
+        let over = self.over_limit("REQUEST", message, first);
         // What follows would only take more.
         self.allowed = Some(Allowed::All);
         match self.program.limits.work_over {

@@ -29,7 +29,7 @@ pub enum Judged {
 }
 
 /// Work that is done at a stretch on a worker thread, in bytes looked at: half a millisecond's.
-const STEP_WORK: u64 = 500_000;
+const STEP_WORK: u64 = 300_000;
 
 /// Bodies over this size are inspected off the worker thread, which never computes for over a millisecond.
 pub const INLINE_BYTES: u64 = 8 * 1024;

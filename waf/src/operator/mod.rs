@@ -2,6 +2,7 @@
 
 mod address;
 mod checked;
+mod effort;
 mod injection;
 mod phrases;
 mod prose;
@@ -9,7 +10,7 @@ mod validate;
 
 pub(crate) use address::Addresses;
 pub(crate) use checked::check;
-pub(crate) use injection::{Detector, Fingerprints, Libinjection};
+pub(crate) use injection::{Detector, Fingerprints, Libinjection, may_be_markup};
 pub(crate) use phrases::{PhraseSet, Phrases};
 pub(crate) use validate::{is_broken_url_encoding, is_broken_utf8};
 
@@ -69,9 +70,26 @@ impl ByteTest {
         }
     }
 
-    /// Whether only reading the text, and not its set of bytes, tells.
-    pub(crate) fn reads(&self) -> bool {
-        !matches!(self, Self::Outside(_))
+    /// What it takes at most to tell.
+    pub(crate) fn effort(&self, text: &[u8], bytes: &ByteSet) -> u64 {
+        match self {
+            Self::Sqli if !prose::is_prose(text, bytes) => effort::sql(text),
+            _ => self.work(text, bytes),
+        }
+    }
+
+    /// What it takes to tell, in bytes looked at.
+    pub(crate) fn work(&self, text: &[u8], bytes: &ByteSet) -> u64 {
+        let length = text.len() as u64;
+        match self {
+            // Its set of bytes tells.
+            Self::Outside(_) => 0,
+            Self::Xss if !may_be_markup(bytes) => 0,
+            Self::Xss => effort::markup(text, bytes),
+            // The rest is counted when it is done.
+            Self::Sqli => length,
+            Self::BrokenUrlEncoding | Self::BrokenUtf8 => 4 * length,
+        }
     }
 }
 
