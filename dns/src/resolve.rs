@@ -506,9 +506,13 @@ impl<'a> Resolver<'a> {
         };
         let answers = zones.answers(set);
         let at = Owner::Name(zones.name(top.name));
-        let written = put(zones, Section::Answer, at, set, self.secure, writer);
-        if written.is_err() {
-            return Step::Done(Outcome::ANSWER.or_truncated(written));
+        // One that leads below itself is said once, however often it is followed.
+        let mut followed = self.followed.iter().flatten();
+        if !followed.any(|(seen, _)| std::ptr::eq(*seen, top)) {
+            let written = put(zones, Section::Answer, at, set, self.secure, writer);
+            if written.is_err() {
+                return Step::Done(Outcome::ANSWER.or_truncated(written));
+            }
         }
         let prefix_len = name.wire().len().saturating_sub(zones.name(top.name).len());
         let (Some(prefix), Some(target)) =

@@ -489,6 +489,15 @@ fn a_dname_redirects_what_is_below_it_rfc6672() {
 }
 
 #[test]
+fn a_dname_that_leads_below_itself_is_said_once() {
+    let reply = ask(&set("a DNAME a.a\n"), "x.a.example.test", "MX");
+    let dnames = reply.answers.iter().filter(|r| r.contains(" DNAME "));
+    let aliases = reply.answers.iter().filter(|r| r.contains(" CNAME "));
+    assert_eq!(dnames.count(), 1, "{:?}", reply.answers);
+    assert!(aliases.count() > 1, "{:?}", reply.answers);
+}
+
+#[test]
 fn a_dname_that_makes_a_name_too_long_is_yxdomain_rfc6672() {
     let long = format!("{}.{}.{}", "t".repeat(63), "t".repeat(63), "t".repeat(63));
     let zones = set(&format!("d DNAME {long}\n"));
