@@ -245,3 +245,10 @@ sites:
         "listen: 80\ncrowdsec: { lapi: \"http://127.0.0.1:8080\", key: k, interval: 0s }\n";
     assert_eq!(codes(interval), [(2, "invalid-value")]);
 }
+
+#[test]
+fn a_file_that_says_nothing_is_no_configuration() {
+    for text in ["", "\n", "# nothing yet\n", "{}\n", "---\n"] {
+        assert_eq!(codes(text), [(1, "empty")], "{text:?}");
+    }
+}

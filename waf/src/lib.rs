@@ -76,7 +76,7 @@ mod variable;
 pub use audit::{AuditEngine, AuditParts};
 pub use exclude::{EXCLUSIONS_MAX, Exclude, ExcludeError, Exclusions, suggestions};
 pub use files::{DiskFiles, Files, NoFiles};
-pub use limits::{Limits, Options, OverLimit};
+pub use limits::{DryRun, Limits, Options, OverLimit};
 pub use matched::{Match, RuleInfo, Severity};
 pub use program::Program;
 pub use records::Collections;

@@ -18,6 +18,8 @@ pub struct Options {
     /// Reads our exclusions for the OWASP Core Rule Set (`exclusions/crs.conf`) before the files: what its rules are wrong
     /// about on an ordinary site. It changes nothing of other rule sets but three members of `TX`.
     pub exclusions: bool,
+    /// Rules that are only tried.
+    pub dry_run: DryRun,
     /// What rules remember from one transaction to the next (`initcol`). Hand it on to the program that takes this
     /// one's place.
     pub collections: Arc<Collections>,
@@ -33,9 +35,26 @@ impl Default for Options {
             detect: false,
             response_body: false,
             exclusions: false,
+            dry_run: DryRun::default(),
             collections: Arc::default(),
             limits: Limits::default(),
         }
+    }
+}
+
+/// Rules whose matches are told and change nothing: no score, no refusal.
+#[derive(Clone, Debug, Default)]
+pub struct DryRun {
+    /// Their ids.
+    pub rules: Vec<u32>,
+    /// Tags of them.
+    pub tags: Vec<String>,
+}
+
+impl DryRun {
+    /// Whether a rule is one of them.
+    pub(crate) fn names(&self, id: u32, tags: &[String]) -> bool {
+        self.rules.contains(&id) || self.tags.iter().any(|tag| tags.contains(tag))
     }
 }
 

@@ -79,6 +79,8 @@ pub struct Match {
     pub tags: Arc<[String]>,
     /// Whether it adds to an anomaly score: what it found speaks against the request.
     pub scores: bool,
+    /// Whether the rule is only tried: it has added nothing to a score and refused nothing.
+    pub dry_run: bool,
     /// Whether it is for logs; what is not is for an audit log alone.
     pub logged: bool,
     /// Whether it is for an audit log.

@@ -25,6 +25,8 @@ pub struct Waf {
     pub response: bool,
     /// Our exclusions for the OWASP Core Rule Set are read before its files; unless said otherwise at paranoia level 1.
     pub default_exclusions: bool,
+    /// Rules that are only tried: their matches are told and change nothing.
+    pub dry_run: Option<WafDryRun>,
     /// What rules do not look at.
     pub exclude: Vec<WafExclude>,
     /// Its audit log.
@@ -105,6 +107,17 @@ pub enum WafAuditWhen {
     Relevant,
     /// All.
     All,
+}
+
+/// Rules that are only tried.
+#[derive(Clone, Debug)]
+pub struct WafDryRun {
+    /// Where it was written.
+    pub at: Span,
+    /// Their ids.
+    pub rules: Vec<u32>,
+    /// Tags of them.
+    pub tags: Vec<String>,
 }
 
 /// Rules do not look at something.

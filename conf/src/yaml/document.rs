@@ -15,7 +15,7 @@ use super::rooms;
 use super::screen;
 use super::sites;
 use super::streams;
-use super::tree::Node;
+use super::tree::{Node, Value};
 use crate::load::LoadOptions;
 use crate::model::{Config, IdentityHeader, Limits, Process, Syntax};
 use ipnet::IpNet;
@@ -87,6 +87,19 @@ pub(crate) fn load(
     let mut found = Diagnostics::default();
     let mut files = Vec::new();
     let root = load_tree(&mut sources, file, options, &mut found, &mut files);
+    // Also what a file looks like to whoever reads it while it is being written.
+    if root.as_ref().is_some_and(says_nothing) {
+        let at = Span {
+            file,
+            start: 0,
+            end: 0,
+        };
+        let error = Diagnostic::error("empty", at, "this file says nothing".to_owned());
+        found.push(
+            error.help("write at least `sites`; conf/samples has configurations to begin with"),
+        );
+        return (None, sources, found);
+    }
     let config = root.and_then(|root| {
         let mut reader = Reader {
             sources: &sources,
@@ -100,6 +113,10 @@ pub(crate) fn load(
         config
     });
     (config, sources, found)
+}
+
+fn says_nothing(root: &Node) -> bool {
+    root.is_null() || matches!(&root.value, Value::Map(entries) if entries.is_empty())
 }
 
 fn read_document(

@@ -1,9 +1,9 @@
 //! Named caches and rule sets.
 
 use super::log;
-use super::read::{Reader, Shape};
+use super::read::{Fields, Reader, Shape};
 use super::tree::{Node, Value};
-use crate::model::{Cache, CacheDisk, OWASP_CRS, Waf, WafExclude, WafMode, WafRules};
+use crate::model::{Cache, CacheDisk, OWASP_CRS, Waf, WafDryRun, WafExclude, WafMode, WafRules};
 use seawall_diag::Span;
 
 pub(super) const CACHE: Shape = Shape {
@@ -29,6 +29,7 @@ pub(super) const WAF: Shape = Shape {
         "report_header",
         "response",
         "exclusions",
+        "dry_run",
         "exclude",
         "audit_log",
         "shadow",
@@ -39,6 +40,12 @@ pub(super) const WAF: Shape = Shape {
 const EXCLUSION: Shape = Shape {
     what: "an exclusion",
     fields: &["rules", "tags", "target", "path"],
+    not_yet: &[],
+};
+
+pub(super) const DRY_RUN: Shape = Shape {
+    what: "`dry_run`",
+    fields: &["rules", "tags"],
     not_yet: &[],
 };
 
@@ -206,6 +213,7 @@ fn waf<'t>(
         report_header: None,
         response: false,
         default_exclusions: true,
+        dry_run: None,
         exclude: Vec::new(),
         audit: None,
         shadow: None,
@@ -253,6 +261,12 @@ fn waf<'t>(
         .get("exclusions")
         .and_then(|n| reader.choice(n, &words, &[]))
         .unwrap_or(waf.paranoia == 1);
+    waf.dry_run = fields.get("dry_run").and_then(|node| {
+        let fields = reader.open(node, &DRY_RUN)?;
+        let (rules, tags) = named_rules(reader, &fields, DRY_RUN.what)?;
+        let at = node.at;
+        Some(WafDryRun { at, rules, tags })
+    });
     if let Some(list) = fields.get("exclude") {
         let list = reader.list(list).iter();
         waf.exclude = list.filter_map(|n| exclusion(reader, n)).collect();
@@ -267,34 +281,43 @@ fn waf<'t>(
 /// `{ rules: [942100], target: "ARGS:q", path: /search }`
 fn exclusion(reader: &mut Reader<'_>, node: &Node) -> Option<WafExclude> {
     let fields = reader.open(node, &EXCLUSION)?;
-    let mut exclude = WafExclude {
-        at: node.at,
-        rules: Vec::new(),
-        tags: Vec::new(),
-        target: None,
-        path: None,
-    };
-    if let Some(rules) = fields.get("rules") {
-        for node in reader.list(rules) {
-            let id = reader.integer(node, 1, u64::from(u32::MAX))?;
-            exclude.rules.extend(u32::try_from(id));
-        }
-    }
-    if let Some(tags) = fields.get("tags") {
-        for node in reader.list(tags) {
-            exclude.tags.push(reader.string(node)?.to_owned());
-        }
-    }
-    if exclude.rules.is_empty() && exclude.tags.is_empty() {
-        reader.missing(node.at, "an exclusion", "rules");
-        return None;
-    }
+    let (rules, tags) = named_rules(reader, &fields, EXCLUSION.what)?;
     let mut text = |name| {
         let node = fields.get(name)?;
         reader.string(node).map(str::to_owned)
     };
-    (exclude.target, exclude.path) = (text("target"), text("path"));
-    Some(exclude)
+    Some(WafExclude {
+        at: node.at,
+        rules,
+        tags,
+        target: text("target"),
+        path: text("path"),
+    })
+}
+
+/// `rules` and `tags`: at least one of them.
+fn named_rules(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    what: &str,
+) -> Option<(Vec<u32>, Vec<String>)> {
+    let (mut rules, mut tags) = (Vec::new(), Vec::new());
+    if let Some(list) = fields.get("rules") {
+        for node in reader.list(list) {
+            let id = reader.integer(node, 1, u64::from(u32::MAX))?;
+            rules.extend(u32::try_from(id));
+        }
+    }
+    if let Some(list) = fields.get("tags") {
+        for node in reader.list(list) {
+            tags.push(reader.string(node)?.to_owned());
+        }
+    }
+    if rules.is_empty() && tags.is_empty() {
+        reader.missing(fields.at, what, "rules");
+        return None;
+    }
+    Some((rules, tags))
 }
 
 /// `builtin`, `owasp-crs`, or SecLang files (`owasp-crs` may be one of them): a list, or `{ files: [...] }`.

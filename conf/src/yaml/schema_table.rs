@@ -314,6 +314,14 @@ pub(super) const TABLE: &[Object] = &[
         "path: path\nsize: size -- 10GiB\nmin_free: size -- 0",
     ),
     (
+        "waf_dry_run",
+        &rooms::DRY_RUN,
+        "
+        rules: [number]
+        tags: [text]
+    ",
+    ),
+    (
         "waf",
         &rooms::WAF,
         "
@@ -325,6 +333,7 @@ pub(super) const TABLE: &[Object] = &[
         report_header: text
         response: bool -- responses are judged, too
         exclusions: 'default' / 'none' -- what the Core Rule Set is wrong about on an ordinary site; default at paranoia 1
+        dry_run: @waf_dry_run -- rules that are only tried: their matches are logged and counted, and change nothing
         exclude: any -- lists of `rules` or `tags`, each with `target` and `path`
         audit_log: @waf_audit / path / off -- ModSecurity's JSON, a line for each request with a match
         shadow: text -- another rule set that judges the same without any effect

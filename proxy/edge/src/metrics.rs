@@ -71,6 +71,7 @@ pub struct Metrics {
     pub ledgers: Ledgers,
     waf: IntCounterVec,
     waf_shadow: IntCounterVec,
+    waf_tried: IntCounterVec,
     challenges: IntCounterVec,
     /// Spans for a collector.
     pub spans: Counters,
@@ -320,6 +321,11 @@ impl Metrics {
                 "Requests judged by a shadow rule set, too, by who would have refused them",
                 &["site", "result"],
             )?,
+            waf_tried: family(
+                "seawall_waf_dry_run_total",
+                "Requests in which a rule matched that is only tried",
+                &["rule_set", "rule"],
+            )?,
             challenges: family(
                 "seawall_challenges_total",
                 "Requests at a challenge",
@@ -369,6 +375,12 @@ impl Metrics {
     /// Those of a site that a list denies.
     pub fn list_denied(&self, site: &str, list: &str) -> IntCounter {
         self.lists.with_label_values(&[site, list])
+    }
+
+    /// The counter of a rule that is only tried.
+    pub fn waf_tried(&self, rule_set: &str, rule: u32) -> IntCounter {
+        let rule = rule.to_string();
+        self.waf_tried.with_label_values(&[rule_set, &rule])
     }
 
     /// The handles of a site.

@@ -166,6 +166,7 @@ mod tests {
             value: String::new(),
             tags: Arc::default(),
             scores: true,
+            dry_run: false,
             logged: true,
             audited: true,
             place: (0, 0),

@@ -65,6 +65,9 @@ impl fmt::Display for ModSecurityLine<'_> {
         for tag in found.tags.iter() {
             write!(f, " [tag \"{}\"]", Quoted(tag))?;
         }
+        if found.dry_run {
+            f.write_str(" [tag \"dry-run\"]")?;
+        }
         let (host, path, id) = (Quoted(self.host), Quoted(self.path), Quoted(self.id));
         write!(
             f,
@@ -90,6 +93,7 @@ mod tests {
             value: "' or 1=1".into(),
             tags: ["attack-sqli".to_owned()].as_slice().into(),
             scores: true,
+            dry_run: false,
             logged: true,
             audited: true,
             place: (0, 0),

@@ -221,11 +221,11 @@ fn conclude(
     verdict: &Verdict,
 ) -> Option<u16> {
     cx.tx.waf_report = report(waf, transaction);
-    let over = match verdict {
-        Verdict::Deny { status, rule } => Some((*status, *rule)),
-        Verdict::Pass => None,
+    count_tried(waf, transaction);
+    let Verdict::Deny { status, rule } = *verdict else {
+        log_tried(cx, waf, transaction);
+        return None;
     };
-    let (status, rule) = over?;
     let local = cx.local;
     cx.tx.ensure_id(|| local.random_id());
     let blocked = waf.mode == WafMode::Block;
@@ -248,6 +248,41 @@ fn conclude(
         String::from_utf8_lossy(&cx.tx.id)
     );
     blocked.then_some(status)
+}
+
+/// Counts the requests in which rules matched that are only tried: each rule once.
+fn count_tried(waf: &WafPlan, transaction: &Transaction) {
+    for (rule, counter) in &waf.tried {
+        let mut matches = transaction.matches().iter();
+        if matches.any(|found| found.dry_run && found.rule == *rule) {
+            counter.inc();
+        }
+    }
+}
+
+/// Logs their matches where the request is not refused anyway, which logs all.
+fn log_tried(cx: &mut Cx<'_>, waf: &WafPlan, transaction: &Transaction) {
+    if waf.tried.is_empty() {
+        return;
+    }
+    let matches = transaction.matches().iter();
+    let tried: Vec<&Match> = matches.filter(|m| m.dry_run && m.logged).collect();
+    if tried.is_empty() {
+        return;
+    }
+    let local = cx.local;
+    cx.tx.ensure_id(|| local.random_id());
+    for found in tried {
+        let line = ModSecurityLine {
+            found,
+            refused: None,
+            host: &cx.site.name,
+            path: &WafEvent::path_of(cx.tx.request_uri()),
+            id: &String::from_utf8_lossy(&cx.tx.id),
+            client: cx.tx.client_text(&cx.client.info),
+        };
+        log_error!(cx.local.shared, Warn, cx.client.info.serial, "{line}");
+    }
 }
 
 /// Keeps what was decided, and logs each match.

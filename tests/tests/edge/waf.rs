@@ -402,3 +402,61 @@ fn a_shadow_judges_the_same_requests_and_refuses_none() {
     // The one event of the shadow is the site's, with what would have been refused.
     edge.logged("[hostname \"b.test\"] [uri \"/form\"]");
 }
+
+#[test]
+fn rules_that_are_only_tried_are_counted_and_logged_and_refuse_nothing() {
+    let origin = Origin::start();
+    let edge = Edge::yaml(format!(
+        "wafs:\n  own: {{ rules: builtin, mode: block, dry_run: {{ rules: [142100], tags: [attack-xss] }} }}\n\
+         sites: [{{ host: a.test, waf: own, to: \"{origin}\" }}]"
+    ))
+    .start();
+    assert_eq!(
+        edge.get("a.test", "/?q=%3Cscript%3Ealert(1)%3C/script%3E")
+            .status,
+        200
+    );
+    edge.counts(
+        "seawall_waf_dry_run_total{rule=\"141100\",rule_set=\"own\"}",
+        1,
+    );
+    let line = edge.logged("[id \"141100\"]");
+    for part in [
+        "ModSecurity: Warning.",
+        "[tag \"dry-run\"]",
+        "[hostname \"a.test\"]",
+        "[unique_id \"",
+    ] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    // What others than the one rule find is enough for a refusal.
+    assert_eq!(
+        edge.get(
+            "a.test",
+            "/?q=%27%20or%201%3D1--%20%3B%20union%20select%20password%20from%20users"
+        )
+        .status,
+        403
+    );
+    edge.counts(
+        "seawall_waf_dry_run_total{rule=\"142100\",rule_set=\"own\"}",
+        1,
+    );
+}
+
+#[test]
+fn a_dry_run_of_what_is_not_there_is_an_error_at_its_line() {
+    for (dry_run, error) in [
+        ("{ rules: [77] }", "the rule set has no rule 77"),
+        ("{ tags: [nothing] }", "nothing"),
+        ("{}", "needs `rules`"),
+    ] {
+        let edge = Edge::yaml(format!(
+            "wafs:\n  own: {{ rules: builtin, dry_run: {dry_run} }}\nsites: [{{ host: a.test, waf: own, respond: 204 }}]"
+        ));
+        let checked = edge.seawall(&["check", "-c", "seawall.yaml"]);
+        let text = String::from_utf8_lossy(&checked.stderr).into_owned();
+        assert!(!checked.status.success() && text.contains(error), "{text}");
+        assert!(text.contains(&format!("dry_run: {dry_run}")), "{text}");
+    }
+}

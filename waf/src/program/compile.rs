@@ -283,6 +283,7 @@ impl Compiler {
             tags: actions.tags.as_slice().into(),
             info: Arc::default(),
             scores: false,
+            dry_run: false,
             outcome: outcome(
                 actions.disruption.as_ref().map(|d| d.value),
                 actions.status,

@@ -190,6 +190,12 @@ impl Program {
         &self.warnings
     }
 
+    /// Ids of the rules that are only tried ([`Options::dry_run`]).
+    pub fn tried(&self) -> impl Iterator<Item = u32> {
+        let tried = self.rules.iter().filter(|rule| rule.dry_run);
+        tried.map(|rule| rule.id)
+    }
+
     /// What its rule files call themselves (`SecComponentSignature`).
     pub fn signatures(&self) -> &[String] {
         &self.signatures

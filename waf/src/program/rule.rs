@@ -216,6 +216,8 @@ pub(crate) struct Rule {
     pub(crate) info: Arc<RuleInfo>,
     /// Whether it adds to a member of TX that is an anomaly score.
     pub(crate) scores: bool,
+    /// Whether its matches are only told.
+    pub(crate) dry_run: bool,
     pub(crate) outcome: Outcome,
     /// The first rule after the marker, or after those that are skipped.
     pub(crate) skip_to: Option<usize>,

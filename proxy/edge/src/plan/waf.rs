@@ -5,9 +5,12 @@ use crate::log::{Buffering, LogSink};
 use crate::waf_audit::AuditPlan;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
+use prometheus::IntCounter;
 use seawall_conf::model::{self, Config, WafRules};
 use seawall_diag::{Diagnostic, Diagnostics, FileId, SourceMap, Span};
-use seawall_waf::{AuditEngine, AuditParts, EXCLUSIONS_MAX, Exclude, ExcludeError, Exclusions};
+use seawall_waf::{
+    AuditEngine, AuditParts, DryRun, EXCLUSIONS_MAX, Exclude, ExcludeError, Exclusions,
+};
 use std::{
     cell::RefCell,
     io,
@@ -34,6 +37,8 @@ pub struct WafPlan {
     pub response: bool,
     /// The score that refuses.
     pub threshold: u32,
+    /// Rules that are only tried, by id, with their counters.
+    pub tried: Vec<(u32, IntCounter)>,
     /// What rules do not look at: the configuration's exclusions, then those that were added since.
     pub exclusions: ArcSwap<Exclusions>,
     /// The configuration's own.
@@ -90,6 +95,10 @@ pub fn compile(
                     errors.push(Diagnostic::warning("reported-rules", waf.at, message));
                 }
                 let configured = excludes(waf, &program, errors);
+                check_tried(waf, &program, errors);
+                let tried = program.tried();
+                let tried = tried.map(|id| (id, env.metrics.waf_tried(&waf.name, id)));
+                let tried = tried.collect();
                 let added = old.map_or_else(Arc::default, |w| w.added.clone());
                 // What the rules of before had and these have not excludes nothing any more.
                 added
@@ -99,6 +108,7 @@ pub fn compile(
                 let exclusions = program.exclusions(&all).unwrap_or_default();
                 out.push(Some(Arc::new(WafPlan {
                     threshold: waf.threshold,
+                    tried,
                     exclusions: ArcSwap::from_pointee(exclusions),
                     configured,
                     added,
@@ -172,6 +182,20 @@ impl WafPlan {
     }
 }
 
+/// Reports where `dry_run` names what is not there.
+fn check_tried(waf: &model::Waf, program: &seawall_waf::Program, errors: &mut Diagnostics) {
+    let Some(dry_run) = &waf.dry_run else { return };
+    let named = Exclude {
+        rules: dry_run.rules.clone(),
+        tags: dry_run.tags.clone(),
+        target: None,
+        path: None,
+    };
+    if let Err(e) = program.exclusions(&[named]) {
+        errors.error("dry-run", dry_run.at, e.to_string());
+    }
+}
+
 /// The exclusions that the configuration writes; one that names what is not there is reported at its place.
 fn excludes(
     waf: &model::Waf,
@@ -209,6 +233,13 @@ fn options(waf: &model::Waf, collections: Arc<seawall_waf::Collections>) -> seaw
         detect: waf.mode == model::WafMode::Detect,
         response_body: waf.response,
         exclusions: waf.default_exclusions,
+        dry_run: waf
+            .dry_run
+            .as_ref()
+            .map_or_else(DryRun::default, |d| DryRun {
+                rules: d.rules.clone(),
+                tags: d.tags.clone(),
+            }),
         collections,
         limits: seawall_waf::Limits {
             body_bytes_max: usize::try_from(waf.body_limit).unwrap_or(usize::MAX),

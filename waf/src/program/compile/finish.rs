@@ -8,13 +8,13 @@ use seawall_diag::{Diagnostics, FileId, SourceMap};
 use super::target::can_be_scanned;
 use super::{Compiler, PHASES, Pending, PendingControl, Update, note, outcome};
 use crate::audit::AuditSettings;
-use crate::limits::{Limits, Options, OverLimit};
+use crate::limits::{DryRun, Limits, Options, OverLimit};
 use crate::operator::number_of_level;
 use crate::pattern::Pattern;
 use crate::program::classes::{Builder, Wanted};
 use crate::program::{
     Control, NumberTest, Operator, Outcome, Program, Response, Rule, RuleSet, Selector, SetOp,
-    SourceSet, VariableName,
+    SetVar, SourceSet, VariableName,
 };
 use crate::seclang::ast::{ControlSyntax, Disruption, Engine, Setting, Which};
 use crate::variable::Variable;
@@ -81,6 +81,7 @@ impl Compiler {
         let (always, phase) = self.phase_sets(&removed);
         let uses = self.uses();
         self.note_scores();
+        self.try_only(&options.dry_run);
         self.note_places(sources);
         let mut rules: Vec<Rule> = std::mem::take(&mut self.done)
             .into_iter()
@@ -187,15 +188,26 @@ impl Compiler {
 
     /// Notes which rules add to an anomaly score.
     fn note_scores(&mut self) {
-        let is_score = |slot: &usize| {
-            let name = self.tx_names.get(*slot);
-            name.is_some_and(|name| name.contains(SCORE_NAME_PART))
-        };
         for pending in &mut self.done {
-            let set_vars = pending.rule.links.iter().flat_map(|link| &link.set_vars);
-            pending.rule.scores = set_vars.into_iter().any(|set| {
-                matches!((&set.name, &set.op), (VariableName::Slot(slot), SetOp::Add(_)) if is_score(slot))
-            });
+            let mut set_vars = pending.rule.links.iter().flat_map(|link| &link.set_vars);
+            pending.rule.scores = set_vars.any(|set| adds_to_score(&self.tx_names, set));
+        }
+    }
+
+    /// Takes from the rules that are only tried what they would add to a score, and their refusals.
+    fn try_only(&mut self, dry_run: &DryRun) {
+        for rule in self.done.iter_mut().map(|pending| &mut pending.rule) {
+            if !dry_run.names(rule.id, &rule.tags) {
+                continue;
+            }
+            (rule.dry_run, rule.scores) = (true, false);
+            if let Outcome::Deny(_) = rule.outcome {
+                rule.outcome = Outcome::Pass;
+            }
+            for link in &mut rule.links {
+                link.set_vars
+                    .retain(|set| !adds_to_score(&self.tx_names, set));
+            }
         }
     }
 
@@ -570,4 +582,13 @@ impl<'a> Test<'a> {
             Test::Message(text) => text.is(&pending.message),
         }
     }
+}
+
+/// Whether a `setvar` adds to a member of TX that is an anomaly score.
+fn adds_to_score(tx_names: &[Arc<str>], set: &SetVar) -> bool {
+    let (VariableName::Slot(slot), SetOp::Add(_)) = (&set.name, &set.op) else {
+        return false;
+    };
+    let name = tx_names.get(*slot);
+    name.is_some_and(|name| name.contains(SCORE_NAME_PART))
 }
