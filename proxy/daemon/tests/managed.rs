@@ -2,13 +2,8 @@
 
 mod support;
 
-use std::{
-    net::TcpListener,
-    os::unix::net::UnixDatagram,
-    process::{Command, Stdio},
-    time::Duration,
-};
-use support::{Place, SEAWALL, get, signal, until};
+use std::{net::TcpListener, os::unix::net::UnixDatagram};
+use support::{Place, get, managed, signal, until};
 
 /// What a manager was told, up to a message that holds this.
 fn told(manager: &UnixDatagram, text: &str) -> String {
@@ -22,22 +17,6 @@ fn told(manager: &UnixDatagram, text: &str) -> String {
             return said;
         }
     }
-}
-
-fn managed(place: &Place) -> (UnixDatagram, support::Daemon<'_>) {
-    let manager = UnixDatagram::bind(place.path("notify")).unwrap();
-    manager
-        .set_read_timeout(Some(Duration::from_secs(20)))
-        .unwrap();
-    let child = Command::new(SEAWALL)
-        .args(["run", "-c"])
-        .arg(place.config())
-        .env("NOTIFY_SOCKET", place.path("notify"))
-        .env("WATCHDOG_USEC", "100000")
-        .stdin(Stdio::null())
-        .spawn()
-        .unwrap();
-    (manager, place.watching(child))
 }
 
 #[test]

@@ -6,19 +6,16 @@
 mod support;
 
 use std::{
-    fs,
-    io::{self, Read, Write},
+    fs, io,
     net::{SocketAddr, TcpStream},
-    os::unix::net::UnixDatagram,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
-use support::{Place, SEAWALL, alive, get, signal, until};
+use support::{Place, alive, ask, get, managed, signal, until};
 
 /// A small file system of its own.
 struct Disk {
@@ -119,16 +116,6 @@ fn rewrite(place: &Place, text: &str) {
     let next = place.path("next.yaml");
     fs::write(&next, text).unwrap();
     fs::rename(next, place.config()).unwrap();
-}
-
-/// Asks on a connection that stays open.
-fn ask(stream: &mut TcpStream) -> String {
-    stream
-        .write_all(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
-        .unwrap();
-    let mut answer = [0; 4096];
-    let n = stream.read(&mut answer).unwrap();
-    String::from_utf8_lossy(&answer[..n]).into_owned()
 }
 
 #[test]
@@ -242,19 +229,7 @@ fn a_keeper_whose_log_cannot_be_written_refuses_an_upgrade_and_goes_on() {
     let Some(mut disk) = Disk::new() else { return };
     let log = disk.path("error.log");
     let place = place("./error.log", &log.display().to_string());
-    let manager = UnixDatagram::bind(place.path("notify")).unwrap();
-    manager
-        .set_read_timeout(Some(Duration::from_secs(20)))
-        .unwrap();
-    let child = Command::new(SEAWALL)
-        .args(["run", "-c"])
-        .arg(place.config())
-        .env("NOTIFY_SOCKET", place.path("notify"))
-        .env("WATCHDOG_USEC", "100000")
-        .stdin(Stdio::null())
-        .spawn()
-        .unwrap();
-    let daemon = place.watching(child);
+    let (manager, daemon) = managed(&place);
     let worker = daemon.worker();
     disk.freeze();
     signal(daemon.pid(), "USR2");

@@ -4,13 +4,12 @@ mod support;
 
 use std::{
     fs,
-    io::{Read, Write},
     net::TcpStream,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
-use support::{Place, SEAWALL, alive, get, signal, until};
+use support::{Place, SEAWALL, alive, ask, get, signal, until};
 
 /// A binary of our own to replace, and a daemon started from it.
 struct Installed {
@@ -65,16 +64,6 @@ fn children(pid: u32) -> Vec<u32> {
         .split_whitespace()
         .filter_map(|pid| pid.parse().ok())
         .collect()
-}
-
-/// Asks on a connection that stays open.
-fn ask(stream: &mut TcpStream) -> String {
-    stream
-        .write_all(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
-        .unwrap();
-    let mut answer = [0; 4096];
-    let n = stream.read(&mut answer).unwrap();
-    String::from_utf8_lossy(&answer[..n]).into_owned()
 }
 
 #[test]

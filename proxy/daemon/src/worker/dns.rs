@@ -292,16 +292,11 @@ impl DnsServer {
             )?);
         }
         for socket in streams {
-            let socket = TcpListener::from(socket);
-            socket.set_nonblocking(true)?;
-            let _inside = control.enter();
-            let listener = tokio::net::TcpListener::from_std(socket)?;
             let front = Front {
                 proxies: proxies_of(proxies),
                 ..Front::default()
             };
-            let shared = self.shared.clone();
-            control.spawn(serve_streams(listener, front, shared, stopped.clone()));
+            self.accept(socket, front, &stopped, control)?;
         }
         Ok(Listening {
             proxies: proxies.to_vec(),
@@ -309,6 +304,23 @@ impl DnsServer {
             stop_tcp,
             threads,
         })
+    }
+
+    /// Serves the connections of a socket until it is to stop.
+    fn accept(
+        &self,
+        socket: std::os::fd::OwnedFd,
+        front: Front,
+        stopped: &watch::Receiver<bool>,
+        control: &Handle,
+    ) -> io::Result<()> {
+        let socket = TcpListener::from(socket);
+        socket.set_nonblocking(true)?;
+        let _inside = control.enter();
+        let listener = tokio::net::TcpListener::from_std(socket)?;
+        let shared = self.shared.clone();
+        control.spawn(serve_streams(listener, front, shared, stopped.clone()));
+        Ok(())
     }
 
     fn listen_tls(
@@ -322,17 +334,12 @@ impl DnsServer {
             .map_err(io::Error::other)?;
         let (stop_tcp, stopped) = watch::channel(false);
         for socket in host.sockets(&Endpoint::Tcp(address), 1)? {
-            let socket = TcpListener::from(socket);
-            socket.set_nonblocking(true)?;
-            let _inside = control.enter();
-            let listener = tokio::net::TcpListener::from_std(socket)?;
             let front = Front {
                 tls: Some(tls.clone()),
                 proxies: proxies_of(proxies),
                 ..Front::default()
             };
-            let shared = self.shared.clone();
-            control.spawn(serve_streams(listener, front, shared, stopped.clone()));
+            self.accept(socket, front, &stopped, control)?;
         }
         Ok(Listening {
             proxies: proxies.to_vec(),
