@@ -629,16 +629,12 @@ async fn a_token_with_codes_changes_something_with_the_code_of_the_moment_and_on
     };
     let (address, _audit, _directory) = with_tokens(&made.line).await;
     let ask = async |verb: &str, path: &str, code: &str| {
-        let fields = format!(
-            "Authorization: Bearer {}\r\n{code}Content-Length: 12\r\n",
-            made.token
-        );
         let body = if verb == "GET" { "" } else { "{\"all\":true}" };
-        let fields = if verb == "GET" {
-            fields.replace("12", "0")
-        } else {
-            fields
-        };
+        let fields = format!(
+            "Authorization: Bearer {}\r\n{code}Content-Length: {}\r\n",
+            made.token,
+            body.len()
+        );
         ask_tcp(
             address,
             &format!("{verb} {path} HTTP/1.1\r\nHost: edge.lan\r\n{fields}\r\n{body}"),

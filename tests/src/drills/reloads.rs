@@ -185,23 +185,24 @@ fn reload(edge: &Running) -> (u16, String) {
     .expect("the API answers")
 }
 
-/// What the two processes hold once nothing is under way: the same for a second, in which idle connections to the origin,
-/// also those of configurations before, have come to their end.
+/// How long nothing may change before it is rest: threads of a pool end ten seconds after their last work, and idle
+/// connections to the origin, also those of configurations before, sooner.
+const REST: Duration = Duration::from_secs(11);
+
+/// What the two processes hold once nothing is under way.
 fn at_rest(edge: &Running) -> (Held, Held) {
     edge.rewrite(CALM);
     assert_eq!(reload(edge).0, 200);
+    let still = |held: Held| (held.files, held.threads);
     let mut before = None;
-    let mut same = 0;
+    let mut since = Instant::now();
     eventually("rest", || {
         let now = (Held::by(edge.worker()), Held::by(edge.pid()));
-        let still = |held: Held| (held.files, held.threads);
-        same = if before == Some((still(now.0), still(now.1))) {
-            same + 1
-        } else {
-            0
-        };
-        before = Some((still(now.0), still(now.1)));
-        (same >= 200).then_some(now)
+        let counts = Some((still(now.0), still(now.1)));
+        if before != counts {
+            (before, since) = (counts, Instant::now());
+        }
+        (since.elapsed() >= REST).then_some(now)
     })
 }
 
